@@ -1,0 +1,1 @@
+//! Benchmarks of the hot paths; run them with `cargo bench -p benches`.

@@ -1,0 +1,2 @@
+//! The load-balancing director for Linux.
+fn main() {}

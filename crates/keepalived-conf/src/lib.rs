@@ -1,0 +1,1 @@
+//! The keepalived.conf language: lossless parser, keyword schema, typed model and diagnostics

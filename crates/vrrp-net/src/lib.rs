@@ -1,0 +1,1 @@
+//! VRRP on Linux: raw sockets, gratuitous ARP, virtual addresses and a thread that keeps the timers
