@@ -1,0 +1,166 @@
+//! What the engine is asked to run: instances and synchronisation groups.
+
+use std::net::IpAddr;
+
+use crate::address::VirtualAddress;
+
+/// Everything the engine runs; given at start and, whole again, at each reload.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// One per `vrrp_instance`; names are unique.
+    pub instances: Vec<InstanceConfig>,
+    /// One per `vrrp_sync_group`; names are unique, an instance is in one group at most.
+    pub groups: Vec<GroupConfig>,
+    /// Objects somebody else watches; their results come by [`Engine::tracker_result`](crate::Engine::tracker_result).
+    pub trackers: Vec<TrackerConfig>,
+}
+
+/// One virtual router on one interface (`vrrp_instance`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceConfig {
+    /// Name in events and snapshots.
+    pub name: String,
+    /// Interface that carries the advertisements (`interface`).
+    pub interface: String,
+    /// The protocol's part: VRID, version, priority, interval, preemption, authentication, announcement schedule.
+    /// Its address list is replaced by [`addresses`](Self::addresses).
+    pub router: vrrp_proto::Config,
+    /// Virtual addresses, advertised in this order (`virtual_ipaddress`).
+    pub addresses: Vec<VirtualAddress>,
+    /// Virtual addresses that are held but not advertised (`virtual_ipaddress_excluded`).
+    pub excluded: Vec<VirtualAddress>,
+    /// Source of the advertisements (`mcast_src_ip`, `unicast_src_ip`). `None`: the first address of the interface
+    /// (IPv6: its link-local one), and fault while there is none.
+    pub source: Option<IpAddr>,
+    /// Fault while a configured source is on no interface (`track_src_ip`).
+    pub track_source: bool,
+    /// Other group than 224.0.0.18 or ff02::12 (`mcast_dst_ip`).
+    pub multicast_group: Option<IpAddr>,
+    /// Send to these instead of the multicast group, if any (`unicast_peer`).
+    pub unicast_peers: Vec<UnicastPeer>,
+    /// Drop unicast adverts of others than the peers (`check_unicast_src`).
+    pub check_unicast_source: bool,
+    /// TTL or hop limit of unicast adverts (`unicast_ttl`); multicast always has 255.
+    pub unicast_ttl: u8,
+    /// Objects whose state changes the priority, or faults the instance with weight 0 (`track_script` and the like).
+    pub trackers: Vec<Tracked>,
+    /// Interfaces watched besides the own (`track_interface`).
+    pub track_interfaces: Vec<Tracked>,
+    /// Ignore faults of the own interface (`dont_track_primary`).
+    pub ignore_own_interface: bool,
+}
+
+impl InstanceConfig {
+    /// An instance with keepalived's defaults: multicast, no trackers, addresses to be filled in.
+    #[must_use]
+    pub fn new(name: impl Into<String>, interface: impl Into<String>, router: vrrp_proto::Config) -> Self {
+        Self {
+            name: name.into(),
+            interface: interface.into(),
+            router,
+            addresses: Vec::new(),
+            excluded: Vec::new(),
+            source: None,
+            track_source: false,
+            multicast_group: None,
+            unicast_peers: Vec::new(),
+            check_unicast_source: false,
+            unicast_ttl: 255,
+            trackers: Vec::new(),
+            track_interfaces: Vec::new(),
+            ignore_own_interface: false,
+        }
+    }
+
+    /// Advertised and excluded addresses, in this order.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
+    }
+}
+
+/// A peer of an instance that does not use multicast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnicastPeer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Smallest TTL accepted from it (`min_ttl`).
+    pub min_ttl: u8,
+    /// Greatest TTL accepted from it (`max_ttl`).
+    pub max_ttl: u8,
+}
+
+impl UnicastPeer {
+    /// A peer of which any TTL is accepted.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self { address, min_ttl: 0, max_ttl: 255 }
+    }
+}
+
+/// One line of a track block: `NAME [weight W [reverse|noreverse]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    /// Name of the tracker or interface.
+    pub name: String,
+    /// −253 to 253: positive adds while the object is up, negative subtracts while it is down, zero faults while it
+    /// is down.
+    pub weight: i16,
+    /// Exchange up and down.
+    pub reverse: bool,
+}
+
+impl Tracked {
+    /// An object that faults the instance while it is down.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), weight: 0, reverse: false }
+    }
+
+    /// The same with a weight.
+    #[must_use]
+    pub const fn with_weight(mut self, weight: i16) -> Self {
+        self.weight = weight;
+        self
+    }
+}
+
+/// An object watched outside the engine: a script, a process, a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackerConfig {
+    /// Its name, as [`Tracked::name`] refers to it.
+    pub name: String,
+    /// What holds until the first result. Not used for a tracker known before a reload: it keeps its state.
+    pub initial: TrackerState,
+}
+
+/// State of a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackerState {
+    /// No result yet: instances that track it with weight 0 are in fault, others count neither way.
+    Unknown,
+    /// Good.
+    Up,
+    /// Bad.
+    Down,
+}
+
+/// Instances that are master only together (`vrrp_sync_group`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// Name in events and snapshots.
+    pub name: String,
+    /// Names of the members.
+    pub members: Vec<String>,
+    /// Objects tracked for all members (`track_script` and the like in the group).
+    pub trackers: Vec<Tracked>,
+    /// Interfaces tracked for all members (`track_interface` in the group).
+    pub track_interfaces: Vec<Tracked>,
+}
+
+impl GroupConfig {
+    /// A group without trackers of its own.
+    #[must_use]
+    pub fn new(name: impl Into<String>, members: Vec<String>) -> Self {
+        Self { name: name.into(), members, trackers: Vec::new(), track_interfaces: Vec::new() }
+    }
+}
