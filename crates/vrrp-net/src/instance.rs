@@ -1,7 +1,5 @@
 //! What the engine is asked to run: instances and synchronisation groups.
 
-use std::net::IpAddr;
-
 use crate::address::VirtualAddress;
 
 /// Everything the engine runs; given at start and, whole again, at each reload.
@@ -22,26 +20,17 @@ pub struct InstanceConfig {
     pub name: String,
     /// Interface that carries the advertisements (`interface`).
     pub interface: String,
-    /// The protocol's part: VRID, version, priority, interval, preemption, authentication, announcement schedule.
-    /// Its address list is replaced by [`addresses`](Self::addresses).
+    /// The protocol's part: VRID, version, priority, interval, source, peers, preemption, authentication, schedule of
+    /// announcements. The engine fills in `addresses` and `grouped`, and `source` where it is `None`.
     pub router: vrrp_proto::Config,
     /// Virtual addresses, advertised in this order (`virtual_ipaddress`).
     pub addresses: Vec<VirtualAddress>,
     /// Virtual addresses that are held but not advertised (`virtual_ipaddress_excluded`).
     pub excluded: Vec<VirtualAddress>,
-    /// Source of the advertisements (`mcast_src_ip`, `unicast_src_ip`). `None`: the first address of the interface
-    /// (IPv6: its link-local one), and fault while there is none.
-    pub source: Option<IpAddr>,
-    /// Fault while a configured source is on no interface (`track_src_ip`).
+    /// Fault while the source configured in [`router`](Self::router) is on no interface (`track_src_ip`). Without a
+    /// configured source the engine uses the first address of the interface (IPv6: its link-local one) and the
+    /// instance is in fault while there is none.
     pub track_source: bool,
-    /// Other group than 224.0.0.18 or ff02::12 (`mcast_dst_ip`).
-    pub multicast_group: Option<IpAddr>,
-    /// Send to these instead of the multicast group, if any (`unicast_peer`).
-    pub unicast_peers: Vec<UnicastPeer>,
-    /// Drop unicast adverts of others than the peers (`check_unicast_src`).
-    pub check_unicast_source: bool,
-    /// TTL or hop limit of unicast adverts (`unicast_ttl`); multicast always has 255.
-    pub unicast_ttl: u8,
     /// Objects whose state changes the priority, or faults the instance with weight 0 (`track_script` and the like).
     pub trackers: Vec<Tracked>,
     /// Interfaces watched besides the own (`track_interface`).
@@ -60,12 +49,7 @@ impl InstanceConfig {
             router,
             addresses: Vec::new(),
             excluded: Vec::new(),
-            source: None,
             track_source: false,
-            multicast_group: None,
-            unicast_peers: Vec::new(),
-            check_unicast_source: false,
-            unicast_ttl: 255,
             trackers: Vec::new(),
             track_interfaces: Vec::new(),
             ignore_own_interface: false,
@@ -75,25 +59,6 @@ impl InstanceConfig {
     /// Advertised and excluded addresses, in this order.
     pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
         self.addresses.iter().chain(&self.excluded)
-    }
-}
-
-/// A peer of an instance that does not use multicast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnicastPeer {
-    /// Its address.
-    pub address: IpAddr,
-    /// Smallest TTL accepted from it (`min_ttl`).
-    pub min_ttl: u8,
-    /// Greatest TTL accepted from it (`max_ttl`).
-    pub max_ttl: u8,
-}
-
-impl UnicastPeer {
-    /// A peer of which any TTL is accepted.
-    #[must_use]
-    pub const fn new(address: IpAddr) -> Self {
-        Self { address, min_ttl: 0, max_ttl: 255 }
     }
 }
 

@@ -17,7 +17,7 @@ pub use engine::{Engine, Handle};
 pub use error::{ConfigurationError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
 pub use instance::{
-    Configuration, GroupConfig, InstanceConfig, Tracked, TrackerConfig, TrackerState, UnicastPeer,
+    Configuration, GroupConfig, InstanceConfig, Tracked, TrackerConfig, TrackerState,
 };
 pub use settings::{DEFAULT_ADDRESS_MARK, Settings};
 pub use snapshot::{

@@ -18,3 +18,20 @@ pub(crate) fn lock_memory() -> io::Result<()> {
     let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// The address of an interface for frames that bring their own Ethernet header (`sockaddr_ll`).
+pub(crate) fn link_address(index: u32) -> io::Result<socket2::SockAddr> {
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `sockaddr_storage` is at least as large and as aligned as `sockaddr_ll`, and is zeroed; the length
+    // told is that of the structure written.
+    let ((), address) = unsafe {
+        socket2::SockAddr::try_init(|storage, length| {
+            let address = storage.cast::<libc::sockaddr_ll>();
+            (*address).sll_family = libc::AF_PACKET as libc::sa_family_t;
+            (*address).sll_ifindex = index;
+            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+            Ok(())
+        })?
+    };
+    Ok(address)
+}
