@@ -19,6 +19,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new() -> Option<Self> {
+        if Command::new("ip").arg("-V").output().is_err() {
+            println!("skipped: the ip command is not installed");
+            return None;
+        }
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tid_in, tid_out) = mpsc::channel();
         std::thread::spawn(move || {
