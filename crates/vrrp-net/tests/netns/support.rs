@@ -1,0 +1,250 @@
+//! Network namespaces for tests. They live in threads of the test and vanish with them, whatever happens.
+
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use vrrp_net::vrrp_proto::{Config, Family, Interval, Version, Vrid};
+use vrrp_net::{
+    Configuration, Engine, Event, Events, InstanceConfig, Settings, State, VirtualAddress,
+};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A network namespace with a thread inside.
+pub(crate) struct Node {
+    jobs: mpsc::Sender<Job>,
+    tid: i32,
+}
+
+impl Node {
+    pub(crate) fn new() -> Option<Self> {
+        if Command::new("ip").arg("-V").output().is_err() {
+            println!("skipped: the ip command is not installed");
+            return None;
+        }
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (tid_in, tid_out) = mpsc::channel();
+        std::thread::spawn(move || {
+            let made = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET);
+            tid_in
+                .send(made.map(|()| nix::unistd::gettid().as_raw()))
+                .unwrap();
+            while let Ok(job) = inbox.recv() {
+                job();
+            }
+        });
+        match tid_out.recv().unwrap() {
+            Ok(tid) => {
+                let node = Self { jobs, tid };
+                node.ip("link set lo up");
+                // Link-local addresses without a second of waiting; a system without IPv6 has no such file.
+                node.run(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").ok());
+                Some(node)
+            }
+            Err(error) => {
+                println!("skipped: cannot make a network namespace: {error}");
+                None
+            }
+        }
+    }
+
+    /// Runs something inside the namespace.
+    pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (answer_in, answer_out) = mpsc::channel();
+        self.jobs
+            .send(Box::new(move || answer_in.send(job()).unwrap()))
+            .unwrap();
+        answer_out.recv().unwrap()
+    }
+
+    pub(crate) fn ip(&self, arguments: &str) -> String {
+        let words: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+        let output = self.run(move || Command::new("ip").args(&words).output().unwrap());
+        assert!(
+            output.status.success(),
+            "ip {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn start(&self, settings: Settings, configuration: Configuration) -> Running {
+        let (engine, events) = self
+            .run(move || Engine::start(settings, configuration))
+            .unwrap();
+        Running {
+            engine,
+            events,
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn spawn(&self, mut command: Command) -> Process {
+        Process(self.run(move || {
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        }))
+    }
+
+    /// Whether an address is on an interface now.
+    pub(crate) fn holds(&self, address: &str) -> bool {
+        self.ip("-o address show")
+            .split_whitespace()
+            .any(|word| word.split('/').next() == Some(address))
+    }
+}
+
+/// A program that ends with the test.
+pub(crate) struct Process(std::process::Child);
+
+impl Process {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    pub(crate) fn wait(&mut self) {
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.0.try_wait().ok().flatten().is_none() {
+            // SIGTERM lets the program end its own children.
+            self.signal(nix::sys::signal::Signal::SIGTERM);
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Two namespaces on one link: 10.9.0.1 and 10.9.0.2 on `eth0`.
+pub(crate) fn pair() -> Option<(Node, Node)> {
+    let (a, b) = (Node::new()?, Node::new()?);
+    a.ip(&format!(
+        "link add eth0 type veth peer name eth0 netns {}",
+        b.tid
+    ));
+    for (node, number) in [(&a, 1), (&b, 2)] {
+        node.ip(&format!("address add 10.9.0.{number}/24 dev eth0"));
+        node.ip("link set eth0 up");
+    }
+    for node in [&a, &b] {
+        eventually(|| node.ip("-o link show eth0").contains("state UP"));
+    }
+    Some((a, b))
+}
+
+/// Sees all frames of a namespace.
+pub(crate) struct Tap(socket2::Socket);
+
+impl Tap {
+    pub(crate) fn new(node: &Node) -> Self {
+        node.run(|| {
+            use socket2::{Domain, Protocol, Socket, Type};
+            let every_protocol = i32::from(3_u16.to_be());
+            let socket = Socket::new(
+                Domain::PACKET,
+                Type::RAW,
+                Some(Protocol::from(every_protocol)),
+            );
+            let socket = socket.unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            Self(socket)
+        })
+    }
+
+    pub(crate) fn next(&self) -> Vec<u8> {
+        use std::io::Read as _;
+        let mut buffer = vec![0; 2048];
+        let length = (&self.0).read(&mut buffer).expect("a frame in time");
+        buffer.truncate(length);
+        buffer
+    }
+}
+
+/// An engine with its events.
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) events: Events,
+    seen: Vec<Event>,
+}
+
+/// Longer than anything takes on a machine that is not stuck.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Running {
+    /// Takes events until one fits.
+    pub(crate) async fn wait(&mut self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
+        let wait = async {
+            while let Some(event) = self.events.recv().await {
+                self.seen.push(event.clone());
+                if fits(&event) {
+                    return Some(event);
+                }
+            }
+            None
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(Some(event)) => event,
+            _ => panic!("waited for {what}, saw:\n{}", self.story()),
+        }
+    }
+
+    pub(crate) async fn wait_state(&mut self, name: &str, state: State) -> Event {
+        let what = format!("{name} {state}");
+        self.wait(&what, |event| {
+            matches!(event, Event::Transition { instance, to, .. } if &**instance == name && *to == state)
+        })
+        .await
+    }
+
+    pub(crate) fn story(&self) -> String {
+        self.seen
+            .iter()
+            .map(|event| format!("  {event}\n"))
+            .collect()
+    }
+}
+
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// For states of the kernel that announce themselves to nobody in the test.
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it never came to hold");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A fast version 3 instance on `eth0`.
+pub(crate) fn fast(name: &str, vrid: u8, priority: u8, addresses: &[&str]) -> InstanceConfig {
+    let mut router = Config::new(Vrid::new(vrid).unwrap(), Family::V4);
+    router.version = Version::V3;
+    router.priority = vrrp_proto::Priority::new(priority);
+    router.interval = Interval::from_centiseconds(10).unwrap();
+    let mut instance = InstanceConfig::new(name, "eth0", router);
+    instance.addresses = addresses
+        .iter()
+        .map(|address| VirtualAddress::new(address.parse().unwrap()))
+        .collect();
+    instance
+}
+
+pub(crate) fn one(instance: InstanceConfig) -> Configuration {
+    Configuration {
+        instances: vec![instance],
+        ..Configuration::default()
+    }
+}
