@@ -301,5 +301,4 @@ fn connections_are_listed_as_ipvsadm_does() {
         (entry.active_connections, entry.persistent_connections),
         (1, 1)
     );
-    assert_eq!(snapshot.services[0].entry.stats.counters.connections, 1);
 }

@@ -12,7 +12,7 @@ mod order;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-use crate::connections::{Connection, ConnectionProtocol};
+use crate::connections::Connection;
 use crate::table::{ServiceSnapshot, Snapshot};
 use crate::types::{
     Counters, DestinationEntry, Family, Forwarding, Rates, Service, ServiceId, SyncDaemon,
@@ -113,16 +113,13 @@ pub fn connections<'a>(
     connections: impl IntoIterator<Item = &'a Connection>,
     persistent: bool,
 ) -> String {
-    let engine = if persistent { "   pe name pe_data" } else { "" };
-    let mut out = String::from(
-        "IPVS connection entries\npro expire state       source             virtual            destination",
-    );
-    if persistent {
-        // The heading of the last column is padded only if others follow it.
-        out.push_str("       ");
-        out.push_str(engine.trim_start());
-    }
-    out.push('\n');
+    let mut out = String::from("IPVS connection entries\npro expire state       ");
+    out.push_str("source             virtual            destination");
+    out.push_str(if persistent {
+        "        pe name          pe_data\n"
+    } else {
+        "\n"
+    });
     for connection in connections {
         connection_row(&mut out, connection, persistent);
     }
@@ -130,28 +127,32 @@ pub fn connections<'a>(
 }
 
 fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
-    let virtual_server = match connection.protocol {
-        // A template of a mark service has the mark in place of the address.
-        ConnectionProtocol::Ip => connection.virtual_server.to_string(),
-        _ => connection.virtual_server.to_string(),
-    };
+    let Connection {
+        protocol,
+        client,
+        virtual_server,
+        destination,
+        state,
+        expires,
+        engine,
+    } = connection;
+    let (minutes, seconds) = (expires / 60, expires % 60);
+    let (client, virtual_server) = (client.to_string(), virtual_server.to_string());
     put(
         out,
-        format_args!(
-            "{:<3} {:02}:{:02}  {:<11} {:<18} {:<18} {}",
-            connection.protocol,
-            connection.expires / 60,
-            connection.expires % 60,
-            connection.state,
-            connection.client.to_string(),
-            virtual_server,
-            connection.destination,
-        ),
+        format_args!("{protocol:<3} {minutes:02}:{seconds:02}  {state:<11} "),
     );
-    if persistent && let Some(engine) = &connection.engine {
-        put(out, format_args!(" {} {}", engine.name, engine.data));
+    put(out, format_args!("{client:<18} {virtual_server:<18} "));
+    match engine {
+        Some(engine) if persistent => {
+            let destination = destination.to_string();
+            put(
+                out,
+                format_args!("{destination:<18} {:<16} {}\n", engine.name, engine.data),
+            );
+        }
+        _ => put(out, format_args!("{destination}\n")),
     }
-    out.push('\n');
 }
 
 impl Listing {
@@ -224,19 +225,14 @@ impl Listing {
         if self.sorted {
             order::destinations(&mut destinations);
         }
-        let family = entry.service.id.family();
         for destination in destinations {
-            self.destination(out, family, destination);
+            self.destination(out, destination);
         }
     }
 
-    fn destination(self, out: &mut String, service: Family, entry: &DestinationEntry) {
+    fn destination(self, out: &mut String, entry: &DestinationEntry) {
         let destination = &entry.destination;
-        let mut name = destination.id.to_string();
-        if service == Family::V4 {
-            // ipvsadm cuts names there unless the service is IPv6.
-            name.truncate(28);
-        }
+        let name = destination.id.to_string();
         let name = format!("  -> {name:<28}");
         let method = method(destination.forwarding);
         let weight = destination.weight;
