@@ -13,7 +13,7 @@ use healthcheck::misc::check_program;
 use healthcheck::{
     Cause, FileProbe, FileSettings, MiscProbe, MiscSettings, Outcome, Probe, Weight,
 };
-use support::{PATIENT, SHORT};
+use support::PATIENT;
 use tempfile::TempDir;
 
 fn script(folder: &TempDir, text: &str) -> PathBuf {
@@ -242,5 +242,4 @@ async fn the_number_in_a_file_is_a_weight() {
         pipe.run().await.cause(),
         Some(Cause::FileRead { .. })
     ));
-    let _ = SHORT;
 }

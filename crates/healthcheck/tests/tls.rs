@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use healthcheck::tls::{InvalidTls, Pem, Verification};
 use healthcheck::{Cause, HttpProbe, HttpSettings, HttpUrl, Outcome, Probe, TlsSettings, Wanted};
-use support::{PATIENT, SHORT, dialer, forever, http, serve};
+use support::{PATIENT, SHORT, dialer, forever, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -123,7 +123,6 @@ async fn verification_wants_the_right_authority_and_the_right_name() {
 
 #[tokio::test]
 async fn a_plain_server_does_not_speak_tls() {
-    let target = http("HTTP/1.0 400 Bad Request\r\n\r\n").await;
     let plain = serve(|mut stream| async move {
         let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await;
         let _ = stream.read(&mut [0; 1024]).await;
@@ -141,7 +140,6 @@ async fn a_plain_server_does_not_speak_tls() {
             .starts_with(&format!("TLS with {plain} failed: ")),
         "{outcome}"
     );
-    drop(target);
 }
 
 #[tokio::test]

@@ -18,16 +18,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Longer than any good answer takes, even on a busy machine.
-pub const PATIENT: Duration = Duration::from_secs(20);
+pub(crate) const PATIENT: Duration = Duration::from_secs(20);
 /// The limit for answers that never come.
-pub const SHORT: Duration = Duration::from_millis(300);
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
-pub fn dialer(limit: Duration) -> Dialer {
+pub(crate) fn dialer(limit: Duration) -> Dialer {
     Dialer::with_timeout(limit)
 }
 
 /// A server on loopback that treats each connection as told.
-pub async fn serve<F, T>(mut treat: T) -> SocketAddr
+pub(crate) async fn serve<F, T>(mut treat: T) -> SocketAddr
 where
     T: FnMut(TcpStream) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -43,7 +43,7 @@ where
 }
 
 /// Reads a request up to its empty line.
-pub async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
     let mut request = Vec::new();
     let mut buffer = [0; 1024];
     while !request.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -56,7 +56,7 @@ pub async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// An HTTP server that gives the same octets to everybody and closes.
-pub async fn http(answer: impl Into<Vec<u8>>) -> SocketAddr {
+pub(crate) async fn http(answer: impl Into<Vec<u8>>) -> SocketAddr {
     let answer = answer.into();
     serve(move |mut stream| {
         let answer = answer.clone();
@@ -72,12 +72,12 @@ pub async fn http(answer: impl Into<Vec<u8>>) -> SocketAddr {
 }
 
 /// Never ends by itself.
-pub async fn forever() {
+pub(crate) async fn forever() {
     std::future::pending::<()>().await;
 }
 
 /// An address where nobody listens.
-pub fn closed_port() -> SocketAddr {
+pub(crate) fn closed_port() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
