@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::exchange::Consumer;
-use super::pattern::Compiled;
 use super::{BodyDigest, Header, HttpUrl, Md5Digest, StatusCode, StatusRanges};
 use crate::outcome::{Cause, Detail};
+use crate::regex::Compiled;
 
 /// What is wanted of a page, ready for use.
 #[derive(Clone, Debug)]

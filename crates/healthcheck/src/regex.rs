@@ -1,8 +1,8 @@
-//! Regular expressions on bodies (`regex` and its relatives).
+//! Regular expressions on what servers say (`regex` and its relatives).
 
 use std::str::FromStr;
 
-use regex::bytes::{Regex, RegexBuilder};
+use ::regex::bytes::{Regex, RegexBuilder};
 
 /// Memory that a compiled expression may take.
 const COMPILED_LIMIT: usize = 10 << 20;
@@ -124,7 +124,7 @@ impl Pattern {
         }
     }
 
-    pub(super) fn compile(&self) -> Result<Compiled, InvalidPattern> {
+    pub(crate) fn compile(&self) -> Result<Compiled, InvalidPattern> {
         let options = self.options;
         let regex = RegexBuilder::new(&self.regex)
             .case_insensitive(options.caseless)
@@ -148,18 +148,18 @@ impl Pattern {
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     regex: Regex,
     pattern: Pattern,
 }
 
 impl Compiled {
-    pub(super) const fn pattern(&self) -> &Pattern {
+    pub(crate) const fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
     /// True if the body is as wanted.
-    pub(super) fn accepts(&self, body: &[u8]) -> bool {
+    pub(crate) fn accepts(&self, body: &[u8]) -> bool {
         self.finds(body) != self.pattern.must_not_match
     }
 
