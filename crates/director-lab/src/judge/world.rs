@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Traffic;
 use crate::clock::Moment;
-use crate::event::{AddressFact, Ending, Event, Happening};
+use crate::event::{AddressFact, Ending, Event, Happening, Request};
 use crate::ipvs::Table;
 use crate::scenario::duration::Seconds;
 use crate::scenario::{ProcessId, Role, Scenario};
@@ -25,7 +26,7 @@ pub(crate) struct World {
     nodes: BTreeMap<String, NodeFacts>,
     processes: BTreeMap<ProcessId, ProcessFacts>,
     pub(crate) traffic: Traffic,
-    /// Per client and address: the last good answer, and whether requests have failed since.
+    /// Per client and address.
     outages: BTreeMap<(ProcessId, Option<IpAddr>), Outage>,
     marks: BTreeMap<String, Moment>,
     files: BTreeMap<(String, String), String>,
@@ -46,10 +47,50 @@ struct ProcessFacts {
     log: VecDeque<(Moment, String)>,
 }
 
+/// Good answers in a row that end an outage.
+const STEADY: u32 = 10;
+
+/// Failures of an address that belong together.
 #[derive(Debug, Default)]
 struct Outage {
     last_good: Option<Moment>,
     failed: u64,
+    good_in_a_row: u32,
+    /// The longest time between two good answers of this outage.
+    silence: Duration,
+}
+
+impl Outage {
+    /// Takes in a request; a line for the timeline at the begin and at the end of an outage.
+    fn take(&mut self, request: &Request) -> Option<String> {
+        let to = request.address.map_or_else(|| "the name".to_owned(), |a| a.to_string());
+        if request.by.is_none() {
+            self.failed += 1;
+            self.good_in_a_row = 0;
+            let error = request.error.as_deref().unwrap_or("no answer");
+            return (self.failed == 1)
+                .then(|| format!("request {} to {to} fails: {error}", request.sequence));
+        }
+        let silence = self.last_good.map_or(Duration::ZERO, |last| request.finished.since(last));
+        self.last_good = Some(request.finished);
+        if self.failed == 0 {
+            return None;
+        }
+        self.silence = self.silence.max(silence);
+        self.good_in_a_row += 1;
+        if self.good_in_a_row < STEADY {
+            return None;
+        }
+        let ended = std::mem::replace(
+            self,
+            Self { last_good: self.last_good, ..Self::default() },
+        );
+        Some(format!(
+            "{to} answers steadily again; {} requests failed, longest silence {}",
+            ended.failed,
+            Seconds(ended.silence)
+        ))
+    }
 }
 
 impl World {
@@ -126,28 +167,7 @@ impl World {
             Happening::Request { process, request } => {
                 let node = process.node.clone();
                 let outage = self.outages.entry((process, request.address)).or_default();
-                let to = request.address.map_or_else(|| "the name".to_owned(), |a| a.to_string());
-                let text = match (&request.by, &request.error) {
-                    (Some(by), _) => {
-                        let silent = outage
-                            .last_good
-                            .map(|last| {
-                                format!(" after {} without", Seconds(request.finished.since(last)))
-                            })
-                            .unwrap_or_default();
-                        let failed = std::mem::take(&mut outage.failed);
-                        outage.last_good = Some(request.finished);
-                        (failed > 0).then(|| {
-                            format!("{to} answers again (by {by}){silent}; {failed} requests had failed")
-                        })
-                    }
-                    (None, error) => {
-                        outage.failed += 1;
-                        let error = error.as_deref().unwrap_or("no answer");
-                        (outage.failed == 1)
-                            .then(|| format!("request {} to {to} fails: {error}", request.sequence))
-                    }
-                };
+                let text = outage.take(&request);
                 self.traffic.push(request);
                 text.map(|text| note(&node, text)).into_iter().collect()
             }

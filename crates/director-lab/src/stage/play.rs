@@ -49,6 +49,7 @@ struct Events {
 /// Progress of one expectation of the current step.
 struct Pending<'a> {
     expectation: &'a Expectation,
+    /// When it began to hold, if it does.
     holds_since: Option<Moment>,
     last: Judgement,
     announced: bool,
@@ -355,7 +356,8 @@ impl<'a> Player<'a> {
                     continue;
                 }
                 waiting.holds_since = None;
-                waiting.announced = false;
+                // A window of requests may fit, not fit and fit again; once is enough to tell.
+                waiting.announced &= waiting.expectation.what.is_about_traffic();
                 done = false;
                 if matches!(waiting.last, Judgement::Never(_)) || now >= deadline {
                     failed.push((describe(waiting.expectation, self.slack), waiting.last.seen().to_owned()));
