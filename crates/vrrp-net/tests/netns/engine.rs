@@ -485,3 +485,60 @@ fn ipv6_elects_announces_and_hands_over() {
         );
     });
 }
+
+#[test]
+fn two_hundred_and_fifty_instances_change_sides_together() {
+    let Some((a, b)) = pair() else { return };
+    let configuration = |priority| {
+        let instances = (1..=250_u8).map(|number| {
+            let address = format!("10.9.1.{number}");
+            let mut instance = fast(&format!("VI_{number}"), number, priority, &[&address]);
+            instance.router.interval = Interval::from_centiseconds(50).unwrap();
+            instance
+        });
+        Configuration {
+            instances: instances.collect(),
+            ..Configuration::default()
+        }
+    };
+    let masters = |snapshot: &vrrp_net::Snapshot| {
+        let all = snapshot.instances.values();
+        all.filter(|instance| instance.state == State::Master && instance.addresses.len() == 1)
+            .count()
+    };
+    run(async {
+        let first = a.start(settings(), configuration(150));
+        let mut snapshots = first.engine.snapshots();
+        let all = snapshots.wait_for(|snapshot| masters(snapshot) == 250);
+        tokio::time::timeout(crate::support::PATIENCE, all)
+            .await
+            .unwrap()
+            .unwrap();
+        let second = b.start(settings(), configuration(100));
+        let mut snapshots = second.engine.snapshots();
+        let heard = snapshots.wait_for(|snapshot| {
+            assert_eq!(masters(snapshot), 0);
+            snapshot
+                .instances
+                .values()
+                .all(|instance| instance.master.is_some())
+        });
+        tokio::time::timeout(crate::support::PATIENCE, heard)
+            .await
+            .unwrap()
+            .unwrap();
+        first.engine.shutdown().await;
+        assert!(!a.ip("-o address show").contains("10.9.1."));
+        let all = snapshots.wait_for(|snapshot| masters(snapshot) == 250);
+        let snapshot = tokio::time::timeout(crate::support::PATIENCE, all)
+            .await
+            .unwrap()
+            .unwrap();
+        let slowest = snapshot
+            .instances
+            .values()
+            .map(|instance| instance.counters.slowest_takeover)
+            .max();
+        println!("slowest takeover of 250: {slowest:?}");
+    });
+}
