@@ -143,6 +143,7 @@ impl Core {
             takeover_due: None,
             since: now,
             send_failing: false,
+            announcing_failed_at: None,
             counts: Counts::default(),
         };
         self.set_trackers(&mut instance, all);
