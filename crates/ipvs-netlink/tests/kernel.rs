@@ -10,11 +10,14 @@
 
 mod suite;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command as Process;
+use std::rc::Rc;
+use std::time::Duration;
 
 use ipvs_netlink::listing::{self, Listing, View};
-use ipvs_netlink::transport::Namespace;
+use ipvs_netlink::transport::{Namespace, NetlinkSocket, Transport};
 use ipvs_netlink::{
     Client, ConnectError, Destination, Forwarding, Owned, Scheduler, Service, Tunnel, TunnelFlags,
     TunnelKind, VirtualService, connections,
@@ -276,7 +279,7 @@ fn connections_are_listed_as_ipvsadm_does() {
     let destination = server.local_addr().unwrap();
     let destination = Destination::new(destination, Forwarding::Masquerading);
     client.add_destination(id, destination).unwrap();
-    let timeout = std::time::Duration::from_secs(5);
+    let timeout = Duration::from_secs(5);
     let address = suite::socket(&virtual_server);
     let Ok(stream) = std::net::TcpStream::connect_timeout(&address, timeout) else {
         println!("skipped: this kernel does not forward to loopback");
@@ -285,6 +288,8 @@ fn connections_are_listed_as_ipvsadm_does() {
     let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs_conn").unwrap();
     let read: Vec<_> = connections::parse(&text).collect::<Result<_, _>>().unwrap();
     assert_eq!(read.len(), 2, "{text}");
+    assert_eq!(connections::read().unwrap().len(), 2);
+    assert!(read.iter().all(|connection| connection.is_of(&id)));
     let entry = read
         .iter()
         .find(|connection| connection.state == "ESTABLISHED")
@@ -365,4 +370,77 @@ fn without_time(text: &str) -> Vec<String> {
             .join(" ")
     };
     text.lines().map(words).collect()
+}
+
+/// Keeps what the kernel sends.
+struct Recorder {
+    socket: NetlinkSocket,
+    received: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Transport for Recorder {
+    fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        self.socket.send(datagram)
+    }
+
+    fn receive(&mut self, datagram: &mut Vec<u8>, timeout: Duration) -> std::io::Result<()> {
+        self.socket.receive(datagram, timeout)?;
+        self.received.borrow_mut().extend_from_slice(datagram);
+        Ok(())
+    }
+}
+
+/// Answers of the kernel to the table that `tests/captures.rs` knows. With the environment
+/// variable `IPVS_CAPTURE` they are written to that directory.
+#[test]
+fn captures_can_be_made_again() {
+    if !fresh_namespace() {
+        return;
+    }
+    let received = Rc::new(RefCell::new(Vec::new()));
+    let socket = NetlinkSocket::open().unwrap();
+    let recorder = Recorder {
+        socket,
+        received: Rc::clone(&received),
+    };
+    let mut client = Client::with_transport(recorder).unwrap();
+    let directory = std::env::var_os("IPVS_CAPTURE").map(std::path::PathBuf::from);
+    let keep = |name: &str| {
+        let bytes = received.take();
+        assert!(!bytes.is_empty(), "{name}");
+        if let Some(directory) = &directory {
+            std::fs::write(directory.join(name), bytes).unwrap();
+        }
+    };
+    keep("family.bin");
+    client.info().unwrap();
+    keep("info.bin");
+    client.timeouts().unwrap();
+    keep("timeouts.bin");
+    let wished = tables::every_kind();
+    client.reconcile(&wished, Owned::Everything).unwrap();
+    received.take();
+    client.services().unwrap();
+    keep("services.bin");
+    client.destinations(&tcp("192.0.2.100:0")).unwrap();
+    keep("destinations.bin");
+    client.flush().unwrap();
+    let eth0 = ipvs_netlink::Name::new("eth0").unwrap();
+    for role in [
+        ipvs_netlink::DaemonRole::Master,
+        ipvs_netlink::DaemonRole::Backup,
+    ] {
+        client
+            .start_daemon(ipvs_netlink::SyncDaemon::new(role, eth0.clone(), 3))
+            .unwrap();
+    }
+    received.take();
+    client.daemons().unwrap();
+    keep("daemons.bin");
+    assert!(
+        client
+            .add_service(Service::new(tcp("1.1.1.1:1"), "nosuch".parse().unwrap()))
+            .is_err()
+    );
+    keep("refusal.bin");
 }
