@@ -35,6 +35,7 @@ impl Page {
 pub(super) struct Judge<'a> {
     page: &'a Page,
     status: Option<StatusCode>,
+    header_length: usize,
     digest: BodyDigest,
     body: Vec<u8>,
     seen: u64,
@@ -45,6 +46,7 @@ impl<'a> Judge<'a> {
         Self {
             page,
             status: None,
+            header_length: 0,
             digest: BodyDigest::default(),
             body: Vec::new(),
             seen: 0,
@@ -80,7 +82,7 @@ impl<'a> Judge<'a> {
             }
         }
         if let Some(pattern) = &page.pattern
-            && !pattern.accepts(&self.body)
+            && !pattern.accepts(&self.body, self.header_length)
         {
             let regex = pattern.pattern().regex.clone();
             let matched = pattern.pattern().must_not_match;
@@ -100,6 +102,7 @@ impl<'a> Judge<'a> {
 impl Consumer for Judge<'_> {
     fn header(&mut self, header: &Header) -> ControlFlow<()> {
         self.status = Some(header.status);
+        self.header_length = header.length;
         // A wrong status decides; there is no need to read on.
         if self.page.status.contains(header.status) {
             ControlFlow::Continue(())
