@@ -1,6 +1,7 @@
 //! Judges the answer to one page.
 
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use super::exchange::Consumer;
 use super::{BodyDigest, Header, HttpUrl, Md5Digest, StatusCode, StatusRanges};
@@ -54,7 +55,11 @@ impl<'a> Judge<'a> {
     }
 
     /// The verdict, once the answer has ended or was broken off.
-    pub(super) fn finish(self, url: impl Fn() -> String) -> Result<Detail, Cause> {
+    pub(super) fn finish(
+        self,
+        certificate_expires: Option<SystemTime>,
+        url: impl Fn() -> String,
+    ) -> Result<Detail, Cause> {
         let page = self.page;
         let status = self.status.unwrap_or_else(|| StatusCode::new(0));
         if !page.status.contains(status) {
@@ -95,6 +100,7 @@ impl<'a> Judge<'a> {
         Ok(Detail::Http {
             status,
             body_bytes: self.seen,
+            certificate_expires,
         })
     }
 }

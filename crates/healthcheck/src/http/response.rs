@@ -150,7 +150,14 @@ impl ResponseReader {
                 return Ok(Step::NeedMore);
             }
             held.extend_from_slice(rest);
-            let Some(header) = parse_header(held)? else {
+            // A header ends with a line, so only a new line end can make it complete. This keeps
+            // a server that sends an octet at a time from making us parse each time.
+            let parsed = if rest.contains(&b'\n') {
+                parse_header(held)?
+            } else {
+                None
+            };
+            let Some(header) = parsed else {
                 return if held.len() > HEADER_LIMIT {
                     Err(ResponseError::HeaderTooLong)
                 } else {
