@@ -85,7 +85,7 @@ impl Probe for Moody {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        (self.key % 5 != 0).then(|| ProbeKey::new(self.key))
+        (!self.key.is_multiple_of(5)).then(|| ProbeKey::new(self.key))
     }
 
     fn host(&self) -> Option<IpAddr> {
