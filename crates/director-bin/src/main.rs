@@ -1,2 +1,14 @@
-//! The load-balancing director for Linux.
-fn main() {}
+//! The load-balancing director for Linux: VRRP, IPVS and health checks from one `keepalived.conf`.
+//!
+//! The command line is in [`cli`], the daemon in [`daemon`]; everything that decides without touching the system is in
+//! [`config`] (from the configuration model to what the engines take) and [`lvs`] (from verdicts to the wished table).
+
+mod cli;
+mod exit;
+mod log;
+mod output;
+mod script;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os()).into()
+}
