@@ -15,6 +15,8 @@ pub(crate) enum Trigger {
     Fault,
     /// `notify_stop`
     Stop,
+    /// `notify_deleted`: the instance is not in the configuration any more.
+    Deleted,
     /// `notify`: every transition, with arguments that say which.
     Any,
     /// `notify_up` of a real server
@@ -35,6 +37,7 @@ impl Trigger {
             Self::Backup => "notify_backup",
             Self::Fault => "notify_fault",
             Self::Stop => "notify_stop",
+            Self::Deleted => "notify_deleted",
             Self::Any => "notify",
             Self::Up => "notify_up",
             Self::Down => "notify_down",
@@ -64,6 +67,8 @@ pub(crate) enum Announced {
     Fault,
     /// `STOP`: the director stops.
     Stop,
+    /// `DELETED`: a reload has removed the instance, and it has `notify_deleted`.
+    Deleted,
 }
 
 impl Announced {
@@ -73,6 +78,7 @@ impl Announced {
             Self::Backup => "BACKUP",
             Self::Fault => "FAULT",
             Self::Stop => "STOP",
+            Self::Deleted => "DELETED",
         }
     }
 
@@ -82,6 +88,7 @@ impl Announced {
             Self::Backup => Trigger::Backup,
             Self::Fault => Trigger::Fault,
             Self::Stop => Trigger::Stop,
+            Self::Deleted => Trigger::Deleted,
         }
     }
 }
