@@ -11,8 +11,6 @@ pub(crate) enum Exit {
     Failure,
     /// `check`: a file cannot be read. `plan`: changes are pending. Every command: wrong usage.
     Other,
-    /// The status of something that ran on behalf of the user, such as a lab scenario.
-    Status(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -21,7 +19,6 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Other => 2,
-            Exit::Status(status) => status,
         })
     }
 }

@@ -4,11 +4,16 @@
 //! [`config`] (from the configuration model to what the engines take) and [`lvs`] (from verdicts to the wished table).
 
 mod cli;
+mod config;
+mod daemon;
 mod exit;
+mod kernel;
 mod log;
+mod lvs;
 mod output;
 mod script;
+mod state;
 
 fn main() -> std::process::ExitCode {
-    cli::run(std::env::args_os()).into()
+    cli::run(std::env::args_os())
 }

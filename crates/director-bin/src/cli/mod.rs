@@ -1,10 +1,14 @@
 //! The command line.
 
+mod check;
+mod plan;
+
 use crate::exit::Exit;
-use crate::{log, output};
+use crate::{daemon, log, output};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// What the user typed.
 #[derive(Debug, Parser)]
@@ -12,7 +16,7 @@ use std::path::PathBuf;
     name = "director",
     version,
     about = "The load-balancing director for Linux: VRRP, IPVS and health checks from one keepalived.conf",
-    propagate_version = true
+    disable_help_subcommand = true
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -23,6 +27,12 @@ struct Arguments {
 enum Command {
     /// Run the director in the foreground
     Run(RunArguments),
+    /// Check configuration files; needs no privilege and changes nothing
+    Check(check::CheckArguments),
+    /// Show what a start or reload with a file would change in the kernel; changes nothing
+    Plan(plan::PlanArguments),
+    /// Rehearse a cluster in network namespaces on this machine, with real IPVS
+    Lab(director_lab::cli::Args),
 }
 
 /// `director run`.
@@ -43,12 +53,28 @@ pub(crate) struct RunArguments {
 }
 
 /// Parses the command line and runs what it asks for.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    match Arguments::try_parse_from(arguments) {
-        Ok(_) => Exit::Success,
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
         Err(error) => {
             drop(error.print());
-            if error.use_stderr() { Exit::Other } else { Exit::Success }
+            return if error.use_stderr() { Exit::Other } else { Exit::Success }.into();
+        }
+    };
+    match arguments.command {
+        Command::Run(arguments) => daemon::run(arguments).into(),
+        Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Plan(arguments) => plan::run(&arguments).into(),
+        Command::Lab(arguments) => lab(arguments),
+    }
+}
+
+fn lab(arguments: director_lab::cli::Args) -> ExitCode {
+    match std::env::current_exe() {
+        Ok(executable) => director_lab::cli::run(arguments, &director_lab::Program::new(executable, ["lab"])),
+        Err(error) => {
+            output::print_error(format_args!("director: error: cannot find its own executable: {error}\n"));
+            Exit::Failure.into()
         }
     }
 }

@@ -1,18 +1,19 @@
 //! The checkers of a real server.
 
 use super::scripts::Scripts;
-use super::{Problems, UNSUPPORTED, UNUSABLE, tls};
+use super::{MISSING, PlannedCheck, Problems, UNSUPPORTED, UNUSABLE, tls};
 use healthcheck::http::{Md5Digest, Pattern, StatusRanges};
 use healthcheck::misc::Credentials;
 use healthcheck::smtp::SmtpHost;
 use healthcheck::{
-    Check, Dialer, DnsProbe, DnsSettings, FileProbe, FileSettings, HttpProbe, HttpSettings, HttpUrl, MiscProbe, MiscSettings,
+    Dialer, DnsProbe, DnsSettings, FileProbe, FileSettings, HttpProbe, HttpSettings, HttpUrl, MiscProbe, MiscSettings,
     PingProbe, PingSettings, Policy, Probe, SmtpProbe, SmtpSettings, TcpProbe, TcpSettings, UdpProbe, UdpSettings,
 };
 use keepalived_conf::model::{
     Checker, CheckerKind, Config, DnsType, FileCheck, HttpGet, HttpProtocol, MiscCheck, Nibble, RealServer, UdpCheck, Url,
     VirtualServer,
 };
+use crate::script::{Program, ProgramError, Security};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,10 +26,10 @@ pub(super) fn check(
     checker: &Checker,
     scripts: &Scripts,
     problems: &mut Problems,
-) -> Option<Check> {
+) -> Option<PlannedCheck> {
     let context = Context { config, server, real, checker, scripts };
     match context.probe(problems) {
-        Ok(probe) => Some(Check::shared(probe, policy(checker))),
+        Ok(probe) => Some(PlannedCheck { probe, policy: policy(checker) }),
         Err((code, message)) => {
             problems.error(code, format!("{}: {message}", checker.kind.keyword()), *checker.span);
             None
@@ -136,20 +137,22 @@ impl Context<'_> {
             HttpProtocol::Http11 => healthcheck::http::HttpProtocol::Http11,
         };
         if with_tls {
-            settings.tls = Some(tls::settings(self.config, http, problems).map_err(|message| (UNUSABLE, message))?);
+            settings.tls = Some(tls::settings(self.config, http, problems).map_err(|message| (MISSING, message))?);
         }
         HttpProbe::new(settings).map_err(unusable)
     }
 
     fn misc(&self, misc: &MiscCheck) -> Result<MiscProbe, Refusal> {
         let script = misc.misc_path.value.as_ref().ok_or_else(|| (UNUSABLE, "misc_path is missing".to_owned()))?;
-        let identity = self.scripts.identity(script.user.as_ref()).map_err(unusable)?;
-        let mut program = crate::script::Program { arguments: script.command.clone(), identity };
-        program.resolve(crate::script::Security::Off).map_err(unusable)?;
+        let missing = |error: ProgramError| (MISSING, error.to_string());
+        let identity = self.scripts.identity(script.user.as_ref()).map_err(missing)?;
+        let mut program = Program { arguments: script.command.clone(), identity };
+        program.resolve(self.scripts.security()).map_err(missing)?;
         let mut settings = MiscSettings::new(program.arguments, *misc.misc_timeout);
         settings.dynamic = *misc.misc_dynamic;
         settings.credentials = identity.map(|identity| Credentials { user: identity.uid, group: identity.gid });
-        settings.secure = self.scripts.is_secure() && identity.is_none_or(|identity| identity.uid == 0);
+        let runs_as_root = identity.is_none_or(|identity| identity.uid == 0);
+        settings.secure = runs_as_root && self.scripts.security() == Security::On;
         MiscProbe::new(settings).map_err(unusable)
     }
 

@@ -5,7 +5,7 @@ use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckId, CheckStart, RealServer, SorryServer, VirtualServer};
 use ipvs_netlink::{
-    Destination, DestinationId, Family, Forwarding, Name, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceId,
+    Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceId,
     Tunnel, TunnelFlags, TunnelKind,
 };
 use keepalived_conf::Span;
@@ -19,7 +19,7 @@ use std::net::IpAddr;
 /// Addresses that one group may stand for. Each is a service of its own in the kernel.
 const GROUP_LIMIT: u128 = 65_536;
 
-pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &mut Scripts, problems: &mut Problems) {
+pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
     let mut known: BTreeSet<ServiceId> = BTreeSet::new();
     for server in config.virtual_server.iter().filter(|server| !server.real_server.is_empty()) {
@@ -37,7 +37,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &mut Scripts, probl
         add_hook(plan, scripts, problems, &virtual_server_object(&name), Trigger::QuorumDown, server.quorum_down.as_ref());
         let mut real_servers = Vec::new();
         for real in &server.real_server {
-            let destination = destination(real.address, real.port, &real.lvs_method)
+            let destination = destination_of(real.address, real.port, &real.lvs_method)
                 .with_weight(*real.weight)
                 .with_thresholds(*real.uthreshold, *real.lthreshold);
             let object = real_server_object(&name, destination.id);
@@ -46,15 +46,14 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &mut Scripts, probl
             let mut starts = Vec::new();
             for checker in &real.checkers {
                 let Some(check) = checks::check(config, server, real, checker, scripts, problems) else { continue };
-                let id =
-                    CheckId { virtual_server: name.clone(), real_server: destination.id, index: starts.len() };
+                let id = CheckId { virtual_server: name.clone(), real_server: destination.id, index: starts.len() };
                 plan.checks.insert(id, check);
                 starts.push(CheckStart { kind: checker.kind.keyword(), alpha: *checker.alpha });
             }
             real_servers.push(RealServer { destination, inhibit_on_failure: *real.inhibit_on_failure, checks: starts });
         }
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
-            destination: self::destination(sorry.address, sorry.port, &sorry.lvs_method),
+            destination: destination_of(sorry.address, sorry.port, &sorry.lvs_method),
             inhibit: sorry.inhibit,
         });
         plan.virtual_servers.push(VirtualServer {
@@ -195,11 +194,11 @@ fn service(id: ServiceId, server: &model::VirtualServer, problems: &mut Problems
     let granularity = *server.persistence_granularity;
     // The kernel has no service for every port without persistence.
     if timeout.is_some() || granularity.is_some() || every_port {
-        let mut persistence = Persistence::new(id.family()).with_timeout(timeout.unwrap_or(360));
-        persistence.prefix = match granularity {
-            None => persistence.prefix,
-            Some(Granularity::PrefixLength(length)) => length,
-            Some(Granularity::Mask(mask)) => u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32),
+        let persistence = Persistence::new(id.family(), timeout.unwrap_or(360));
+        let persistence = match granularity {
+            None => persistence,
+            Some(Granularity::PrefixLength(length)) => persistence.with_netmask(Netmask::prefix(id.family(), length)),
+            Some(Granularity::Mask(mask)) => persistence.with_netmask(Netmask::V4(mask)),
         };
         service.persistence = Some(persistence);
     }
@@ -213,7 +212,7 @@ fn service(id: ServiceId, server: &model::VirtualServer, problems: &mut Problems
     service
 }
 
-fn destination(address: IpAddr, port: Option<u16>, method: &LvsMethod) -> Destination {
+fn destination_of(address: IpAddr, port: Option<u16>, method: &LvsMethod) -> Destination {
     let forwarding = match method {
         LvsMethod::Nat => Forwarding::Masquerading,
         LvsMethod::Dr => Forwarding::DirectRouting,

@@ -20,8 +20,9 @@ impl Scripts {
         Self { security, default }
     }
 
-    pub(super) fn is_secure(&self) -> bool {
-        self.security == Security::On
+    /// What `enable_script_security` asks for.
+    pub(super) const fn security(&self) -> Security {
+        self.security
     }
 
     /// The program of a script; `None` with a problem told if it cannot run.

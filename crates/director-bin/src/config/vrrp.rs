@@ -14,7 +14,7 @@ use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
 use vrrp_proto::{AddressCheck, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid};
 
-pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &mut Scripts, problems: &mut Problems) {
+pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.vrrp_settings = settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         plan.track_scripts.extend(track_script(script, scripts, problems));
@@ -23,6 +23,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &mut Scripts, probl
     }
     for instance in &config.vrrp_instance {
         hooks(&mut plan.hooks, &instance_object(&instance.name), &instance.notify, scripts, problems);
+        if *instance.notify_deleted {
+            plan.notify_deleted.insert(instance.name.value.clone());
+        }
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }

@@ -54,8 +54,8 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the quorum states; a real
-    /// server without such a check starts anew. Tells what that changes, for new virtual servers also a quorum that is
+    /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the quorum states. A check that
+    /// has changed starts anew, from where its server stood if that was down. Tells what that changes, for new virtual servers also a quorum that is
     /// missing from the start.
     pub(crate) fn replace(&mut self, config: Vec<VirtualServer>, keep: impl Fn(&CheckId) -> bool) -> Vec<Happening> {
         let before = std::mem::take(&mut self.servers);
@@ -76,6 +76,12 @@ impl Model {
     pub(crate) fn observe(&mut self, check: &CheckId, verdict: Verdict) -> Vec<Happening> {
         let state = self.servers.get_mut(&check.virtual_server);
         state.and_then(|state| state.observe(check.real_server, check.index, verdict)).unwrap_or_default()
+    }
+
+    /// Whether this check says down now.
+    pub(crate) fn is_down(&self, check: &CheckId) -> bool {
+        let state = self.servers.get(&check.virtual_server);
+        state.and_then(|state| state.check_is_up(check.real_server, check.index)) == Some(false)
     }
 
     /// The whole table as it should be.

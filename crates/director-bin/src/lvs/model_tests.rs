@@ -182,8 +182,11 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     changed.real_servers.push(real_server(6, 2, 1));
     assert!(model.replace(vec![changed.clone()], |_| true).is_empty());
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
-    // The check of .4 is another one now: what the old one said does not count.
-    model.replace(vec![changed], |check| check.real_server != address(4).into());
+    // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails.
+    model.replace(vec![changed], |_| false);
+    assert_eq!(table(&model), [(5, 1), (6, 2)]);
+    assert!(model.is_down(&CheckId { virtual_server: NAME.to_owned(), real_server: address(4).into(), index: 0 }));
+    tell(&mut model, 4, 0, true);
     assert_eq!(table(&model), [(4, 1), (5, 1), (6, 2)]);
     assert!(model.replace(Vec::new(), |_| true).is_empty());
     assert!(model.wished().services.is_empty());

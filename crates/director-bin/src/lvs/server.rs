@@ -37,6 +37,7 @@ pub(super) struct ServerState {
 impl ServerState {
     /// A server of which nothing is known yet; `before` hands on what an earlier configuration knew of checks that stay.
     pub(super) fn new(config: VirtualServer, before: Option<&Self>, keep: impl Fn(DestinationId, usize) -> bool) -> Self {
+        let changed = "its check has changed and has not succeeded since";
         let verdicts = config
             .real_servers
             .iter()
@@ -44,8 +45,12 @@ impl ServerState {
                 let id = server.destination.id;
                 let known = before.and_then(|state| state.verdicts.get(&id));
                 let start = |(index, check): (usize, &super::CheckStart)| {
-                    let kept = known.and_then(|known| known.get(index)).filter(|_| keep(id, index));
-                    kept.cloned().unwrap_or_else(|| Verdict::start(check))
+                    match known.and_then(|known| known.get(index)) {
+                        Some(verdict) if keep(id, index) => verdict.clone(),
+                        // A server that is down comes back by passing the new check, not by the change of it.
+                        Some(verdict) if !verdict.up => Verdict { up: false, weight: None, reason: changed.to_owned() },
+                        _ => Verdict::start(check),
+                    }
                 };
                 (id, server.checks.iter().enumerate().map(start).collect())
             })
@@ -96,6 +101,11 @@ impl ServerState {
         } else {
             None
         }
+    }
+
+    /// Whether this check says up now.
+    pub(super) fn check_is_up(&self, server: DestinationId, index: usize) -> Option<bool> {
+        self.verdicts.get(&server)?.get(index).map(|verdict| verdict.up)
     }
 
     /// What is told when the director stops and `omega` is set: everything that is up goes down.

@@ -3,7 +3,7 @@
 
 mod owned;
 
-pub(crate) use owned::OwnedServices;
+pub(crate) use owned::{OwnedServices, RecordError};
 
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct StateDirectory {
     path: PathBuf,
-    /// Number of the network namespace, so that directors in several of them may share a directory.
-    namespace: u64,
     /// Held until the process ends.
     _lock: Flock<File>,
 }
@@ -45,13 +43,11 @@ impl StateDirectory {
             move |source| StateError::Unusable { path, source }
         };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
-        // Without /proc there is one namespace as far as anybody can tell.
-        let namespace = std::fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.ino());
-        let lock_path = path.join(format!("lock-{namespace}"));
+        let lock_path = path.join(format!("lock-{}", network_namespace()));
         let mut options = OpenOptions::new();
         let file = options.create(true).write(true).truncate(false).mode(0o600).open(&lock_path).map_err(unusable(&lock_path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_owned(), namespace, _lock: lock }),
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err((_, nix::Error::EWOULDBLOCK)) => Err(StateError::Locked(path.to_owned())),
             Err((_, error)) => Err(unusable(&lock_path)(error.into())),
         }
@@ -59,8 +55,14 @@ impl StateDirectory {
 
     /// The record of the services that are ours.
     pub(crate) fn owned_services(&self) -> OwnedServices {
-        OwnedServices::new(self.path.join(format!("ipvs-services-{}.json", self.namespace)))
+        OwnedServices::of(&self.path)
     }
+}
+
+/// The number of the network namespace, so that directors in several of them may share a directory.
+fn network_namespace() -> u64 {
+    // Without /proc there is one namespace as far as anybody can tell.
+    std::fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.ino())
 }
 
 #[cfg(test)]

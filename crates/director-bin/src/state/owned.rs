@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Greatest record that is read; 100,000 services take about 12 MB.
 const LIMIT: u64 = 256 << 20;
@@ -34,7 +34,12 @@ pub(crate) struct RecordError {
 }
 
 impl OwnedServices {
-    pub(super) const fn new(path: PathBuf) -> Self {
+    /// The record in a state directory, for this network namespace.
+    pub(crate) fn of(directory: &Path) -> Self {
+        Self::new(directory.join(format!("ipvs-services-{}.json", super::network_namespace())))
+    }
+
+    const fn new(path: PathBuf) -> Self {
         Self { path, written: None }
     }
 
