@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -82,7 +82,7 @@ pub enum Event {
         /// The interface.
         interface: Arc<str>,
     },
-    /// Packets were dropped. One event stands for all of a second with one reason.
+    /// Packets were dropped. One event stands for all with one reason since the last such event.
     PacketIgnored {
         /// The instance, if the packet came as far as one.
         instance: Option<Arc<str>>,
@@ -151,18 +151,37 @@ impl fmt::Display for Event {
 /// Why an instance is in its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
+    cause: vrrp_proto::Reason,
     text: Arc<str>,
 }
 
 impl Reason {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: Arc::from(text.into()) }
+    pub(crate) fn new(cause: vrrp_proto::Reason, interface: &str) -> Self {
+        let text = match &cause {
+            vrrp_proto::Reason::Fault(fault) => fault_text(fault, interface),
+            other => other.to_string(),
+        };
+        Self { cause, text: Arc::from(text) }
+    }
+
+    /// The reason as data.
+    #[must_use]
+    pub const fn cause(&self) -> &vrrp_proto::Reason {
+        &self.cause
     }
 
     /// The reason in words, such as `no source address on eth0`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+/// A fault in words, with the name of the interface where that helps.
+pub(crate) fn fault_text(fault: &vrrp_proto::Fault, interface: &str) -> String {
+    match fault {
+        vrrp_proto::Fault::NoSourceAddress => format!("no source address on {interface}"),
+        other => other.to_string(),
     }
 }
 
@@ -226,30 +245,6 @@ pub(crate) fn channel(capacity: usize) -> (EventSender, Events) {
     (EventSender { sender, missed: Arc::clone(&missed) }, Events { receiver, missed })
 }
 
-/// Lets one event through per interval and counts the others.
-#[derive(Debug)]
-pub(crate) struct Throttle {
-    interval: Duration,
-    last: Option<Instant>,
-    held_back: u64,
-}
-
-impl Throttle {
-    pub(crate) const fn new(interval: Duration) -> Self {
-        Self { interval, last: None, held_back: 0 }
-    }
-
-    /// `Some(n)` if an event standing for `n` occurrences may go out now.
-    pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
-        self.held_back = self.held_back.saturating_add(1);
-        if self.last.is_some_and(|last| now.saturating_duration_since(last) < self.interval) {
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.held_back))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,15 +259,5 @@ mod tests {
         assert_eq!(events.try_recv().unwrap().to_string(), "0");
         assert_eq!(events.try_recv().unwrap().to_string(), "1");
         assert_eq!(events.try_recv(), None);
-    }
-
-    #[test]
-    fn a_throttle_counts_what_it_holds_back() {
-        let start = Instant::now();
-        let mut throttle = Throttle::new(Duration::from_secs(1));
-        assert_eq!(throttle.admit(start), Some(1));
-        assert_eq!(throttle.admit(start), None);
-        assert_eq!(throttle.admit(start + Duration::from_millis(999)), None);
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(3));
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine is asked to run: instances and synchronisation groups.
 
+use vrrp_proto::tracking::{Tracker, TrackerState};
+
 use crate::address::VirtualAddress;
 
 /// Everything the engine runs; given at start and, whole again, at each reload.
@@ -32,9 +34,9 @@ pub struct InstanceConfig {
     /// instance is in fault while there is none.
     pub track_source: bool,
     /// Objects whose state changes the priority, or faults the instance with weight 0 (`track_script` and the like).
-    pub trackers: Vec<Tracked>,
+    pub trackers: Vec<Tracker>,
     /// Interfaces watched besides the own (`track_interface`).
-    pub track_interfaces: Vec<Tracked>,
+    pub track_interfaces: Vec<Tracker>,
     /// Ignore faults of the own interface (`dont_track_primary`).
     pub ignore_own_interface: bool,
 }
@@ -62,51 +64,13 @@ impl InstanceConfig {
     }
 }
 
-/// One line of a track block: `NAME [weight W [reverse|noreverse]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tracked {
-    /// Name of the tracker or interface.
-    pub name: String,
-    /// −253 to 253: positive adds while the object is up, negative subtracts while it is down, zero faults while it
-    /// is down.
-    pub weight: i16,
-    /// Exchange up and down.
-    pub reverse: bool,
-}
-
-impl Tracked {
-    /// An object that faults the instance while it is down.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), weight: 0, reverse: false }
-    }
-
-    /// The same with a weight.
-    #[must_use]
-    pub const fn with_weight(mut self, weight: i16) -> Self {
-        self.weight = weight;
-        self
-    }
-}
-
 /// An object watched outside the engine: a script, a process, a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackerConfig {
-    /// Its name, as [`Tracked::name`] refers to it.
+    /// Its name, as [`Tracker::name`] refers to it.
     pub name: String,
     /// What holds until the first result. Not used for a tracker known before a reload: it keeps its state.
     pub initial: TrackerState,
-}
-
-/// State of a tracker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackerState {
-    /// No result yet: instances that track it with weight 0 are in fault, others count neither way.
-    Unknown,
-    /// Good.
-    Up,
-    /// Bad.
-    Down,
 }
 
 /// Instances that are master only together (`vrrp_sync_group`).
@@ -117,9 +81,9 @@ pub struct GroupConfig {
     /// Names of the members.
     pub members: Vec<String>,
     /// Objects tracked for all members (`track_script` and the like in the group).
-    pub trackers: Vec<Tracked>,
+    pub trackers: Vec<Tracker>,
     /// Interfaces tracked for all members (`track_interface` in the group).
-    pub track_interfaces: Vec<Tracked>,
+    pub track_interfaces: Vec<Tracker>,
 }
 
 impl GroupConfig {

@@ -16,9 +16,7 @@ pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, Virtua
 pub use engine::{Engine, Handle};
 pub use error::{ConfigurationError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
-pub use instance::{
-    Configuration, GroupConfig, InstanceConfig, Tracked, TrackerConfig, TrackerState,
-};
+pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
 pub use settings::{DEFAULT_ADDRESS_MARK, Settings};
 pub use snapshot::{
     Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot, SnapshotWatch,
@@ -26,3 +24,4 @@ pub use snapshot::{
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
 pub use vrrp_proto::State;
+pub use vrrp_proto::tracking::{Tracker, TrackerState};

@@ -65,8 +65,6 @@ pub struct MasterSeen {
     pub address: IpAddr,
     /// Its priority, 0–255.
     pub priority: u8,
-    /// Its advertisement interval.
-    pub interval: Duration,
     /// When its last advert came, on the monotonic clock.
     pub at: Instant,
 }
@@ -116,7 +114,7 @@ pub struct Counters {
     /// Addresses put back after somebody else removed them.
     pub addresses_restored: u64,
     /// Packets dropped, by reason.
-    pub ignored: BTreeMap<&'static str, u64>,
+    pub ignored: BTreeMap<String, u64>,
     /// Longest time from a master-down deadline to the first advert handed to the kernel.
     pub slowest_takeover: Duration,
 }

@@ -6,9 +6,11 @@
 extern crate alloc;
 
 pub mod auth;
+pub mod group;
 mod ids;
 pub mod machine;
 mod time;
+pub mod tracking;
 pub mod wire;
 
 pub use ids::{
@@ -18,7 +20,7 @@ pub use ids::{
 pub use machine::{
     Accepted, Action, AddressCheck, Advert, AnnounceCause, AnnouncePolicy, Announcement, Config,
     ConfigError, Contest, DropReason, Event, Fault, GroupOrder, Heard, MemberReport, Overslept,
-    Peer, Preemption, Reason, Received, Report, SendError, State, Stats, Transition, Transport,
-    Verdict, VirtualRouter, Warning,
+    Peer, Preemption, Reason, Received, Report, State, Stats, Transition, Transport, Verdict,
+    VirtualRouter, Warning,
 };
 pub use time::{Instant, Interval, UnixTime};

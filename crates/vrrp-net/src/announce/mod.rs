@@ -25,7 +25,7 @@ impl Announcer {
     }
 
     /// Announces `address` on `link`. `Ok(false)` where there is nobody to tell: loopback, point-to-point, no link.
-    pub(crate) fn announce(&self, link: &Link, address: IpAddr, router: bool) -> io::Result<bool> {
+    pub(crate) fn announce(&self, link: &Link, address: IpAddr) -> io::Result<bool> {
         let (LinkKind::Ethernet, Some(mac), true) = (link.kind, link.mac, link.up) else { return Ok(false) };
         let destination = sys::link_address(link.index)?;
         match address {
@@ -33,9 +33,16 @@ impl Announcer {
                 self.socket.send_to(&frame::gratuitous_arp(mac, address)?, &destination)?;
             }
             IpAddr::V6(address) => {
+                let router = forwards_ipv6(&link.name);
                 self.socket.send_to(&frame::neighbour_advertisement(mac, address, router)?, &destination)?;
             }
         }
         Ok(true)
     }
+}
+
+/// Whether the interface forwards IPv6, which the router flag tells.
+fn forwards_ipv6(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/forwarding");
+    std::fs::read(path).is_ok_and(|value| value.first() == Some(&b'1'))
 }

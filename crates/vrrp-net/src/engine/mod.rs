@@ -4,14 +4,24 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use vrrp_proto::tracking::TrackerState;
 
 use crate::error::{ReplaceError, StartError, Stopped};
 use crate::event::{self, Events};
-use crate::instance::{Configuration, TrackerState};
+use crate::instance::Configuration;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, SnapshotWatch};
 
+mod check;
+mod core;
+mod instance;
+mod publish;
+mod reconcile;
+mod reload;
+mod sockets;
 mod thread;
+mod timer;
+mod track;
 
 /// Commands wait here while the thread is busy; more than this many and the caller waits.
 const COMMAND_CAPACITY: usize = 256;

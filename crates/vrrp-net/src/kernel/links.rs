@@ -18,6 +18,14 @@ impl Picture {
         Self { links, addresses }
     }
 
+    pub(crate) fn replace_links(&mut self, links: Vec<Link>) {
+        self.links = links.into_iter().map(|link| (link.index, link)).collect();
+    }
+
+    pub(crate) fn replace_addresses(&mut self, addresses: Vec<KernelAddress>) {
+        self.addresses = addresses;
+    }
+
     pub(crate) fn link(&self, index: u32) -> Option<&Link> {
         self.links.get(&index)
     }

@@ -2,7 +2,6 @@
 
 mod ipv6;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -32,8 +31,6 @@ pub(crate) struct SocketKey {
 pub(crate) struct AdvertSocket {
     key: SocketKey,
     socket: Socket,
-    /// Multicast groups with the number of instances that want each.
-    groups: BTreeMap<IpAddr, usize>,
 }
 
 impl AdvertSocket {
@@ -62,45 +59,33 @@ impl AdvertSocket {
             socket.set_multicast_loop_v4(false)?;
             socket.set_multicast_all_v4(false)?;
         }
-        Ok(Self { key, socket, groups: BTreeMap::new() })
+        Ok(Self { key, socket })
     }
 
     pub(crate) const fn key(&self) -> SocketKey {
         self.key
     }
 
-    /// Takes part in a multicast group; counts, so that each caller leaves on its own.
-    pub(crate) fn join(&mut self, group: IpAddr) -> io::Result<()> {
-        let members = self.groups.entry(group).or_insert(0);
-        if *members == 0 {
-            match group {
-                IpAddr::V4(group) => {
-                    let interface = InterfaceIndexOrAddress::Index(self.key.index);
-                    self.socket.join_multicast_v4_n(&group, &interface)?;
-                }
-                IpAddr::V6(group) => self.socket.join_multicast_v6(&group, self.key.index)?,
+    /// Takes part in a multicast group.
+    pub(crate) fn join(&self, group: IpAddr) -> io::Result<()> {
+        match group {
+            IpAddr::V4(group) => {
+                let interface = InterfaceIndexOrAddress::Index(self.key.index);
+                self.socket.join_multicast_v4_n(&group, &interface)
             }
+            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, self.key.index),
         }
-        *members += 1;
-        Ok(())
     }
 
-    /// Leaves a multicast group when the last one who joined does.
-    pub(crate) fn leave(&mut self, group: IpAddr) {
-        let Some(members) = self.groups.get_mut(&group) else { return };
-        *members = members.saturating_sub(1);
-        if *members > 0 {
-            return;
-        }
-        self.groups.remove(&group);
-        // Fails only when the interface is gone, and with it the membership.
-        let _ = match group {
+    /// Leaves a multicast group.
+    pub(crate) fn leave(&self, group: IpAddr) -> io::Result<()> {
+        match group {
             IpAddr::V4(group) => {
                 let interface = InterfaceIndexOrAddress::Index(self.key.index);
                 self.socket.leave_multicast_v4_n(&group, &interface)
             }
             IpAddr::V6(group) => self.socket.leave_multicast_v6(&group, self.key.index),
-        };
+        }
     }
 
     /// Sends an IPv4 datagram that brings its header, or an IPv6 payload.

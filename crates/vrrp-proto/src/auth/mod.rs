@@ -16,6 +16,7 @@ mod trailer;
 
 pub use header::{AH_LEN, AuthenticationHeader, HeaderKey};
 pub use replay::ReplayGuard;
+pub(crate) use trailer::Signed;
 pub use trailer::{
     AntiReplay, HmacKey, KeyLengthError, Signing, SigningMode, Stamp, TRAILER_LEN, Trailer,
     TrailerError,

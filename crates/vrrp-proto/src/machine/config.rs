@@ -147,6 +147,9 @@ impl Config {
         if self.version == Version::V3 && self.authentication != Authentication::None {
             return Err(ConfigError::AuthenticationVersion);
         }
+        if self.signing.is_some() && self.authentication != Authentication::None {
+            return Err(ConfigError::AuthenticationAndSigning);
+        }
         if self.family == Family::V6 && matches!(self.authentication, Authentication::Header(_)) {
             return Err(ConfigError::HeaderFamily);
         }
@@ -192,6 +195,9 @@ pub enum ConfigError {
     /// Version 3 has no authentication of its own.
     #[error("version 3 has no password or header authentication; use version 2 or signing")]
     AuthenticationVersion,
+    /// Signing replaces the older kinds of authentication.
+    #[error("signing replaces password and header authentication; configure one of them")]
+    AuthenticationAndSigning,
     /// The authentication header is for IPv4.
     #[error("the authentication header needs IPv4; use signing")]
     HeaderFamily,

@@ -1,9 +1,11 @@
 //! Why: transitions, dropped packets, warnings.
 
+use alloc::string::String;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::action::State;
 use super::event::Fault;
 use crate::auth::TrailerError;
 use crate::ids::Priority;
@@ -69,7 +71,7 @@ pub enum Reason {
     /// A member of its sync group stopped being master.
     GroupDemoted {
         /// That member.
-        because: alloc::string::String,
+        because: String,
     },
 }
 
@@ -317,6 +319,11 @@ pub enum Warning {
         /// Its priority.
         priority: Priority,
     },
+    /// An order to take over cannot be followed in this state.
+    TakeOverImpossible {
+        /// The state.
+        state: State,
+    },
     /// IPv6: the first address is not link-local (RFC 9568 section 5.2.9).
     LinkLocalNotFirst,
     /// A peer uses the checksum of old versions on unicast; so do we from now on.
@@ -370,6 +377,9 @@ impl fmt::Display for Warning {
                 f,
                 "not taking over: {master} has the better priority {priority}"
             ),
+            Self::TakeOverImpossible { state } => {
+                write!(f, "not taking over: the state is {state}")
+            }
             Self::LinkLocalNotFirst => {
                 f.write_str("the first IPv6 address should be link-local; reorder the addresses")
             }

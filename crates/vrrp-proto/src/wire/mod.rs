@@ -11,6 +11,7 @@ mod checksum;
 mod ipv4;
 mod packet;
 
+pub(crate) use advertisement::write_checksum;
 pub use advertisement::{Advertisement, AuthData, EncodeError};
 pub use checksum::{ChecksumForm, PseudoHeader};
 pub use ipv4::{IPV4_HEADER_LEN, Ipv4Header};
