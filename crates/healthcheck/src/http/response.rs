@@ -74,7 +74,7 @@ enum Place {
 /// use healthcheck::http::{ResponseReader, Step};
 ///
 /// let mut reader = ResponseReader::new();
-/// let mut body = Vec::new();
+/// let mut body: Vec<u8> = Vec::new();
 /// let first = reader.receive(b"HTTP/1.1 200 OK\r\nContent-Len", |octets| body.extend(octets))?;
 /// assert_eq!(first, Step::NeedMore);
 /// let last = reader.receive(b"gth: 2\r\n\r\nok", |octets| body.extend(octets))?;

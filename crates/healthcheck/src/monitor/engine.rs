@@ -1,7 +1,7 @@
 //! The one task of a monitor: a heap of due times, the attempts that run, and the events to tell.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
+use super::entry::{Entry, Subscription, same_probe};
 use super::queue::Admission;
 use super::{Check, Event, MonitorSettings, Snapshot, Stats};
 use crate::outcome::{Cause, Outcome, Weight};
 use crate::probe::{Probe, ProbeKey};
-use crate::schedule::{Change, Policy, Tracker, Verdict};
+use crate::schedule::{Policy, Tracker, Verdict};
 
 /// A step of this size through all 64-bit values spreads any number of points evenly (the golden
 /// ratio).
@@ -34,51 +35,13 @@ pub(super) enum Command<K> {
     Stats(oneshot::Sender<Stats>),
 }
 
-/// One name under which a check is known.
-struct Subscription {
-    entry: u64,
-    suspended: bool,
-    /// It stands in the outbox.
-    queued: bool,
-    /// What its owner was last told.
-    told: (Verdict, Option<Weight>),
-}
-
-/// One check that is run, for one or more names.
-struct Entry<K> {
-    check: Check,
-    shared_as: Option<(ProbeKey, Policy)>,
-    host: Option<IpAddr>,
-    tracker: Tracker,
-    names: Vec<K>,
-    /// The due time that stands in the heap; others in the heap are out of date.
-    scheduled: Option<Instant>,
-    /// It is due and waits for a limit.
-    waiting: bool,
-    running: Option<AbortHandle>,
-    /// How the verdict in force was made.
-    made: Option<Made>,
-    last_outcome: Option<Outcome>,
-    last_attempt: Option<SystemTime>,
-    attempts: u64,
-    failures: u64,
-    flips: u64,
-}
-
-struct Made {
-    reason: Outcome,
-    first: SystemTime,
-    last: SystemTime,
-    attempts: u32,
-}
-
 pub(super) struct Engine<K> {
     settings: MonitorSettings,
     inbox: mpsc::UnboundedReceiver<Command<K>>,
     /// `None` once the reader is gone.
     events: Option<mpsc::Sender<Event<K>>>,
     names: HashMap<K, Subscription>,
-    entries: HashMap<u64, Entry<K>>,
+    entries: BTreeMap<u64, Entry<K>>,
     shared: HashMap<(ProbeKey, Policy), u64>,
     heap: BinaryHeap<Reverse<(Instant, u64)>>,
     admission: Admission,
@@ -108,7 +71,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             inbox,
             events: Some(events),
             names: HashMap::new(),
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             shared: HashMap::new(),
             heap: BinaryHeap::new(),
             tasks: JoinSet::new(),
@@ -278,22 +241,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         if let Some(key) = &shared_as {
             self.shared.insert(key.clone(), serial);
         }
-        let entry = Entry {
-            host: check.probe.as_ref().and_then(|probe| probe.host()),
-            check,
-            shared_as,
-            tracker,
-            names: Vec::new(),
-            scheduled: None,
-            waiting: false,
-            running: None,
-            made: None,
-            last_outcome: None,
-            last_attempt: None,
-            attempts: 0,
-            failures: 0,
-            flips: 0,
-        };
+        let entry = Entry::new(check, shared_as, tracker);
         self.entries.insert(serial, entry);
         serial
     }
@@ -370,15 +318,17 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
 
     /// Starts what is due, as far as the limits allow.
     fn start_due(&mut self, now: Instant) {
-        while let Some(entry) = self.admission.next() {
-            let Some(state) = self.entries.get_mut(&entry) else {
-                continue;
-            };
-            state.waiting = false;
-            if state.tracker.poll_timeout().is_none() {
-                continue;
+        while let Some((entry, host)) = self.admission.next() {
+            let state = self.entries.get_mut(&entry);
+            let wanted = state.is_some_and(|state| {
+                state.waiting = false;
+                state.tracker.poll_timeout().is_some()
+            });
+            if wanted {
+                self.start(entry, now);
+            } else {
+                self.admission.decline(host);
             }
-            self.start(entry, now);
         }
         while let Some(Reverse((due, entry))) = self.heap.peek().copied() {
             if due > now {
@@ -554,53 +504,6 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         }
         all
     }
-}
-
-impl<K: Clone> Entry<K> {
-    const fn tells(&self) -> (Verdict, Option<Weight>) {
-        (self.tracker.verdict(), self.tracker.weight())
-    }
-
-    fn apply(&mut self, change: Change, now: Instant, wall: SystemTime) {
-        if change.from != change.to && !matches!(change.from, Verdict::Unknown { .. }) {
-            self.flips += 1;
-        }
-        let wall_of = |instant: Instant| {
-            wall.checked_sub(now.saturating_duration_since(instant))
-                .unwrap_or(wall)
-        };
-        self.made = Some(Made {
-            first: wall_of(change.first),
-            last: wall_of(change.last),
-            reason: change.reason,
-            attempts: change.attempts,
-        });
-    }
-
-    fn snapshot(&self, id: &K, suspended: bool, now: Instant) -> Snapshot<K> {
-        Snapshot {
-            id: id.clone(),
-            verdict: self.tracker.verdict(),
-            weight: self.tracker.weight(),
-            since: self.made.as_ref().map(|made| made.last),
-            reason: self.made.as_ref().map(|made| made.reason.clone()),
-            last_outcome: self.last_outcome.clone(),
-            last_attempt: self.last_attempt,
-            next_in: self.scheduled.map(|due| due.saturating_duration_since(now)),
-            suspended,
-            attempts: self.attempts,
-            failures: self.failures,
-            flips: self.flips,
-            shared_with: self.names.len().saturating_sub(1),
-        }
-    }
-}
-
-fn same_probe(a: &Check, b: &Check) -> bool {
-    let (Some(a), Some(b)) = (&a.probe, &b.probe) else {
-        return false;
-    };
-    Arc::ptr_eq(a, b) || a.key().is_some_and(|key| b.key() == Some(key))
 }
 
 async fn attempt(probe: Arc<dyn Probe>) -> Outcome {

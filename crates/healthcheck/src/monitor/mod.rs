@@ -1,6 +1,7 @@
 //! Many checks at once, and their verdicts as a stream.
 
 mod engine;
+mod entry;
 mod event;
 mod queue;
 
@@ -167,7 +168,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Monitor<K> {
         self.send(Command::Report(id, outcome));
     }
 
-    /// The state of every check, in no particular order. Empty if the monitor has ended.
+    /// The state of every check; names that share one stand together. Empty if the monitor has ended.
     pub async fn snapshot(&self) -> Vec<Snapshot<K>> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::Snapshot(sender));

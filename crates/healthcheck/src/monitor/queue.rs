@@ -54,8 +54,7 @@ impl Admission {
         true
     }
 
-    /// An attempt has ended. Gives one that may be tried to `admit` next; call it again with
-    /// [`next`](Self::next) until there is none.
+    /// An attempt has ended. Those that may start now come out of [`next`](Self::next).
     pub(super) fn release(&mut self, host: Option<IpAddr>) {
         self.running = self.running.saturating_sub(1);
         let Some(address) = host else { return };
@@ -63,23 +62,40 @@ impl Admission {
             return;
         };
         load.running = load.running.saturating_sub(1);
+        self.promote(address);
+    }
+
+    /// One that came out of [`next`](Self::next) does not want to start any more, so its place
+    /// goes to another that waits for the same host.
+    pub(super) fn decline(&mut self, host: Option<IpAddr>) {
+        if let Some(address) = host {
+            self.promote(address);
+        }
+    }
+
+    /// One that waits, and its host. It must be given to [`admit`](Self::admit) or
+    /// [`decline`](Self::decline).
+    pub(super) fn next(&mut self) -> Option<(u64, Option<IpAddr>)> {
+        if self.running >= self.limit {
+            return None;
+        }
+        let next = self.ready.pop_front()?;
+        self.waiting_in_all = self.waiting_in_all.saturating_sub(1);
+        Some(next)
+    }
+
+    /// Moves one that waits for a host to those that wait for their turn.
+    fn promote(&mut self, address: IpAddr) {
+        let Some(load) = self.hosts.get_mut(&address) else {
+            return;
+        };
         if let Some(check) = load.waiting.pop_front() {
             // It has waited longest for its host, so it goes before those that just came.
-            self.ready.push_front((check, host));
+            self.ready.push_front((check, Some(address)));
         }
         if load.running == 0 && load.waiting.is_empty() {
             self.hosts.remove(&address);
         }
-    }
-
-    /// One that waits and may now be given to `admit` again.
-    pub(super) fn next(&mut self) -> Option<u64> {
-        if self.running >= self.limit {
-            return None;
-        }
-        let (check, _) = self.ready.pop_front()?;
-        self.waiting_in_all = self.waiting_in_all.saturating_sub(1);
-        Some(check)
     }
 
     pub(super) const fn running(&self) -> usize {
@@ -108,15 +124,29 @@ mod tests {
         assert_eq!(admission.next(), None);
 
         admission.release(host(1));
-        assert_eq!(admission.next(), Some(3));
+        assert_eq!(admission.next(), Some((3, host(1))));
         assert!(admission.admit(3, host(1)));
         admission.release(host(2));
-        assert_eq!(admission.next(), Some(5));
+        assert_eq!(admission.next(), Some((5, host(2))));
         assert!(admission.admit(5, host(2)));
         assert_eq!(admission.waiting(), 0);
         for last in [1, 1, 2] {
             admission.release(host(last));
         }
         assert_eq!((admission.running(), admission.hosts.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_place_that_is_declined_goes_to_the_next() {
+        let host = Some(IpAddr::from([10, 0, 0, 1]));
+        let mut admission = Admission::new(9, 1);
+        assert!(admission.admit(1, host));
+        assert!(!admission.admit(2, host));
+        assert!(!admission.admit(3, host));
+        admission.release(host);
+        assert_eq!(admission.next(), Some((2, host)));
+        admission.decline(host);
+        assert_eq!(admission.next(), Some((3, host)));
+        assert!(admission.admit(3, host));
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::session::{Session, SessionError, Stage};
 use crate::dial::Dialer;
@@ -102,8 +102,10 @@ impl SmtpProbe {
         let limit = host.dialer.connect_timeout;
         let mut session = Session::new(&self.settings.helo_name);
         let mut buffer = [0_u8; 1024];
+        let mut deadline = Instant::now() + limit;
         loop {
-            let wanted = match session.stage() {
+            let stage = session.stage();
+            let wanted = match stage {
                 Stage::Greeting => Wanted::SmtpGreeting,
                 _ => Wanted::SmtpHelo,
             };
@@ -112,13 +114,12 @@ impl SmtpProbe {
                 if !output.is_empty() {
                     stream.write_all(&output).await?;
                 }
-                if session.stage() == Stage::Done {
+                if stage == Stage::Done {
                     return Ok(None);
                 }
                 stream.read(&mut buffer).await.map(Some)
             };
-            // Each step has the limit for all of its lines: `deadline` would be per dialogue.
-            let length = match timeout(limit, step).await {
+            let length = match timeout_at(deadline, step).await {
                 Err(_elapsed) => {
                     return Err(Cause::Timeout {
                         target,
@@ -137,24 +138,27 @@ impl SmtpProbe {
                 Ok(Ok(Some(0))) => return Err(Cause::Closed { target, wanted }),
                 Ok(Ok(Some(length))) => length,
             };
-            session
-                .receive(buffer.get(..length).unwrap_or_default())
-                .map_err(|error| match error {
-                    SessionError::Code {
-                        got,
-                        wanted: wanted_code,
-                    } => Cause::SmtpCode {
-                        target,
-                        got,
-                        wanted_code,
-                        wanted,
-                    },
-                    other => Cause::Protocol {
-                        target,
-                        protocol: "SMTP",
-                        problem: other.to_string(),
-                    },
-                })?;
+            let received = session.receive(buffer.get(..length).unwrap_or_default());
+            received.map_err(|error| match error {
+                SessionError::Code {
+                    got,
+                    wanted: wanted_code,
+                } => Cause::SmtpCode {
+                    target,
+                    got,
+                    wanted_code,
+                    wanted,
+                },
+                other => Cause::Protocol {
+                    target,
+                    protocol: "SMTP",
+                    problem: other.to_string(),
+                },
+            })?;
+            if session.stage() != stage {
+                // A whole reply has come; the limit is for each of them.
+                deadline = Instant::now() + limit;
+            }
         }
     }
 }
