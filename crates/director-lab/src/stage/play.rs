@@ -1,0 +1,514 @@
+//! Plays the steps: does what they say, takes in events, and waits until the expectations hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc;
+
+use super::StageOrder;
+use super::node::{NodeError, NodeHandle};
+use super::program::{self, READY_WITHIN};
+use crate::clock::Moment;
+use crate::event::Event;
+use crate::ipvs::Table;
+use crate::judge::{Frame, Judgement, World, judge};
+use crate::record::{Failure, Record, milliseconds};
+use crate::scenario::duration::Seconds;
+use crate::scenario::{
+    Action, Expectation, ProcessId, ProcessKind, Role, Scenario, Step, What,
+};
+
+/// How often files that a step waits for are read again, and open gaps judged anew.
+const TICK: Duration = Duration::from_millis(200);
+/// How long a process may take to end before it is started again.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+/// Log lines shown of each node concerned when a step fails.
+const SHOWN_LINES: usize = 20;
+
+pub(super) struct Player<'a> {
+    scenario: &'a Scenario,
+    order: &'a StageOrder,
+    nodes: BTreeMap<String, NodeHandle>,
+    events: Events,
+    slack: Duration,
+    shown_tables: BTreeMap<String, Table>,
+}
+
+/// The events and what is known from them.
+struct Events {
+    inbox: mpsc::Receiver<Event>,
+    world: World,
+    /// The time from which records count; notes are sent from then on.
+    began: Option<Moment>,
+    /// The time of the newest event.
+    now: Moment,
+}
+
+/// Progress of one expectation of the current step.
+struct Pending<'a> {
+    expectation: &'a Expectation,
+    holds_since: Option<Moment>,
+    last: Judgement,
+    announced: bool,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        order: &'a StageOrder,
+        nodes: BTreeMap<String, NodeHandle>,
+        inbox: mpsc::Receiver<Event>,
+    ) -> Self {
+        Self {
+            scenario,
+            order,
+            nodes,
+            events: Events {
+                inbox,
+                world: World::new(scenario),
+                began: None,
+                now: Moment::now(),
+            },
+            slack: order.slack.unwrap_or(scenario.slack),
+            shown_tables: BTreeMap::new(),
+        }
+    }
+
+    /// Sets up every node.
+    pub(super) async fn configure(&mut self) -> Result<(), NodeError> {
+        for node in self.nodes.values() {
+            attend(&mut self.events, node.configure()).await?;
+        }
+        Ok(())
+    }
+
+    /// Plays all steps up to the first that fails; whether every one held.
+    pub(super) async fn play(&mut self) -> bool {
+        send(&Record::Begin {
+            scenario: self.scenario.name.clone(),
+            description: self.scenario.description.clone(),
+            kernel: self.order.kernel.clone(),
+            nodes: self.node_lines(),
+        });
+        let mut passed = match self.start_all().await {
+            Ok(()) => true,
+            Err(seen) => {
+                let failure = self.failure(vec![("the nodes start".to_owned(), seen)], &[]);
+                self.begin_time();
+                self.end_step(0, Some(failure), self.events.now);
+                false
+            }
+        };
+        self.begin_time();
+        if passed {
+            for (index, step) in self.scenario.steps.iter().enumerate() {
+                let failure = self.step(index + 1, step).await;
+                passed = failure.is_none();
+                if !passed {
+                    break;
+                }
+            }
+        }
+        let traffic = self.events.world.traffic.count(Moment::default()).into();
+        send(&Record::End { at: self.at(Moment::now()), passed, traffic });
+        passed
+    }
+
+    fn begin_time(&mut self) {
+        if self.events.began.is_none() {
+            self.events.began = Some(Moment::now());
+        }
+    }
+
+    fn node_lines(&self) -> Vec<String> {
+        self.scenario
+            .nodes
+            .iter()
+            .map(|node| {
+                let addresses: Vec<String> = node
+                    .interfaces
+                    .iter()
+                    .flat_map(|i| &i.addresses)
+                    .map(|prefix| prefix.address.to_string())
+                    .collect();
+                format!("{} {}", node.name, addresses.join(" "))
+            })
+            .collect()
+    }
+
+    async fn start_all(&mut self) -> Result<(), String> {
+        for node in &self.scenario.nodes {
+            for process in node.processes.iter().filter(|process| process.autostart) {
+                let id = ProcessId { node: node.name.clone(), process: process.name.clone() };
+                self.start(&id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, number: usize, step: &Step) -> Option<Failure> {
+        self.events.drain();
+        let began = Moment::now();
+        self.events.now = began;
+        send(&Record::StepBegin { at: self.at(began), number, title: step.title.clone() });
+        let mut failure = None;
+        for action in &step.actions {
+            send(&Record::Action { at: self.at(Moment::now()), text: action.to_string() });
+            if let Err(seen) = self.perform(action).await {
+                let concerned = nodes_of(action);
+                let concerned: Vec<&str> = concerned.iter().map(String::as_str).collect();
+                failure = Some(self.failure(vec![(action.to_string(), seen)], &concerned));
+                break;
+            }
+        }
+        if failure.is_none() {
+            failure = self.wait_for(step, began).await;
+        }
+        self.show_tables(step).await;
+        self.end_step(number, failure.clone(), began);
+        failure
+    }
+
+    fn end_step(&self, number: usize, failure: Option<Failure>, began: Moment) {
+        let holders = self
+            .addresses_of_interest()
+            .into_iter()
+            .map(|address| (address, self.events.world.holders(address)))
+            .collect();
+        let traffic = self.events.world.traffic.count(began).into();
+        send(&Record::StepEnd {
+            at: self.at(Moment::now()),
+            number,
+            failure,
+            holders,
+            traffic,
+        });
+    }
+
+    fn addresses_of_interest(&self) -> BTreeSet<IpAddr> {
+        self.scenario
+            .steps
+            .iter()
+            .flat_map(|step| &step.expectations)
+            .filter_map(|expectation| match &expectation.what {
+                What::Address { address, .. } => Some(*address),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Tables that a step was about and that differ from what was shown last, equal ones together.
+    async fn show_tables(&mut self, step: &Step) {
+        let about_tables =
+            step.expectations.iter().any(|e| matches!(e.what, What::Table { .. }));
+        if !self.scenario.ipvs {
+            return;
+        }
+        let mut shown: Vec<(Table, Vec<String>)> = Vec::new();
+        for node in self.scenario.nodes.iter().filter(|node| node.role == Role::Director) {
+            let Some(handle) = self.nodes.get(&node.name) else { continue };
+            let table = attend(&mut self.events, handle.table()).await;
+            let Some(table) = table else { continue };
+            let configured = table.without_counts();
+            if self.shown_tables.get(&node.name) == Some(&configured) && !about_tables {
+                continue;
+            }
+            let is_new = self.shown_tables.insert(node.name.clone(), configured.clone());
+            if is_new.as_ref() == Some(&configured) {
+                continue;
+            }
+            match shown.iter_mut().find(|(other, _)| *other == table) {
+                Some((_, nodes)) => nodes.push(node.name.clone()),
+                None => shown.push((table, vec![node.name.clone()])),
+            }
+        }
+        for (table, nodes) in shown {
+            send(&Record::Table {
+                at: self.at(Moment::now()),
+                nodes,
+                text: table.to_string(),
+            });
+        }
+    }
+
+    async fn perform(&mut self, action: &Action) -> Result<(), String> {
+        let unknown = |node: &str| format!("there is no node {node}");
+        let tell = |error: NodeError| error.to_string();
+        match action {
+            Action::Start(process) => self.start(process).await,
+            Action::Stop(process) => {
+                let node = self.nodes.get(&process.node).ok_or_else(|| unknown(&process.node))?;
+                attend(&mut self.events, node.signal(&process.process, Signal::SIGTERM)).await.map_err(tell)
+            }
+            Action::Reload(process) => {
+                let node = self.nodes.get(&process.node).ok_or_else(|| unknown(&process.node))?;
+                attend(&mut self.events, node.signal(&process.process, Signal::SIGHUP)).await.map_err(tell)
+            }
+            Action::Kill(process) => {
+                let node = self.nodes.get(&process.node).ok_or_else(|| unknown(&process.node))?;
+                attend(&mut self.events, node.kill(&process.process)).await.map_err(tell)
+            }
+            Action::Link { node, interface, up } => {
+                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                attend(&mut self.events, handle.set_link(interface, *up)).await.map_err(tell)
+            }
+            Action::Copy { node, from, to } => {
+                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                attend(&mut self.events, handle.copy(from, to)).await.map_err(tell)
+            }
+            Action::Mark(name) => {
+                self.events.world.set_mark(name, Moment::now());
+                Ok(())
+            }
+            Action::Run { node, command, status } => {
+                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                let line = program::command_of(command);
+                let result = attend(&mut self.events, handle.run(line)).await.map_err(tell)?;
+                if result.status == Some(*status) {
+                    return Ok(());
+                }
+                let shown: String = result.output.chars().take(2000).collect();
+                Err(match result.status {
+                    Some(code) => format!("exit status {code}: {}", shown.trim()),
+                    None => format!("it was ended by a signal: {}", shown.trim()),
+                })
+            }
+        }
+    }
+
+    /// Starts a process, once an earlier life of it is over, and waits until it is at work.
+    async fn start(&mut self, id: &ProcessId) -> Result<(), String> {
+        let process =
+            self.scenario.process(id).ok_or_else(|| format!("there is no process {id}"))?;
+        let until = Moment::now() + ENDS_WITHIN;
+        while self.events.world.pid(id).is_some() {
+            if !self.events.pump(until).await {
+                return Err(format!("{id} is still running"));
+            }
+        }
+        let line = program::command_line(process, self.order);
+        let requests = matches!(process.kind, ProcessKind::Client { .. });
+        let began = Moment::now();
+        let node =
+            self.nodes.get(&id.node).ok_or_else(|| format!("there is no node {}", id.node))?;
+        let starting = node.start(&id.process, line, process.environment.clone(), requests);
+        attend(&mut self.events, starting).await.map_err(|error| error.to_string())?;
+        let until = Moment::now() + READY_WITHIN;
+        while self.events.world.pid(id).is_none() && self.events.world.ending(id).is_none() {
+            if !self.events.pump(until).await {
+                return Err(format!("{id} did not start"));
+            }
+        }
+        let Some(ready) = program::ready_line(process) else { return Ok(()) };
+        loop {
+            if self.events.world.log_since(id, began).any(|line| line.contains(&ready)) {
+                return Ok(());
+            }
+            if let Some(ending) = self.events.world.ending(id) {
+                let said: Vec<&str> = self.events.world.log_since(id, began).collect();
+                return Err(format!("{id} {ending}: {}", said.join(" | ")));
+            }
+            if !self.events.pump(until).await {
+                return Err(format!("{id} has not said {ready:?} in {} s", READY_WITHIN.as_secs()));
+            }
+        }
+    }
+
+    /// Waits until all expectations hold at once.
+    async fn wait_for(&mut self, step: &Step, began: Moment) -> Option<Failure> {
+        let mut pending: Vec<Pending<'_>> = step
+            .expectations
+            .iter()
+            .map(|expectation| Pending {
+                expectation,
+                holds_since: None,
+                last: Judgement::NotYet(String::new()),
+                announced: false,
+            })
+            .collect();
+        self.events.drain();
+        loop {
+            // What happened up to now is judged as of the newest event, what did not as of now.
+            let now = Moment::now();
+            let mut wake = now + TICK;
+            let mut failed = Vec::new();
+            let mut done = true;
+            for waiting in &mut pending {
+                let frame = Frame { step_began: began, now, slack: self.slack };
+                waiting.last = judge(&self.events.world, &waiting.expectation.what, frame);
+                let deadline = began + waiting.expectation.within.value + self.slack;
+                if waiting.last.holds() {
+                    let since = *waiting.holds_since.get_or_insert(self.events.now);
+                    let must = waiting.expectation.holds_for.as_ref().map(|span| span.value);
+                    let proven = since + must.unwrap_or_default();
+                    if proven > now {
+                        wake = wake.min(proven);
+                        done = false;
+                        continue;
+                    }
+                    if !waiting.announced {
+                        waiting.announced = true;
+                        self.announce(waiting, since, began);
+                    }
+                    continue;
+                }
+                waiting.holds_since = None;
+                waiting.announced = false;
+                done = false;
+                if matches!(waiting.last, Judgement::Never(_)) || now >= deadline {
+                    failed.push((describe(waiting.expectation, self.slack), waiting.last.seen().to_owned()));
+                } else {
+                    wake = wake.min(deadline);
+                }
+            }
+            if done {
+                return None;
+            }
+            if !failed.is_empty() {
+                let concerned: BTreeSet<&str> = step
+                    .expectations
+                    .iter()
+                    .zip(&pending)
+                    .filter(|(_, pending)| !pending.last.holds())
+                    .flat_map(|(expectation, _)| self.concerned(&expectation.what))
+                    .collect();
+                let concerned: Vec<&str> = concerned.into_iter().collect();
+                return Some(self.failure(failed, &concerned));
+            }
+            self.read_files(&pending).await;
+            self.events.pump(wake).await;
+            self.events.drain();
+        }
+    }
+
+    fn announce(&self, waiting: &Pending<'_>, since: Moment, began: Moment) {
+        let mut text = waiting.expectation.what.to_string();
+        if let Some(span) = &waiting.expectation.holds_for {
+            text.push_str(&format!(", for {}", Seconds(span.value)));
+        }
+        send(&Record::Held {
+            at: self.at(since),
+            text,
+            seen: waiting.last.seen().to_owned(),
+            after: milliseconds(since.since(began)),
+            limit: waiting.expectation.within.to_string(),
+        });
+    }
+
+    /// Asks for the files that expectations wait for; they come as events.
+    async fn read_files(&mut self, pending: &[Pending<'_>]) {
+        for waiting in pending {
+            if let What::File { node, path, .. } = &waiting.expectation.what {
+                if let Some(handle) = self.nodes.get(node) {
+                    attend(&mut self.events, handle.read_file(path)).await;
+                }
+            }
+        }
+    }
+
+    /// The nodes whose logs explain why something did not come true.
+    fn concerned<'w>(&'w self, what: &'w What) -> Vec<&'w str> {
+        if !what.is_about_traffic() {
+            return what.nodes();
+        }
+        self.scenario
+            .nodes
+            .iter()
+            .filter(|node| matches!(node.role, Role::Director | Role::Client))
+            .map(|node| node.name.as_str())
+            .collect()
+    }
+
+    fn failure(&self, what: Vec<(String, String)>, nodes: &[&str]) -> Failure {
+        let mut failure = Failure::default();
+        for (expected, seen) in what {
+            failure.expected.push(expected);
+            failure.seen.push(seen);
+        }
+        for node in nodes {
+            let lines = self
+                .events
+                .world
+                .last_lines(node, SHOWN_LINES)
+                .into_iter()
+                .map(|(at, process, text)| {
+                    format!("{:>8.2}  {}: {text}", self.at(at) as f64 / 1000.0, process.process)
+                })
+                .collect();
+            failure.logs.insert((*node).to_owned(), lines);
+        }
+        failure
+    }
+
+    fn at(&self, moment: Moment) -> u64 {
+        milliseconds(moment.since(self.events.began.unwrap_or(moment)))
+    }
+}
+
+impl Events {
+    /// Takes in an event and sends what people want to read about it.
+    fn take(&mut self, event: Event) {
+        let at = event.at;
+        self.now = at;
+        for note in self.world.observe(event) {
+            if let Some(began) = self.began {
+                let at = milliseconds(at.since(began));
+                send(&Record::Note { at, node: note.node, text: note.text });
+            }
+        }
+    }
+
+    /// Takes in one event; `false` if none came before the deadline.
+    async fn pump(&mut self, until: Moment) -> bool {
+        let left = until.since(Moment::now());
+        match tokio::time::timeout(left, self.inbox.recv()).await {
+            Ok(Some(event)) => {
+                self.take(event);
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    /// Takes in what is there already.
+    fn drain(&mut self) {
+        while let Ok(event) = self.inbox.try_recv() {
+            self.take(event);
+        }
+    }
+}
+
+/// Waits for a node. Events must flow meanwhile: it may report more than the queue holds.
+async fn attend<T>(events: &mut Events, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Some(event) = events.inbox.recv() => events.take(event),
+        }
+    }
+}
+
+fn describe(expectation: &Expectation, slack: Duration) -> String {
+    format!("{} within {} (+ {} slack)", expectation.what, expectation.within, Seconds(slack))
+}
+
+fn nodes_of(action: &Action) -> Vec<String> {
+    match action {
+        Action::Start(process)
+        | Action::Stop(process)
+        | Action::Kill(process)
+        | Action::Reload(process) => vec![process.node.clone()],
+        Action::Link { node, .. } | Action::Run { node, .. } | Action::Copy { node, .. } => {
+            vec![node.clone()]
+        }
+        Action::Mark(_) => Vec::new(),
+    }
+}
+
+/// The reader of the records is gone only when the run is over anyway.
+fn send(record: &Record) {
+    let _ = record.send();
+}
