@@ -38,7 +38,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let mut exit = Exit::Success;
     for path in &arguments.files {
         if let Err(error) = File::open(path) {
-            output::print_error(format_args!("director: error: {} cannot be read: {error}\n", path.display()));
+            output::print_error(format_args!(
+                "director: error: {} cannot be read: {error}\n",
+                path.display()
+            ));
             exit = Exit::Other;
             continue;
         }
@@ -46,7 +49,11 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         output::print(match arguments.format {
             Format::Human => {
                 let colour = std::io::stdout().is_terminal();
-                let mut text = render::full(&loaded.diagnostics, &loaded.sources, render::Style::new(colour, colour));
+                let mut text = render::full(
+                    &loaded.diagnostics,
+                    &loaded.sources,
+                    render::Style::new(colour, colour),
+                );
                 text.push_str(&format!("{}: {}\n", path.display(), loaded.summary()));
                 text
             }

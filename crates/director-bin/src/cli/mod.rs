@@ -39,7 +39,12 @@ enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RunArguments {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/keepalived/keepalived.conf"
+    )]
     pub(crate) config: PathBuf,
     /// Where the director keeps what it must know after a restart
     #[arg(long, value_name = "DIR", default_value = "/var/lib/director")]
@@ -58,7 +63,12 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             drop(error.print());
-            return if error.use_stderr() { Exit::Other } else { Exit::Success }.into();
+            return if error.use_stderr() {
+                Exit::Other
+            } else {
+                Exit::Success
+            }
+            .into();
         }
     };
     match arguments.command {
@@ -71,9 +81,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn lab(arguments: director_lab::cli::Args) -> ExitCode {
     match std::env::current_exe() {
-        Ok(executable) => director_lab::cli::run(arguments, &director_lab::Program::new(executable, ["lab"])),
+        Ok(executable) => {
+            director_lab::cli::run(arguments, &director_lab::Program::new(executable, ["lab"]))
+        }
         Err(error) => {
-            output::print_error(format_args!("director: error: cannot find its own executable: {error}\n"));
+            output::print_error(format_args!(
+                "director: error: cannot find its own executable: {error}\n"
+            ));
             Exit::Failure.into()
         }
     }

@@ -17,7 +17,12 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArguments {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/keepalived/keepalived.conf"
+    )]
     config: PathBuf,
     /// The state directory of the director that runs or ran here
     #[arg(long, value_name = "DIR", default_value = "/var/lib/director")]
@@ -50,7 +55,11 @@ pub(super) fn run(arguments: &PlanArguments) -> Exit {
     let loaded = load(&arguments.config, Against::ThisMachine);
     if loaded.diagnostics.has_errors() {
         let colour = std::io::stderr().is_terminal();
-        output::print_error(render::full(&loaded.diagnostics, &loaded.sources, render::Style::new(colour, colour)));
+        output::print_error(render::full(
+            &loaded.diagnostics,
+            &loaded.sources,
+            render::Style::new(colour, colour),
+        ));
         return Exit::Failure;
     }
     let difference = match difference(&loaded.plan, arguments) {
@@ -71,7 +80,11 @@ pub(super) fn run(arguments: &PlanArguments) -> Exit {
     } else {
         show(&difference);
     }
-    if difference.ipvs.is_empty() { Exit::Success } else { Exit::Other }
+    if difference.ipvs.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Other
+    }
 }
 
 fn show(difference: &Difference) {
@@ -79,9 +92,17 @@ fn show(difference: &Difference) {
         output::print_line(change);
     }
     for address in &difference.addresses {
-        let Address { instance, address, prefix_length, interface, present } = address;
+        let Address {
+            instance,
+            address,
+            prefix_length,
+            interface,
+            present,
+        } = address;
         let now = if *present { "here now" } else { "not here now" };
-        output::print_line(format_args!("{instance}: {address}/{prefix_length} on {interface} while master, {now}"));
+        output::print_line(format_args!(
+            "{instance}: {address}/{prefix_length} on {interface} while master, {now}"
+        ));
     }
     if difference.ipvs.is_empty() {
         output::print_line("the IPVS table is as the file wants it");
@@ -95,10 +116,14 @@ fn difference(plan: &Plan, arguments: &PlanArguments) -> Result<Difference, Stri
     let ipvs = if plan.virtual_servers.is_empty() && record.read().is_empty() {
         Vec::new()
     } else {
-        let table = IpvsTable::connect(record).and_then(|mut table| table.difference(&model.wished()));
+        let table =
+            IpvsTable::connect(record).and_then(|mut table| table.difference(&model.wished()));
         table.map_err(|error| output::chain(&error))?
     };
-    Ok(Difference { ipvs, addresses: addresses(plan)? })
+    Ok(Difference {
+        ipvs,
+        addresses: addresses(plan)?,
+    })
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {
@@ -106,7 +131,10 @@ fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {
     let mut addresses = Vec::new();
     for instance in &plan.vrrp.instances {
         for address in instance.all_addresses() {
-            let interface = address.device.clone().unwrap_or_else(|| instance.interface.clone());
+            let interface = address
+                .device
+                .clone()
+                .unwrap_or_else(|| instance.interface.clone());
             addresses.push(Address {
                 instance: instance.name.clone(),
                 address: address.address,
@@ -121,12 +149,18 @@ fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {
 
 /// Interface and address of everything this machine has. A label counts as its interface.
 fn present() -> Result<BTreeSet<(String, IpAddr)>, String> {
-    let all = nix::ifaddrs::getifaddrs().map_err(|error| format!("the addresses cannot be read: {error}"))?;
+    let all = nix::ifaddrs::getifaddrs()
+        .map_err(|error| format!("the addresses cannot be read: {error}"))?;
     let each = all.filter_map(|entry| {
         let address = entry.address?;
         let ip = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         let ip = ip.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))?;
-        let interface = entry.interface_name.split(':').next().unwrap_or_default().to_owned();
+        let interface = entry
+            .interface_name
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         Some((interface, ip))
     });
     Ok(each.collect())

@@ -1,7 +1,9 @@
 //! From a file to a plan with all its diagnostics.
 
 use super::{MISSING, Plan, plan};
-use keepalived_conf::{Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, render};
+use keepalived_conf::{
+    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, render,
+};
 use std::path::Path;
 
 /// A file that has been read and understood as far as possible.
@@ -33,16 +35,29 @@ pub(crate) fn load(path: &Path, against: Against) -> Loaded {
     let (plan, more) = plan(&parsed.config);
     let mut diagnostics = parsed.diagnostics;
     let found = match against {
-        Against::Nothing => more.into_iter().filter(|diagnostic| diagnostic.code != MISSING).collect(),
-        Against::ThisMachine => more.into_iter().chain(missing_interfaces(&plan)).collect::<Vec<_>>(),
+        Against::Nothing => more
+            .into_iter()
+            .filter(|diagnostic| diagnostic.code != MISSING)
+            .collect(),
+        Against::ThisMachine => more
+            .into_iter()
+            .chain(missing_interfaces(&plan))
+            .collect::<Vec<_>>(),
     };
     for diagnostic in found {
         // The parser may have said the same of the same place already.
-        if !diagnostics.iter().any(|known| known.span() == diagnostic.span() && known.severity >= diagnostic.severity) {
+        if !diagnostics
+            .iter()
+            .any(|known| known.span() == diagnostic.span() && known.severity >= diagnostic.severity)
+        {
             diagnostics.push(diagnostic);
         }
     }
-    Loaded { plan, diagnostics, sources: parsed.sources }
+    Loaded {
+        plan,
+        diagnostics,
+        sources: parsed.sources,
+    }
 }
 
 impl Loaded {
@@ -52,13 +67,26 @@ impl Loaded {
             1 => format!("1 {word}"),
             number => format!("{number} {word}s"),
         };
-        format!("{}, {}", count(Severity::Error, "error"), count(Severity::Warning, "warning"))
+        format!(
+            "{}, {}",
+            count(Severity::Error, "error"),
+            count(Severity::Warning, "warning")
+        )
     }
 
     /// One line for each diagnostic of that severity.
     pub(crate) fn lines(&self, severity: Severity) -> Vec<(Code, String)> {
-        let of = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity);
-        of.map(|diagnostic| (diagnostic.code, render::concise_line(diagnostic, &self.sources))).collect()
+        let of = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == severity);
+        of.map(|diagnostic| {
+            (
+                diagnostic.code,
+                render::concise_line(diagnostic, &self.sources),
+            )
+        })
+        .collect()
     }
 }
 
@@ -66,7 +94,10 @@ fn missing_interfaces(plan: &Plan) -> Vec<Diagnostic> {
     if plan.vrrp_settings.late_interfaces {
         return Vec::new();
     }
-    let missing = plan.interfaces.iter().filter(|(name, _)| nix::net::if_::if_nametoindex(name.as_str()).is_err());
+    let missing = plan
+        .interfaces
+        .iter()
+        .filter(|(name, _)| nix::net::if_::if_nametoindex(name.as_str()).is_err());
     let diagnostic = |(name, span): (&String, &keepalived_conf::Span)| {
         Diagnostic::new(MISSING, Severity::Error, format!("interface {name} does not exist"), *span)
             .saying("not on this machine")

@@ -5,13 +5,13 @@ use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckId, CheckStart, RealServer, SorryServer, VirtualServer};
 use ipvs_netlink::{
-    Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceId,
-    Tunnel, TunnelFlags, TunnelKind,
+    Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol,
+    Scheduler, SchedulerFlags, Service, ServiceId, Tunnel, TunnelFlags, TunnelKind,
 };
 use keepalived_conf::Span;
 use keepalived_conf::model::{
-    self, Config, Granularity, LvsMethod, Script, TunnelChecksum, VirtualServerGroup, VirtualServerGroupMember,
-    VirtualServerTarget,
+    self, Config, Granularity, LvsMethod, Script, TunnelChecksum, VirtualServerGroup,
+    VirtualServerGroupMember, VirtualServerTarget,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,35 +22,84 @@ const GROUP_LIMIT: u128 = 65_536;
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
     let mut known: BTreeSet<ServiceId> = BTreeSet::new();
-    for server in config.virtual_server.iter().filter(|server| !server.real_server.is_empty()) {
+    for server in config
+        .virtual_server
+        .iter()
+        .filter(|server| !server.real_server.is_empty())
+    {
         let name = name(server, &mut ordinals);
         let services = services(config, server, problems);
         if let Some(twice) = services.iter().find(|service| !known.insert(service.id)) {
-            let message = format!("{} is already a virtual server; leave one of them", twice.id);
+            let message = format!(
+                "{} is already a virtual server; leave one of them",
+                twice.id
+            );
             problems.error(UNUSABLE, message, *server.span);
             continue;
         }
         if *server.omega {
             plan.omega.insert(name.clone());
         }
-        add_hook(plan, scripts, problems, &virtual_server_object(&name), Trigger::QuorumUp, server.quorum_up.as_ref());
-        add_hook(plan, scripts, problems, &virtual_server_object(&name), Trigger::QuorumDown, server.quorum_down.as_ref());
+        add_hook(
+            plan,
+            scripts,
+            problems,
+            &virtual_server_object(&name),
+            Trigger::QuorumUp,
+            server.quorum_up.as_ref(),
+        );
+        add_hook(
+            plan,
+            scripts,
+            problems,
+            &virtual_server_object(&name),
+            Trigger::QuorumDown,
+            server.quorum_down.as_ref(),
+        );
         let mut real_servers = Vec::new();
         for real in &server.real_server {
             let destination = destination_of(real.address, real.port, &real.lvs_method)
                 .with_weight(*real.weight)
                 .with_thresholds(*real.uthreshold, *real.lthreshold);
             let object = real_server_object(&name, destination.id);
-            add_hook(plan, scripts, problems, &object, Trigger::Up, real.notify_up.as_deref());
-            add_hook(plan, scripts, problems, &object, Trigger::Down, real.notify_down.as_deref());
+            add_hook(
+                plan,
+                scripts,
+                problems,
+                &object,
+                Trigger::Up,
+                real.notify_up.as_deref(),
+            );
+            add_hook(
+                plan,
+                scripts,
+                problems,
+                &object,
+                Trigger::Down,
+                real.notify_down.as_deref(),
+            );
             let mut starts = Vec::new();
             for checker in &real.checkers {
-                let Some(check) = checks::check(config, server, real, checker, scripts, problems) else { continue };
-                let id = CheckId { virtual_server: name.clone(), real_server: destination.id, index: starts.len() };
+                let Some(check) = checks::check(config, server, real, checker, scripts, problems)
+                else {
+                    continue;
+                };
+                let id = CheckId {
+                    virtual_server: name.clone(),
+                    real_server: destination.id,
+                    index: starts.len(),
+                };
                 plan.checks.insert(id, check);
-                starts.push(CheckStart { kind: checker.kind.keyword(), alpha: *checker.alpha });
+                starts.push(CheckStart {
+                    kind: checker.kind.keyword(),
+                    alpha: *checker.alpha,
+                });
             }
-            real_servers.push(RealServer { destination, inhibit_on_failure: *real.inhibit_on_failure, checks: starts });
+            real_servers.push(RealServer {
+                destination,
+                inhibit_on_failure: *real.inhibit_on_failure,
+                checks: starts,
+            });
         }
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
             destination: destination_of(sorry.address, sorry.port, &sorry.lvs_method),
@@ -75,16 +124,23 @@ fn add_hook(
     trigger: Trigger,
     script: Option<&Script>,
 ) {
-    if let Some(program) = script.and_then(|script| scripts.program(script, trigger.keyword(), problems)) {
+    if let Some(program) =
+        script.and_then(|script| scripts.program(script, trigger.keyword(), problems))
+    {
         plan.hooks.add(object.to_owned(), trigger, program);
     }
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
 fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, usize>) -> String {
-    let protocol = server.protocol.value.map_or_else(|| "none".to_owned(), |p| p.to_string().to_lowercase());
+    let protocol = server
+        .protocol
+        .value
+        .map_or_else(|| "none".to_owned(), |p| p.to_string().to_lowercase());
     match &server.target.value {
-        VirtualServerTarget::Address { address, port } => format!("[{address}]:{protocol}:{}", port.unwrap_or(0)),
+        VirtualServerTarget::Address { address, port } => {
+            format!("[{address}]:{protocol}:{}", port.unwrap_or(0))
+        }
         VirtualServerTarget::Fwmark(mark) => match server.ip_family.value {
             Some(model::Family::Inet6) => format!("FWM {mark} IPv6"),
             _ => format!("FWM {mark}"),
@@ -99,7 +155,11 @@ fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, u
 }
 
 /// The kernel's services that a virtual server stands for.
-fn services(config: &Config, server: &model::VirtualServer, problems: &mut Problems) -> Vec<Service> {
+fn services(
+    config: &Config,
+    server: &model::VirtualServer,
+    problems: &mut Problems,
+) -> Vec<Service> {
     let span = *server.span;
     let protocol = match server.protocol.value {
         Some(model::Protocol::Tcp) => Protocol::Tcp,
@@ -108,27 +168,56 @@ fn services(config: &Config, server: &model::VirtualServer, problems: &mut Probl
     };
     let ids = match &server.target.value {
         VirtualServerTarget::Address { address, port } => {
-            vec![ServiceId::Address { protocol, address: *address, port: port.unwrap_or(0) }]
+            vec![ServiceId::Address {
+                protocol,
+                address: *address,
+                port: port.unwrap_or(0),
+            }]
         }
-        VirtualServerTarget::Fwmark(mark) => fwmark(*mark, server.ip_family.value, span, problems).into_iter().collect(),
+        VirtualServerTarget::Fwmark(mark) => fwmark(*mark, server.ip_family.value, span, problems)
+            .into_iter()
+            .collect(),
         VirtualServerTarget::Group(name) => {
-            match config.virtual_server_group.iter().find(|group| group.name.value == *name) {
+            match config
+                .virtual_server_group
+                .iter()
+                .find(|group| group.name.value == *name)
+            {
                 Some(group) => members(group, protocol, server.ip_family.value, problems),
                 None => {
-                    problems.error(UNUSABLE, format!("virtual_server_group {name} is not defined"), server.target.span);
+                    problems.error(
+                        UNUSABLE,
+                        format!("virtual_server_group {name} is not defined"),
+                        server.target.span,
+                    );
                     Vec::new()
                 }
             }
         }
     };
-    ids.into_iter().map(|id| service(id, server, problems)).collect()
+    ids.into_iter()
+        .map(|id| service(id, server, problems))
+        .collect()
 }
 
-fn fwmark(mark: u32, family: Option<model::Family>, span: Span, problems: &mut Problems) -> Option<ServiceId> {
-    let family = if family == Some(model::Family::Inet6) { Family::V6 } else { Family::V4 };
+fn fwmark(
+    mark: u32,
+    family: Option<model::Family>,
+    span: Span,
+    problems: &mut Problems,
+) -> Option<ServiceId> {
+    let family = if family == Some(model::Family::Inet6) {
+        Family::V6
+    } else {
+        Family::V4
+    };
     let id = ServiceId::fwmark(mark, family);
     if id.is_none() {
-        problems.error(UNUSABLE, "firewall mark 0 marks nothing; use 1 or more", span);
+        problems.error(
+            UNUSABLE,
+            "firewall mark 0 marks nothing; use 1 or more",
+            span,
+        );
     }
     id
 }
@@ -142,16 +231,29 @@ fn members(
     let mut ids = Vec::new();
     for member in &group.members {
         match member {
-            VirtualServerGroupMember::Range { first, last, port, span } => match range(*first, *last) {
-                Some(addresses) => ids.extend(addresses.map(|address| {
-                    ServiceId::Address { protocol, address, port: port.unwrap_or(0) }
+            VirtualServerGroupMember::Range {
+                first,
+                last,
+                port,
+                span,
+            } => match range(*first, *last) {
+                Some(addresses) => ids.extend(addresses.map(|address| ServiceId::Address {
+                    protocol,
+                    address,
+                    port: port.unwrap_or(0),
                 })),
                 None => {
-                    let message = format!("{first} to {last} is more than {GROUP_LIMIT} addresses; use a firewall mark");
+                    let message = format!(
+                        "{first} to {last} is more than {GROUP_LIMIT} addresses; use a firewall mark"
+                    );
                     problems.error(UNUSABLE, message, **span);
                 }
             },
-            VirtualServerGroupMember::Fwmark { mark, family: own, span } => {
+            VirtualServerGroupMember::Fwmark {
+                mark,
+                family: own,
+                span,
+            } => {
                 ids.extend(fwmark(*mark, own.or(family), **span, problems));
             }
         }
@@ -177,27 +279,41 @@ fn range(first: IpAddr, last: IpAddr) -> Option<Box<dyn Iterator<Item = IpAddr>>
 }
 
 fn service(id: ServiceId, server: &model::VirtualServer, problems: &mut Problems) -> Service {
-    let scheduler = server.lb_algo.name().parse().unwrap_or(Scheduler::WeightedLeastConnection);
+    let scheduler = server
+        .lb_algo
+        .name()
+        .parse()
+        .unwrap_or(Scheduler::WeightedLeastConnection);
     let mut service = Service::new(id, scheduler);
     let flags = [
         (*server.flag_1, SchedulerFlags::FLAG_1),
         (*server.flag_2, SchedulerFlags::FLAG_2),
         (*server.flag_3, SchedulerFlags::FLAG_3),
-        (*server.sh_port || *server.mh_port, SchedulerFlags::HASH_PORT),
-        (*server.sh_fallback || *server.mh_fallback, SchedulerFlags::HASH_FALLBACK),
+        (
+            *server.sh_port || *server.mh_port,
+            SchedulerFlags::HASH_PORT,
+        ),
+        (
+            *server.sh_fallback || *server.mh_fallback,
+            SchedulerFlags::HASH_FALLBACK,
+        ),
     ];
     for (_, flag) in flags.into_iter().filter(|(set, _)| *set) {
         service.scheduler_flags = service.scheduler_flags.union(flag);
     }
     let every_port = matches!(id, ServiceId::Address { port: 0, .. });
-    let timeout = server.persistence_timeout.map(|timeout| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX));
+    let timeout = server
+        .persistence_timeout
+        .map(|timeout| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX));
     let granularity = *server.persistence_granularity;
     // The kernel has no service for every port without persistence.
     if timeout.is_some() || granularity.is_some() || every_port {
         let persistence = Persistence::new(id.family(), timeout.unwrap_or(360));
         let persistence = match granularity {
             None => persistence,
-            Some(Granularity::PrefixLength(length)) => persistence.with_netmask(Netmask::prefix(id.family(), length)),
+            Some(Granularity::PrefixLength(length)) => {
+                persistence.with_netmask(Netmask::prefix(id.family(), length))
+            }
             Some(Granularity::Mask(mask)) => persistence.with_netmask(Netmask::V4(mask)),
         };
         service.persistence = Some(persistence);
@@ -205,7 +321,11 @@ fn service(id: ServiceId, server: &model::VirtualServer, problems: &mut Problems
     if let Some(engine) = &*server.persistence_engine {
         match Name::new(engine) {
             Ok(name) => service.persistence_engine = Some(name),
-            Err(error) => problems.error(UNUSABLE, error.to_string(), server.persistence_engine.span.unwrap_or(*server.span)),
+            Err(error) => problems.error(
+                UNUSABLE,
+                error.to_string(),
+                server.persistence_engine.span.unwrap_or(*server.span),
+            ),
         }
     }
     service.one_packet = *server.ops;
@@ -230,5 +350,11 @@ fn destination_of(address: IpAddr, port: Option<u16>, method: &LvsMethod) -> Des
             },
         }),
     };
-    Destination::new(DestinationId { address, port: port.unwrap_or(0) }, forwarding)
+    Destination::new(
+        DestinationId {
+            address,
+            port: port.unwrap_or(0),
+        },
+        forwarding,
+    )
 }

@@ -68,7 +68,13 @@ impl PlannedCheck {
 
     /// The same, counting as failed until its first success.
     pub(crate) fn check_from_down(&self) -> Check {
-        Check::shared(Arc::clone(&self.probe), Policy { alpha: true, ..self.policy.clone() })
+        Check::shared(
+            Arc::clone(&self.probe),
+            Policy {
+                alpha: true,
+                ..self.policy.clone()
+            },
+        )
     }
 
     /// True if the other one does exactly the same.
@@ -85,11 +91,13 @@ pub(crate) struct Problems {
 
 impl Problems {
     fn error(&mut self, code: Code, message: impl Into<String>, span: Span) {
-        self.list.push(Diagnostic::new(code, Severity::Error, message, span));
+        self.list
+            .push(Diagnostic::new(code, Severity::Error, message, span));
     }
 
     fn warning(&mut self, code: Code, message: impl Into<String>, span: Span) {
-        self.list.push(Diagnostic::new(code, Severity::Warning, message, span));
+        self.list
+            .push(Diagnostic::new(code, Severity::Warning, message, span));
     }
 }
 

@@ -14,7 +14,11 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new(global: &GlobalDefs) -> Self {
-        let security = if *global.enable_script_security { Security::On } else { Security::Off };
+        let security = if *global.enable_script_security {
+            Security::On
+        } else {
+            Security::Off
+        };
         // keepalived's rule: this user if there is one, else the daemon's own.
         let default = Identity::look_up("keepalived_script", None).ok();
         Self { security, default }
@@ -26,16 +30,27 @@ impl Scripts {
     }
 
     /// The program of a script; `None` with a problem told if it cannot run.
-    pub(super) fn program(&self, script: &Script, what: &str, problems: &mut Problems) -> Option<Program> {
+    pub(super) fn program(
+        &self,
+        script: &Script,
+        what: &str,
+        problems: &mut Problems,
+    ) -> Option<Program> {
         let result = self.identity(script.user.as_ref()).and_then(|identity| {
-            let mut program = Program { arguments: script.command.clone(), identity };
+            let mut program = Program {
+                arguments: script.command.clone(),
+                identity,
+            };
             program.resolve(self.security).map(|()| program)
         });
         self.report(result, what, *script.span, problems)
     }
 
     /// Who runs a script of that user.
-    pub(super) fn identity(&self, user: Option<&ScriptUser>) -> Result<Option<Identity>, ProgramError> {
+    pub(super) fn identity(
+        &self,
+        user: Option<&ScriptUser>,
+    ) -> Result<Option<Identity>, ProgramError> {
         match user {
             Some(user) => Identity::look_up(&user.user, user.group.as_deref()).map(Some),
             None => Ok(self.default),

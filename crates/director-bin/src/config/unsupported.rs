@@ -13,9 +13,22 @@ pub(super) fn report(config: &Config, problems: &mut Problems) {
             written("vrf", &instance.vrf),
             written("linkbeat_use_polling", &instance.linkbeat_use_polling),
             written("garp_extra_if", &instance.garp_extra_if),
-            first("virtual_routes", instance.virtual_routes.first().map(|route| *route.span)),
-            first("virtual_rules", instance.virtual_rules.first().map(|rule| *rule.span)),
-            first("notify_master_rx_lower_pri", instance.notify.notify_master_rx_lower_pri.as_ref().map(|s| *s.span)),
+            first(
+                "virtual_routes",
+                instance.virtual_routes.first().map(|route| *route.span),
+            ),
+            first(
+                "virtual_rules",
+                instance.virtual_rules.first().map(|rule| *rule.span),
+            ),
+            first(
+                "notify_master_rx_lower_pri",
+                instance
+                    .notify
+                    .notify_master_rx_lower_pri
+                    .as_ref()
+                    .map(|s| *s.span),
+            ),
         ];
         tell(flags, problems);
         if !*instance.accept {
@@ -24,7 +37,12 @@ pub(super) fn report(config: &Config, problems: &mut Problems) {
         }
     }
     let groups = config.vrrp_sync_group.iter().map(|group| &group.track);
-    for track in config.vrrp_instance.iter().map(|instance| &instance.track).chain(groups) {
+    for track in config
+        .vrrp_instance
+        .iter()
+        .map(|instance| &instance.track)
+        .chain(groups)
+    {
         for (kind, entry) in vrrp::unwatched(track) {
             problems.error(
                 UNSUPPORTED,
@@ -42,10 +60,22 @@ fn globals(config: &Config, problems: &mut Problems) {
     let global = &config.global_defs;
     tell(
         [
-            first("static_ipaddress", config.static_ipaddress.first().map(|address| *address.span)),
-            first("static_routes", config.static_routes.first().map(|route| *route.span)),
-            first("static_rules", config.static_rules.first().map(|rule| *rule.span)),
-            first("bfd_instance", config.bfd_instance.first().map(|bfd| *bfd.span)),
+            first(
+                "static_ipaddress",
+                config.static_ipaddress.first().map(|address| *address.span),
+            ),
+            first(
+                "static_routes",
+                config.static_routes.first().map(|route| *route.span),
+            ),
+            first(
+                "static_rules",
+                config.static_rules.first().map(|rule| *rule.span),
+            ),
+            first(
+                "bfd_instance",
+                config.bfd_instance.first().map(|bfd| *bfd.span),
+            ),
             written("net_namespace", &config.net_namespace),
             written("net_namespace_ipvs", &config.net_namespace_ipvs),
             written("startup_script", &global.startup_script),
@@ -85,6 +115,10 @@ fn first(keyword: &'static str, span: Option<Span>) -> Found {
 
 fn tell(found: impl IntoIterator<Item = Found>, problems: &mut Problems) {
     for (keyword, span) in found.into_iter().flatten() {
-        problems.warning(UNSUPPORTED, format!("`{keyword}` is not in this version of director and has no effect"), span);
+        problems.warning(
+            UNSUPPORTED,
+            format!("`{keyword}` is not in this version of director and has no effect"),
+            span,
+        );
     }
 }

@@ -5,35 +5,62 @@ use super::{Plan, Problems, UNUSABLE};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
 use crate::script::TrackScript;
 use keepalived_conf::model::{
-    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime, Notify, OldUnicastChecksum,
-    RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript, VrrpVersion,
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
+    Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
+    VrrpScript, VrrpVersion,
 };
 use std::time::Duration;
-use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Settings, Tracked, TrackerConfig, TrackerState};
+use vrrp_net::{
+    AddressScope, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig, TrackerState,
+};
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
-use vrrp_proto::{AddressCheck, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid};
+use vrrp_proto::{
+    AddressCheck, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
+};
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.vrrp_settings = settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
-        plan.track_scripts.extend(track_script(script, scripts, problems));
-        let initial = TrackerState::Unknown;
-        plan.vrrp.trackers.push(TrackerConfig { name: script.name.value.clone(), initial });
+        plan.track_scripts
+            .extend(track_script(script, scripts, problems));
+        let initial = TrackerState::Pending;
+        plan.vrrp.trackers.push(TrackerConfig {
+            name: script.name.value.clone(),
+            initial,
+        });
     }
     for instance in &config.vrrp_instance {
-        hooks(&mut plan.hooks, &instance_object(&instance.name), &instance.notify, scripts, problems);
+        hooks(
+            &mut plan.hooks,
+            &instance_object(&instance.name),
+            &instance.notify,
+            scripts,
+            problems,
+        );
         if *instance.notify_deleted {
             plan.notify_deleted.insert(instance.name.value.clone());
         }
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
-        plan.vrrp.instances.extend(self::instance(config, instance, problems));
+        plan.vrrp
+            .instances
+            .extend(self::instance(config, instance, problems));
     }
     for group in &config.vrrp_sync_group {
-        hooks(&mut plan.hooks, &group_object(&group.name), &group.notify, scripts, problems);
-        let members = group.group.iter().map(|member| member.value.clone()).collect();
+        hooks(
+            &mut plan.hooks,
+            &group_object(&group.name),
+            &group.notify,
+            scripts,
+            problems,
+        );
+        let members = group
+            .group
+            .iter()
+            .map(|member| member.value.clone())
+            .collect();
         plan.vrrp.groups.push(GroupConfig {
             trackers: tracked(&group.track.track_script),
             track_interfaces: tracked(&group.track.track_interface),
@@ -52,10 +79,18 @@ fn settings(config: &Config) -> Settings {
     settings
 }
 
-fn instance(config: &Config, instance: &VrrpInstance, problems: &mut Problems) -> Option<InstanceConfig> {
+fn instance(
+    config: &Config,
+    instance: &VrrpInstance,
+    problems: &mut Problems,
+) -> Option<InstanceConfig> {
     let name = &instance.name.value;
     let Some(interface) = instance.interface.value.clone() else {
-        problems.error(UNUSABLE, format!("instance {name} has no interface; add `interface NAME`"), *instance.span);
+        problems.error(
+            UNUSABLE,
+            format!("instance {name} has no interface; add `interface NAME`"),
+            *instance.span,
+        );
         return None;
     };
     // Without a number the parser has already reported an error.
@@ -82,14 +117,21 @@ fn instance(config: &Config, instance: &VrrpInstance, problems: &mut Problems) -
         router.address_check = AddressCheck::SkipKnownMaster;
     }
     router.authentication = authentication(instance);
-    router.signing = instance.auth_hmac.as_ref().and_then(|hmac| signing(hmac, router.interval, problems));
+    router.signing = instance
+        .auth_hmac
+        .as_ref()
+        .and_then(|hmac| signing(hmac, router.interval, problems));
     router.checksum = match (*instance.old_unicast_checksum, *instance.v3_checksum_as_v2) {
         (Some(OldUnicastChecksum::Always), _) => ChecksumForm::MulticastPseudoHeader,
         (_, true) => ChecksumForm::Message,
         _ => ChecksumForm::PseudoHeader,
     };
-    router.follow_old_unicast_checksum = *instance.old_unicast_checksum != Some(OldUnicastChecksum::Never);
-    router.hop_limit = instance.unicast_ttl.filter(|_| instance.is_unicast()).unwrap_or(255);
+    router.follow_old_unicast_checksum =
+        *instance.old_unicast_checksum != Some(OldUnicastChecksum::Never);
+    router.hop_limit = instance
+        .unicast_ttl
+        .filter(|_| instance.is_unicast())
+        .unwrap_or(255);
     router.announce.repeat = *instance.garp_master_repeat;
     router.announce.delay = *instance.garp_master_delay;
     router.announce.refresh = *instance.garp_master_refresh;
@@ -97,7 +139,9 @@ fn instance(config: &Config, instance: &VrrpInstance, problems: &mut Problems) -
     router.announce.lower_priority_repeat = *instance.garp_lower_prio_repeat;
     router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
     let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
-        list.iter().map(|address| virtual_address(address, problems)).collect()
+        list.iter()
+            .map(|address| virtual_address(address, problems))
+            .collect()
     };
     Some(InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
@@ -118,7 +162,10 @@ fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transp
             ..Peer::new(peer.address)
         };
         let peers = instance.unicast_peer.iter().map(peer).collect();
-        return Transport::Unicast { peers, check_source: *instance.check_unicast_src };
+        return Transport::Unicast {
+            peers,
+            check_source: *instance.check_unicast_src,
+        };
     }
     let global = &config.global_defs;
     let default = match family {
@@ -137,7 +184,9 @@ fn preemption(instance: &VrrpInstance) -> Preemption {
 }
 
 fn authentication(instance: &VrrpInstance) -> Authentication {
-    let Some(authentication) = &instance.authentication else { return Authentication::None };
+    let Some(authentication) = &instance.authentication else {
+        return Authentication::None;
+    };
     let password = Password::new(authentication.auth_pass.expose());
     match authentication.auth_type {
         AuthType::Pass => Authentication::Password(password),
@@ -157,7 +206,11 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
     let mut signing = Signing::new(keys.next()?, interval);
     keys.for_each(|key| signing.add_key(key));
     if !signing.activate(hmac.active_key) {
-        problems.error(UNUSABLE, format!("there is no key {}, which should sign", hmac.active_key), *hmac.span);
+        problems.error(
+            UNUSABLE,
+            format!("there is no key {}, which should sign", hmac.active_key),
+            *hmac.span,
+        );
     }
     signing.mode = match hmac.mode {
         HmacMode::Enforce => SigningMode::Enforce,
@@ -172,7 +225,8 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
 }
 
 fn virtual_address(address: &VirtualAddress, problems: &mut Problems) -> vrrp_net::VirtualAddress {
-    let mut mapped = vrrp_net::VirtualAddress::new(address.address).with_prefix_length(address.prefix_length);
+    let mut mapped =
+        vrrp_net::VirtualAddress::new(address.address).with_prefix_length(address.prefix_length);
     mapped.device = address.dev.as_ref().map(|dev| dev.value.clone());
     mapped.label = address.label.as_ref().map(|label| label.value.clone());
     mapped.scope = match &address.scope {
@@ -208,35 +262,63 @@ fn virtual_address(address: &VirtualAddress, problems: &mut Problems) -> vrrp_ne
 
 /// Every interface that an instance needs, with the place that names it.
 fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepalived_conf::Span)> {
-    let own = instance.interface.value.iter().map(|name| (name.clone(), instance.interface.span.unwrap_or(*instance.span)));
-    let all = instance.virtual_ipaddress.iter().chain(&instance.virtual_ipaddress_excluded);
-    let devices = all.filter_map(|address| address.dev.as_ref()).map(|dev| (dev.value.clone(), dev.span));
+    let own = instance.interface.value.iter().map(|name| {
+        (
+            name.clone(),
+            instance.interface.span.unwrap_or(*instance.span),
+        )
+    });
+    let all = instance
+        .virtual_ipaddress
+        .iter()
+        .chain(&instance.virtual_ipaddress_excluded);
+    let devices = all
+        .filter_map(|address| address.dev.as_ref())
+        .map(|dev| (dev.value.clone(), dev.span));
     own.chain(devices)
 }
 
-fn tracked(entries: &[TrackEntry]) -> Vec<Tracked> {
-    let entry = |entry: &TrackEntry| Tracked {
+fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
+    let entry = |entry: &TrackEntry| Tracker {
         name: entry.name.value.clone(),
         weight: i16::try_from(entry.weight.weight.clamp(-253, 253)).unwrap_or(0),
         reverse: entry.weight.reverse,
     };
-    entries.iter().filter(|entry| entry.resolved).map(entry).collect()
+    entries
+        .iter()
+        .filter(|entry| entry.resolved)
+        .map(entry)
+        .collect()
 }
 
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    let kinds =
-        [("track_file", &track.track_file), ("track_process", &track.track_process), ("track_bfd", &track.track_bfd)];
-    kinds.into_iter().flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+    let kinds = [
+        ("track_file", &track.track_file),
+        ("track_process", &track.track_process),
+        ("track_bfd", &track.track_bfd),
+    ];
+    kinds
+        .into_iter()
+        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
 }
 
-fn track_script(script: &VrrpScript, scripts: &Scripts, problems: &mut Problems) -> Option<TrackScript> {
+fn track_script(
+    script: &VrrpScript,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) -> Option<TrackScript> {
     let what = format!("vrrp_script {}", script.name.value);
     let command = script.script.value.as_ref()?;
     let mut program = scripts.program(command, &what, problems)?;
     if script.user.is_written() {
         let identity = scripts.identity(script.user.as_ref());
-        program.identity = scripts.report(identity, &what, script.user.span.unwrap_or(*script.span), problems)?;
+        program.identity = scripts.report(
+            identity,
+            &what,
+            script.user.span.unwrap_or(*script.span),
+            problems,
+        )?;
     }
     Some(TrackScript {
         name: script.name.value.clone(),
@@ -248,7 +330,13 @@ fn track_script(script: &VrrpScript, scripts: &Scripts, problems: &mut Problems)
     })
 }
 
-fn hooks(table: &mut HookTable, object: &str, notify: &Notify, scripts: &Scripts, problems: &mut Problems) {
+fn hooks(
+    table: &mut HookTable,
+    object: &str,
+    notify: &Notify,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) {
     let triggers = [
         (Trigger::Master, &notify.notify_master),
         (Trigger::Backup, &notify.notify_backup),
@@ -258,7 +346,10 @@ fn hooks(table: &mut HookTable, object: &str, notify: &Notify, scripts: &Scripts
         (Trigger::Any, &notify.notify),
     ];
     for (trigger, script) in triggers {
-        if let Some(program) = script.as_ref().and_then(|script| scripts.program(script, trigger.keyword(), problems)) {
+        if let Some(program) = script
+            .as_ref()
+            .and_then(|script| scripts.program(script, trigger.keyword(), problems))
+        {
             table.add(object.to_owned(), trigger, program);
         }
     }

@@ -12,5 +12,7 @@ mod service_manager;
 mod start;
 mod stop;
 
-pub(crate) use notify::{HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object};
+pub(crate) use notify::{
+    HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object,
+};
 pub(crate) use start::run;

@@ -109,25 +109,30 @@ pub(crate) fn virtual_server_object(name: &str) -> String {
 }
 
 /// The name under which a real server's hooks queue.
-pub(crate) fn real_server_object(virtual_server: &str, real_server: impl std::fmt::Display) -> String {
+pub(crate) fn real_server_object(
+    virtual_server: &str,
+    real_server: impl std::fmt::Display,
+) -> String {
     format!("virtual_server {virtual_server} real_server {real_server}")
 }
 
 impl HookTable {
     /// Adds a script; the first one of an object and trigger counts, as with keepalived.
     pub(crate) fn add(&mut self, object: String, trigger: Trigger, program: Program) {
-        self.hooks.entry(object).or_default().entry(trigger).or_insert(program);
-    }
-
-    /// Every program with the object and keyword that names it, to be checked before it is needed.
-    pub(crate) fn programs_mut(&mut self) -> impl Iterator<Item = (&str, Trigger, &mut Program)> {
-        self.hooks.iter_mut().flat_map(|(object, hooks)| {
-            hooks.iter_mut().map(|(trigger, program)| (object.as_str(), *trigger, program))
-        })
+        self.hooks
+            .entry(object)
+            .or_default()
+            .entry(trigger)
+            .or_insert(program);
     }
 
     /// Hooks of an instance that enters a state: the state's own, then `notify` with its four arguments.
-    pub(crate) fn for_instance(&self, name: &str, state: Announced, priority: u8) -> Vec<ObjectHook> {
+    pub(crate) fn for_instance(
+        &self,
+        name: &str,
+        state: Announced,
+        priority: u8,
+    ) -> Vec<ObjectHook> {
         self.for_state(instance_object(name), "INSTANCE", name, state, priority)
     }
 
@@ -136,24 +141,50 @@ impl HookTable {
         self.for_state(group_object(name), "GROUP", name, state, 0)
     }
 
-    fn for_state(&self, object: String, kind: &str, name: &str, state: Announced, priority: u8) -> Vec<ObjectHook> {
-        let arguments = vec![kind.to_owned(), name.to_owned(), state.word().to_owned(), priority.to_string()];
+    fn for_state(
+        &self,
+        object: String,
+        kind: &str,
+        name: &str,
+        state: Announced,
+        priority: u8,
+    ) -> Vec<ObjectHook> {
+        let arguments = vec![
+            kind.to_owned(),
+            name.to_owned(),
+            state.word().to_owned(),
+            priority.to_string(),
+        ];
         let own = self.hook(&object, state.trigger(), Vec::new());
         let any = self.hook(&object, Trigger::Any, arguments);
-        own.into_iter().chain(any).map(|hook| (object.clone(), hook)).collect()
+        own.into_iter()
+            .chain(any)
+            .map(|hook| (object.clone(), hook))
+            .collect()
     }
 
     /// Hooks of a change in the LVS model.
     pub(crate) fn for_happening(&self, happening: &Happening) -> Option<ObjectHook> {
         let (object, trigger) = match happening {
-            Happening::RealServerUp { virtual_server, real_server, .. } => {
-                (real_server_object(virtual_server, real_server), Trigger::Up)
+            Happening::RealServerUp {
+                virtual_server,
+                real_server,
+                ..
+            } => (real_server_object(virtual_server, real_server), Trigger::Up),
+            Happening::RealServerDown {
+                virtual_server,
+                real_server,
+                ..
+            } => (
+                real_server_object(virtual_server, real_server),
+                Trigger::Down,
+            ),
+            Happening::QuorumGained { virtual_server, .. } => {
+                (virtual_server_object(virtual_server), Trigger::QuorumUp)
             }
-            Happening::RealServerDown { virtual_server, real_server, .. } => {
-                (real_server_object(virtual_server, real_server), Trigger::Down)
+            Happening::QuorumLost { virtual_server, .. } => {
+                (virtual_server_object(virtual_server), Trigger::QuorumDown)
             }
-            Happening::QuorumGained { virtual_server, .. } => (virtual_server_object(virtual_server), Trigger::QuorumUp),
-            Happening::QuorumLost { virtual_server, .. } => (virtual_server_object(virtual_server), Trigger::QuorumDown),
             Happening::WeightChanged { .. } => return None,
         };
         let hook = self.hook(&object, trigger, Vec::new())?;
@@ -162,7 +193,11 @@ impl HookTable {
 
     fn hook(&self, object: &str, trigger: Trigger, extra: Vec<String>) -> Option<Hook> {
         let program = self.hooks.get(object)?.get(&trigger)?;
-        Some(Hook { keyword: trigger.keyword(), program: program.clone(), extra })
+        Some(Hook {
+            keyword: trigger.keyword(),
+            program: program.clone(),
+            extra,
+        })
     }
 }
 
@@ -171,7 +206,10 @@ mod tests {
     use super::*;
 
     fn program(name: &str) -> Program {
-        Program { arguments: vec![name.to_owned()], identity: None }
+        Program {
+            arguments: vec![name.to_owned()],
+            identity: None,
+        }
     }
 
     #[test]
@@ -181,13 +219,25 @@ mod tests {
         table.add(instance_object("VI_1"), Trigger::Master, program("/master"));
         table.add(instance_object("VI_1"), Trigger::Master, program("/second"));
         let hooks = table.for_instance("VI_1", Announced::Master, 150);
-        let [(object, own), (_, any)] = hooks.as_slice() else { panic!("{hooks:?}") };
-        assert_eq!((object.as_str(), own.keyword, own.program.line().as_str()), ("vrrp_instance VI_1", "notify_master", "/master"));
+        let [(object, own), (_, any)] = hooks.as_slice() else {
+            panic!("{hooks:?}")
+        };
+        assert_eq!(
+            (object.as_str(), own.keyword, own.program.line().as_str()),
+            ("vrrp_instance VI_1", "notify_master", "/master")
+        );
         assert!(own.extra.is_empty());
         assert_eq!(any.extra, ["INSTANCE", "VI_1", "MASTER", "150"]);
-        assert_eq!(table.for_instance("VI_1", Announced::Stop, 150).len(), 1, "only notify");
+        assert_eq!(
+            table.for_instance("VI_1", Announced::Stop, 150).len(),
+            1,
+            "only notify"
+        );
         assert!(table.for_instance("VI_2", Announced::Stop, 150).is_empty());
         table.add(group_object("G"), Trigger::Any, program("/any"));
-        assert_eq!(table.for_group("G", Announced::Fault)[0].1.extra, ["GROUP", "G", "FAULT", "0"]);
+        assert_eq!(
+            table.for_group("G", Announced::Fault)[0].1.extra,
+            ["GROUP", "G", "FAULT", "0"]
+        );
     }
 }

@@ -22,7 +22,9 @@ const KEPT: [Capability; 9] = [
 
 /// Needed, but not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} needs {capability}; run as root, or give it to the program with AmbientCapabilities= in its unit or with setcap")]
+#[error(
+    "{what} needs {capability}; run as root, or give it to the program with AmbientCapabilities= in its unit or with setcap"
+)]
 pub(crate) struct MissingPrivilege {
     /// What needs it.
     pub(crate) what: &'static str,
@@ -33,13 +35,26 @@ pub(crate) struct MissingPrivilege {
 /// Says which of the wanted capabilities are missing.
 pub(crate) fn missing(vrrp: bool, ipvs: bool) -> Vec<MissingPrivilege> {
     let wanted = [
-        (vrrp, "vrrp_instance (virtual addresses)", Capability::CAP_NET_ADMIN),
-        (vrrp, "vrrp_instance (advertisements)", Capability::CAP_NET_RAW),
-        (ipvs, "virtual_server (the kernel's IPVS table)", Capability::CAP_NET_ADMIN),
+        (
+            vrrp,
+            "vrrp_instance (virtual addresses)",
+            Capability::CAP_NET_ADMIN,
+        ),
+        (
+            vrrp,
+            "vrrp_instance (advertisements)",
+            Capability::CAP_NET_RAW,
+        ),
+        (
+            ipvs,
+            "virtual_server (the kernel's IPVS table)",
+            Capability::CAP_NET_ADMIN,
+        ),
     ];
     // A set that cannot be read says nothing: the operation itself will tell.
     let held = caps::read(None, CapSet::Effective).ok();
-    let lacks = |capability: &Capability| held.as_ref().is_some_and(|held| !held.contains(capability));
+    let lacks =
+        |capability: &Capability| held.as_ref().is_some_and(|held| !held.contains(capability));
     wanted
         .into_iter()
         .filter(|(used, _, capability)| *used && lacks(capability))

@@ -35,21 +35,33 @@ impl Running {
         let unchanged: BTreeSet<CheckId> = plan
             .checks
             .iter()
-            .filter(|(id, check)| self.plan.checks.get(id).is_some_and(|before| before.same_as(check)))
+            .filter(|(id, check)| {
+                self.plan
+                    .checks
+                    .get(id)
+                    .is_some_and(|before| before.same_as(check))
+            })
             .map(|(id, _)| id.clone())
             .collect();
         let mut model = self.model.clone();
         let happenings = model.replace(plan.virtual_servers.clone(), |id| unchanged.contains(id));
         if self.table.is_none() {
             let needed = !plan.virtual_servers.is_empty();
-            self.table = start::connect(&self.state, needed).map_err(|error| output::chain(&error))?;
+            self.table =
+                start::connect(&self.state, needed).map_err(|error| output::chain(&error))?;
         }
         let changes = match &mut self.table {
-            Some(table) => table.replace(&model.wished()).map_err(|error| output::chain(&error))?,
+            Some(table) => table
+                .replace(&model.wished())
+                .map_err(|error| output::chain(&error))?,
             None => Vec::new(),
         };
         if let Err(problem) = self.replace_vrrp(&plan).await {
-            if let Some(Err(error)) = self.table.as_mut().map(|table| table.replace(&self.model.wished())) {
+            if let Some(Err(error)) = self
+                .table
+                .as_mut()
+                .map(|table| table.replace(&self.model.wished()))
+            {
                 report::table_error(&error);
             }
             return Err(problem);
@@ -67,8 +79,13 @@ impl Running {
 
     /// What a start would say about privileges; they may have been given up since.
     fn check_privileges(&self, plan: &Plan) -> Result<(), String> {
-        let missing = super::privileges::missing(!plan.vrrp.instances.is_empty(), !plan.virtual_servers.is_empty());
-        missing.first().map_or(Ok(()), |missing| Err(missing.to_string()))
+        let missing = super::privileges::missing(
+            !plan.vrrp.instances.is_empty(),
+            !plan.virtual_servers.is_empty(),
+        );
+        missing
+            .first()
+            .map_or(Ok(()), |missing| Err(missing.to_string()))
     }
 
     async fn replace_vrrp(&mut self, plan: &Plan) -> Result<(), String> {
@@ -79,7 +96,11 @@ impl Running {
             );
         }
         match &self.vrrp {
-            Some(vrrp) => vrrp.engine.replace(plan.vrrp.clone()).await.map_err(|error| output::chain(&error)),
+            Some(vrrp) => vrrp
+                .engine
+                .replace(plan.vrrp.clone())
+                .await
+                .map_err(|error| output::chain(&error)),
             None => {
                 self.vrrp = start_vrrp(plan)?;
                 Ok(())
@@ -88,21 +109,49 @@ impl Running {
     }
 
     fn replace_checks(&self, before: &Plan, unchanged: &BTreeSet<CheckId>) {
-        for id in before.checks.keys().filter(|id| !self.plan.checks.contains_key(id)) {
+        for id in before
+            .checks
+            .keys()
+            .filter(|id| !self.plan.checks.contains_key(id))
+        {
             self.monitor.remove(id.clone());
         }
-        for (id, check) in self.plan.checks.iter().filter(|(id, _)| !unchanged.contains(id)) {
-            let check = if self.model.is_down(id) { check.check_from_down() } else { check.check() };
+        for (id, check) in self
+            .plan
+            .checks
+            .iter()
+            .filter(|(id, _)| !unchanged.contains(id))
+        {
+            let check = if self.model.is_down(id) {
+                check.check_from_down()
+            } else {
+                check.check()
+            };
             self.monitor.set(id.clone(), check);
         }
     }
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
     fn tell_deleted(&mut self, before: &Plan) {
-        let now: BTreeSet<&str> = self.plan.vrrp.instances.iter().map(|instance| instance.name.as_str()).collect();
-        for instance in before.vrrp.instances.iter().filter(|instance| !now.contains(instance.name.as_str())) {
+        let now: BTreeSet<&str> = self
+            .plan
+            .vrrp
+            .instances
+            .iter()
+            .map(|instance| instance.name.as_str())
+            .collect();
+        for instance in before
+            .vrrp
+            .instances
+            .iter()
+            .filter(|instance| !now.contains(instance.name.as_str()))
+        {
             let deleted = before.notify_deleted.contains(&instance.name);
-            let state = if deleted { Announced::Deleted } else { Announced::Fault };
+            let state = if deleted {
+                Announced::Deleted
+            } else {
+                Announced::Fault
+            };
             let priority = instance.router.priority.value();
             for (object, hook) in before.hooks.for_instance(&instance.name, state, priority) {
                 self.hooks.send(&object, hook);

@@ -30,7 +30,11 @@ pub(super) fn errors(loaded: &Loaded) {
 
 pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
     let config = arguments.config.display();
-    let (instances, virtual_servers, checks) = (plan.vrrp.instances.len(), plan.virtual_servers.len(), plan.checks.len());
+    let (instances, virtual_servers, checks) = (
+        plan.vrrp.instances.len(),
+        plan.virtual_servers.len(),
+        plan.checks.len(),
+    );
     let version = env!("CARGO_PKG_VERSION");
     info!(
         event = "started",
@@ -68,39 +72,78 @@ pub(super) fn changes(changes: &[Change]) {
     }
     let more = changes.len().saturating_sub(CHANGES_ONE_BY_ONE);
     if more > 0 {
-        info!(event = "ipvs_changes", count = more, "IPVS: {more} more changes");
+        info!(
+            event = "ipvs_changes",
+            count = more,
+            "IPVS: {more} more changes"
+        );
     }
 }
 
 pub(super) fn table_error(error: &TableError) {
     let reason = output::chain(error);
-    error!(event = "ipvs_error", reason, "the IPVS table is not as it should be, it is tried again within a minute: {reason}");
+    error!(
+        event = "ipvs_error",
+        reason,
+        "the IPVS table is not as it should be, it is tried again within a minute: {reason}"
+    );
 }
 
 pub(super) fn happening(happening: &Happening) {
     match happening {
-        Happening::RealServerUp { virtual_server, real_server, reason } => {
+        Happening::RealServerUp {
+            virtual_server,
+            real_server,
+            reason,
+        } => {
             info!(event = "real_server_up", virtual_server, %real_server, reason, "{happening}");
         }
-        Happening::RealServerDown { virtual_server, real_server, reason } => {
+        Happening::RealServerDown {
+            virtual_server,
+            real_server,
+            reason,
+        } => {
             warn!(event = "real_server_down", virtual_server, %real_server, reason, "{happening}");
         }
-        Happening::WeightChanged { virtual_server, real_server, from, to, reason } => {
+        Happening::WeightChanged {
+            virtual_server,
+            real_server,
+            from,
+            to,
+            reason,
+        } => {
             info!(event = "real_server_weight", virtual_server, %real_server, from, to, reason, "{happening}");
         }
-        Happening::QuorumGained { virtual_server, weight, needed } => {
-            info!(event = "quorum_gained", virtual_server, weight, needed, "{happening}");
+        Happening::QuorumGained {
+            virtual_server,
+            weight,
+            needed,
+        } => {
+            info!(
+                event = "quorum_gained",
+                virtual_server, weight, needed, "{happening}"
+            );
         }
-        Happening::QuorumLost { virtual_server, weight, needed, sorry_server } => {
+        Happening::QuorumLost {
+            virtual_server,
+            weight,
+            needed,
+            sorry_server,
+        } => {
             let sorry_server = sorry_server.map(|server| server.to_string());
-            warn!(event = "quorum_lost", virtual_server, weight, needed, sorry_server, "{happening}");
+            warn!(
+                event = "quorum_lost",
+                virtual_server, weight, needed, sorry_server, "{happening}"
+            );
         }
     }
 }
 
 /// A failed attempt that leaves the verdict as it was.
 pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateLimit) {
-    let healthcheck::Event::Failed { id, reason, .. } = event else { return };
+    let healthcheck::Event::Failed { id, reason, .. } = event else {
+        return;
+    };
     if let Some(held_back) = rate.allow(&id.to_string(), Instant::now()) {
         let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
         info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}");
@@ -110,47 +153,97 @@ pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateL
 pub(super) fn tracker(report: &Report) {
     let (script, reason) = (&report.name, &report.reason);
     if report.good {
-        info!(event = "script_good", script, reason, "vrrp_script {script} succeeds: {reason}");
+        info!(
+            event = "script_good",
+            script, reason, "vrrp_script {script} succeeds: {reason}"
+        );
     } else {
-        warn!(event = "script_bad", script, reason, "vrrp_script {script} fails: {reason}");
+        warn!(
+            event = "script_bad",
+            script, reason, "vrrp_script {script} fails: {reason}"
+        );
     }
 }
 
 pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
     match event {
-        Event::Transition { instance, from, to, priority, reason, .. } => {
+        Event::Transition {
+            instance,
+            from,
+            to,
+            priority,
+            reason,
+            ..
+        } => {
             info!(event = "vrrp_transition", %instance, %from, %to, priority, %reason, "{event}");
         }
-        Event::GroupTransition { group, from, to, .. } => {
+        Event::GroupTransition {
+            group, from, to, ..
+        } => {
             info!(event = "vrrp_group_transition", %group, %from, %to, "{event}");
         }
-        Event::PriorityChanged { instance, from, to, arithmetic } => {
+        Event::PriorityChanged {
+            instance,
+            from,
+            to,
+            arithmetic,
+        } => {
             info!(event = "vrrp_priority", %instance, from, to, reason = arithmetic, "{event}");
         }
-        Event::AddressAdded { instance, address, prefix_length, interface } => {
+        Event::AddressAdded {
+            instance,
+            address,
+            prefix_length,
+            interface,
+        } => {
             info!(event = "address_added", %instance, %address, prefix_length, %interface, "{event}");
         }
-        Event::AddressRemoved { instance, address, prefix_length, interface } => {
+        Event::AddressRemoved {
+            instance,
+            address,
+            prefix_length,
+            interface,
+        } => {
             let instance = instance.as_deref();
             info!(event = "address_removed", instance, %address, prefix_length, %interface, "{event}");
         }
-        Event::AddressRestored { instance, address, interface } => {
+        Event::AddressRestored {
+            instance,
+            address,
+            interface,
+        } => {
             warn!(event = "address_restored", %instance, %address, %interface, "{event}");
         }
-        Event::PacketIgnored { instance, interface, reason, source, count } => {
+        Event::PacketIgnored {
+            instance,
+            interface,
+            reason,
+            source,
+            count,
+        } => {
             if let Some(held_back) = rate.allow(&format!("{source} {interface}"), Instant::now()) {
                 let instance = instance.as_deref();
                 warn!(event = "packet_ignored", instance, %interface, %source, reason, count, held_back, "{event}");
             }
         }
-        Event::Contested { instance, by, priority } => {
-            if let Some(held_back) = rate.allow(&format!("contest {instance} {by}"), Instant::now()) {
+        Event::Contested {
+            instance,
+            by,
+            priority,
+        } => {
+            if let Some(held_back) = rate.allow(&format!("contest {instance} {by}"), Instant::now())
+            {
                 warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}");
             }
         }
         Event::Warning { instance, message } => {
             let instance = instance.as_deref();
-            warn!(event = "vrrp_warning", instance, reason = message, "{event}");
+            warn!(
+                event = "vrrp_warning",
+                instance,
+                reason = message,
+                "{event}"
+            );
         }
         other => debug!(event = "vrrp_other", "{other}"),
     }
@@ -191,7 +284,10 @@ pub(super) fn lvs_status(model: &Model) {
                 Presence::Weight(weight) => Some(weight),
                 Presence::Absent => None,
             };
-            let place = weight.map_or_else(|| "not in the table".to_owned(), |weight| format!("weight {weight}"));
+            let place = weight.map_or_else(
+                || "not in the table".to_owned(),
+                |weight| format!("weight {weight}"),
+            );
             info!(event = "server_status", virtual_server, %server, weight, reason, "{virtual_server}: {server} {place}: {reason}");
         }
     }

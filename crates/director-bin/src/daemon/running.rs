@@ -84,12 +84,15 @@ impl Signals {
 impl Running {
     /// Starts everything, the services before the addresses. On failure nothing is left behind, and the text says why.
     pub(super) async fn start(parts: Parts, plan: Plan) -> Result<Self, String> {
-        let signals = Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        let signals =
+            Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut model = Model::default();
         let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
         let mut table = parts.table;
         if let Some(table) = &mut table {
-            let changes = table.replace(&model.wished()).map_err(|error| crate::output::chain(&error))?;
+            let changes = table
+                .replace(&model.wished())
+                .map_err(|error| crate::output::chain(&error))?;
             report::changes(&changes);
         }
         let vrrp = match start_vrrp(&plan) {
@@ -110,7 +113,9 @@ impl Running {
         trackers.replace(plan.track_scripts.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts { arguments, state, .. } = parts;
+        let Parts {
+            arguments, state, ..
+        } = parts;
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
         let mut running = Self {
@@ -166,19 +171,35 @@ impl Running {
         let mut next = Some(first);
         let mut taken = 0_usize;
         while let Some(event) = next {
-            if let healthcheck::Event::Changed { id, to, weight, reason, .. } = &event {
+            if let healthcheck::Event::Changed {
+                id,
+                to,
+                weight,
+                reason,
+                ..
+            } = &event
+            {
                 touched.insert(id.virtual_server.clone());
-                let verdict = Verdict { up: to.is_up(), weight: *weight, reason: reason.to_string() };
+                let verdict = Verdict {
+                    up: to.is_up(),
+                    weight: *weight,
+                    reason: reason.to_string(),
+                };
                 happenings.extend(self.model.observe(id, verdict));
             } else {
                 report::failed_check(&event, &mut self.rate);
             }
             taken = taken.saturating_add(1);
-            next = (taken < VERDICTS_AT_ONCE).then(|| self.verdicts.try_next()).flatten();
+            next = (taken < VERDICTS_AT_ONCE)
+                .then(|| self.verdicts.try_next())
+                .flatten();
         }
         // The table first: nobody should be sent to a dead server while the log is written.
         if let Some(table) = &mut self.table {
-            let services = touched.iter().flat_map(|name| self.model.wished_of(name)).collect();
+            let services = touched
+                .iter()
+                .flat_map(|name| self.model.wished_of(name))
+                .collect();
             let result = table.update(services);
             self.tell(&happenings);
             match result {
@@ -203,7 +224,12 @@ impl Running {
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
         let hooks = match event {
-            vrrp_net::Event::Transition { instance, to, priority, .. } => {
+            vrrp_net::Event::Transition {
+                instance,
+                to,
+                priority,
+                ..
+            } => {
                 announced(*to).map(|state| self.plan.hooks.for_instance(instance, state, *priority))
             }
             vrrp_net::Event::GroupTransition { group, to, .. } => {
@@ -218,7 +244,11 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
-        let state = if report.good { TrackerState::Up } else { TrackerState::Down };
+        let state = if report.good {
+            TrackerState::Up
+        } else {
+            TrackerState::Down
+        };
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, state).await;
@@ -232,7 +262,11 @@ impl Running {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {
                 let count = changes.len();
-                tracing::warn!(event = "ipvs_repaired", count, "somebody else had changed our services, {count} changes taken back");
+                tracing::warn!(
+                    event = "ipvs_repaired",
+                    count,
+                    "somebody else had changed our services, {count} changes taken back"
+                );
                 report::changes(&changes);
             }
             Err(error) => report::table_error(&error),

@@ -38,7 +38,10 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             output::report(&error);
@@ -46,11 +49,19 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     runtime.block_on(async {
-        let parts = Parts { arguments, state: state.0, table: state.1 };
+        let parts = Parts {
+            arguments,
+            state: state.0,
+            table: state.1,
+        };
         match Running::start(parts, loaded.plan).await {
             Ok(running) => running.run().await,
             Err(problem) => {
-                tracing::error!(event = "start_failed", reason = problem, "not started, nothing is left behind: {problem}");
+                tracing::error!(
+                    event = "start_failed",
+                    reason = problem,
+                    "not started, nothing is left behind: {problem}"
+                );
                 Exit::Failure
             }
         }
@@ -93,7 +104,10 @@ fn preconditions(
     if let Some(state) = state.as_ref().filter(|_| missing.is_empty()) {
         match connect(state, has_ipvs) {
             Ok(connected) => table = connected,
-            Err(error) => problems.push(format!("the virtual servers cannot be set up: {}", output::chain(&error))),
+            Err(error) => problems.push(format!(
+                "the virtual servers cannot be set up: {}",
+                output::chain(&error)
+            )),
         }
     }
     match state {
@@ -103,7 +117,10 @@ fn preconditions(
 }
 
 /// The kernel's table if it is needed: for the virtual servers, or for what a predecessor has left there.
-pub(super) fn connect(state: &StateDirectory, needed: bool) -> Result<Option<IpvsTable>, TableError> {
+pub(super) fn connect(
+    state: &StateDirectory,
+    needed: bool,
+) -> Result<Option<IpvsTable>, TableError> {
     let leftovers = !state.owned_services().read().is_empty();
     if !needed && !leftovers {
         return Ok(None);
@@ -118,5 +135,7 @@ pub(super) fn connect(state: &StateDirectory, needed: bool) -> Result<Option<Ipv
 /// Tells the service manager that the daemon runs.
 pub(super) fn announce(plan: &Plan) {
     let (instances, servers) = (plan.vrrp.instances.len(), plan.virtual_servers.len());
-    service_manager::ready(&format!("{instances} VRRP instances, {servers} virtual servers"));
+    service_manager::ready(&format!(
+        "{instances} VRRP instances, {servers} virtual servers"
+    ));
 }

@@ -23,7 +23,11 @@ impl Running {
                 report::vrrp(&event, &mut self.rate);
             }
             for (name, status) in &snapshot.instances {
-                for (object, hook) in self.plan.hooks.for_instance(name, Announced::Stop, status.effective_priority) {
+                for (object, hook) in
+                    self.plan
+                        .hooks
+                        .for_instance(name, Announced::Stop, status.effective_priority)
+                {
                     self.hooks.send(&object, hook);
                 }
             }
@@ -43,7 +47,12 @@ impl Running {
                 }
             }
         }
-        let farewell: Vec<_> = self.plan.omega.iter().flat_map(|name| self.model.farewell(name)).collect();
+        let farewell: Vec<_> = self
+            .plan
+            .omega
+            .iter()
+            .flat_map(|name| self.model.farewell(name))
+            .collect();
         self.tell(&farewell);
         self.hooks.finish(SCRIPTS).await;
         report::stopped();

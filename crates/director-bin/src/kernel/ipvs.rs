@@ -5,7 +5,9 @@
 
 use crate::state::{OwnedServices, RecordError};
 use ipvs_netlink::transport::{NetlinkSocket, Transport};
-use ipvs_netlink::{ApplyError, Change, Client, ConnectError, Owned, ServiceId, Table, VirtualService};
+use ipvs_netlink::{
+    ApplyError, Change, Client, ConnectError, Owned, ServiceId, Table, VirtualService,
+};
 use std::collections::BTreeSet;
 
 /// The kernel's table could not be brought to what is wished.
@@ -45,7 +47,12 @@ impl IpvsTable {
 impl<T: Transport> IpvsTable<T> {
     fn new(client: Client<T>, record: OwnedServices) -> Self {
         let owned = record.read();
-        Self { client, record, owned, present: Table::new() }
+        Self {
+            client,
+            record,
+            owned,
+            present: Table::new(),
+        }
     }
 
     /// Brings the whole table to `wished`, from what the kernel really has: adopts what is there, removes what is ours and
@@ -73,10 +80,17 @@ impl<T: Transport> IpvsTable<T> {
 
     /// Brings some services to what they should be now. They must be among those of the last [`replace`](Self::replace).
     /// If the kernel is not as we left it, the whole table is read and repaired.
-    pub(crate) fn update(&mut self, services: Vec<VirtualService>) -> Result<Vec<Change>, TableError> {
+    pub(crate) fn update(
+        &mut self,
+        services: Vec<VirtualService>,
+    ) -> Result<Vec<Change>, TableError> {
         let wished: Table = services.into_iter().collect();
-        let present: Table =
-            wished.services.keys().filter_map(|id| self.present.services.get(id)).cloned().collect();
+        let present: Table = wished
+            .services
+            .keys()
+            .filter_map(|id| self.present.services.get(id))
+            .cloned()
+            .collect();
         let changes = present.diff(&wished, Owned::Nothing);
         if changes.is_empty() {
             return Ok(changes);

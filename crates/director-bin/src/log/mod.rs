@@ -26,7 +26,9 @@ pub(crate) enum LogFormat {
 
 /// The filter given with `--log-level` makes no sense.
 #[derive(Debug, thiserror::Error)]
-#[error("log level `{text}` is not understood; give error, warn, info, debug or trace, or pairs such as `info,vrrp_net=debug`")]
+#[error(
+    "log level `{text}` is not understood; give error, warn, info, debug or trace, or pairs such as `info,vrrp_net=debug`"
+)]
 pub(crate) struct FilterError {
     text: String,
     source: tracing_subscriber::filter::ParseError,
@@ -34,13 +36,24 @@ pub(crate) struct FilterError {
 
 /// Starts logging for the whole process. The returned guard writes out what is still queued when it is dropped.
 pub(crate) fn start(format: LogFormat, filter: &str) -> Result<Flush, FilterError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| FilterError { text: filter.to_owned(), source })?;
+    let filter = EnvFilter::try_new(filter).map_err(|source| FilterError {
+        text: filter.to_owned(),
+        source,
+    })?;
     let (background, flush) = Background::start();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(background);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(background);
     match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+            lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .init();
         }
     }
     Ok(flush)

@@ -16,7 +16,11 @@ pub(crate) struct RateLimit {
 impl RateLimit {
     /// One line per key in `period`, for at most `capacity` keys at a time.
     pub(crate) const fn new(period: Duration, capacity: usize) -> Self {
-        Self { period, keys: BTreeMap::new(), capacity }
+        Self {
+            period,
+            keys: BTreeMap::new(),
+            capacity,
+        }
     }
 
     /// `Some(n)` if a line may be written now, `n` being how many were held back since the last one.
@@ -31,7 +35,8 @@ impl RateLimit {
         }
         if self.keys.len() >= self.capacity {
             let period = self.period;
-            self.keys.retain(|_, (last, _)| now.saturating_duration_since(*last) < period);
+            self.keys
+                .retain(|_, (last, _)| now.saturating_duration_since(*last) < period);
             if self.keys.len() >= self.capacity {
                 return None;
             }
@@ -53,8 +58,16 @@ mod tests {
         assert_eq!(limit.allow("a", start + Duration::from_secs(1)), None);
         assert_eq!(limit.allow("a", start + Duration::from_secs(2)), None);
         assert_eq!(limit.allow("b", start + Duration::from_secs(2)), Some(0));
-        assert_eq!(limit.allow("c", start + Duration::from_secs(2)), None, "no room for a third key");
+        assert_eq!(
+            limit.allow("c", start + Duration::from_secs(2)),
+            None,
+            "no room for a third key"
+        );
         assert_eq!(limit.allow("a", start + Duration::from_secs(10)), Some(2));
-        assert_eq!(limit.allow("c", start + Duration::from_secs(30)), Some(0), "old keys make room");
+        assert_eq!(
+            limit.allow("c", start + Duration::from_secs(30)),
+            Some(0),
+            "old keys make room"
+        );
     }
 }

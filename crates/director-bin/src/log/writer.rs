@@ -35,8 +35,17 @@ impl Background {
         let (queue, lines) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&lines, &counter)).ok();
-        (Self { queue: queue.clone(), dropped }, Flush { queue, thread })
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_lines(&lines, &counter))
+            .ok();
+        (
+            Self {
+                queue: queue.clone(),
+                dropped,
+            },
+            Flush { queue, thread },
+        )
     }
 }
 
@@ -71,7 +80,10 @@ fn write_lines(lines: &Receiver<Item>, dropped: &AtomicU64) {
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            drop(writeln!(stderr, "{lost} log lines were dropped because standard error was not read"));
+            drop(writeln!(
+                stderr,
+                "{lost} log lines were dropped because standard error was not read"
+            ));
         }
     }
 }
@@ -106,6 +118,9 @@ impl<'a> MakeWriter<'a> for Background {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { bytes: Vec::with_capacity(256), to: self.clone() }
+        Line {
+            bytes: Vec::with_capacity(256),
+            to: self.clone(),
+        }
     }
 }

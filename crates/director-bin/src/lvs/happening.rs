@@ -62,20 +62,58 @@ pub(crate) enum Happening {
 impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RealServerUp { virtual_server, real_server, reason } => {
-                write!(f, "{virtual_server}: real server {real_server} is up: {reason}")
+            Self::RealServerUp {
+                virtual_server,
+                real_server,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "{virtual_server}: real server {real_server} is up: {reason}"
+                )
             }
-            Self::RealServerDown { virtual_server, real_server, reason } => {
-                write!(f, "{virtual_server}: real server {real_server} is down: {reason}")
+            Self::RealServerDown {
+                virtual_server,
+                real_server,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "{virtual_server}: real server {real_server} is down: {reason}"
+                )
             }
-            Self::WeightChanged { virtual_server, real_server, from, to, reason } => {
-                write!(f, "{virtual_server}: weight of real server {real_server} changes from {from} to {to}: {reason}")
+            Self::WeightChanged {
+                virtual_server,
+                real_server,
+                from,
+                to,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "{virtual_server}: weight of real server {real_server} changes from {from} to {to}: {reason}"
+                )
             }
-            Self::QuorumGained { virtual_server, weight, needed } => {
-                write!(f, "{virtual_server}: quorum gained, live weight {weight} of {needed} needed")
+            Self::QuorumGained {
+                virtual_server,
+                weight,
+                needed,
+            } => {
+                write!(
+                    f,
+                    "{virtual_server}: quorum gained, live weight {weight} of {needed} needed"
+                )
             }
-            Self::QuorumLost { virtual_server, weight, needed, sorry_server } => {
-                write!(f, "{virtual_server}: quorum lost, live weight {weight} of {needed} needed")?;
+            Self::QuorumLost {
+                virtual_server,
+                weight,
+                needed,
+                sorry_server,
+            } => {
+                write!(
+                    f,
+                    "{virtual_server}: quorum lost, live weight {weight} of {needed} needed"
+                )?;
                 if let Some(sorry) = sorry_server {
                     write!(f, "; sorry server {sorry} answers")?;
                 }

@@ -62,6 +62,8 @@ pub(crate) struct SorryServer {
 impl VirtualServer {
     /// The real server with this address and port.
     fn real_server(&self, id: DestinationId) -> Option<&RealServer> {
-        self.real_servers.iter().find(|server| server.destination.id == id)
+        self.real_servers
+            .iter()
+            .find(|server| server.destination.id == id)
     }
 }

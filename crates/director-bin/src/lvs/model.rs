@@ -20,7 +20,13 @@ pub(crate) struct CheckId {
 
 impl fmt::Display for CheckId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} check {}", self.virtual_server, self.real_server, self.index.saturating_add(1))
+        write!(
+            f,
+            "{} {} check {}",
+            self.virtual_server,
+            self.real_server,
+            self.index.saturating_add(1)
+        )
     }
 }
 
@@ -43,7 +49,11 @@ impl Verdict {
         } else {
             "no check has failed yet"
         };
-        Self { up: !check.alpha, weight: None, reason: reason.to_owned() }
+        Self {
+            up: !check.alpha,
+            weight: None,
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -57,13 +67,23 @@ impl Model {
     /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the quorum states. A check that
     /// has changed starts anew, from where its server stood if that was down. Tells what that changes, for new virtual servers also a quorum that is
     /// missing from the start.
-    pub(crate) fn replace(&mut self, config: Vec<VirtualServer>, keep: impl Fn(&CheckId) -> bool) -> Vec<Happening> {
+    pub(crate) fn replace(
+        &mut self,
+        config: Vec<VirtualServer>,
+        keep: impl Fn(&CheckId) -> bool,
+    ) -> Vec<Happening> {
         let before = std::mem::take(&mut self.servers);
         let mut happenings = Vec::new();
         for config in config {
             let name = config.name.clone();
             let old = before.get(&name);
-            let kept = |real_server, index| keep(&CheckId { virtual_server: name.clone(), real_server, index });
+            let kept = |real_server, index| {
+                keep(&CheckId {
+                    virtual_server: name.clone(),
+                    real_server,
+                    index,
+                })
+            };
             let mut state = ServerState::new(config, old, kept);
             happenings.extend(state.judge_quorum(old.is_none()));
             self.servers.insert(name, state);
@@ -75,7 +95,9 @@ impl Model {
     /// nothing.
     pub(crate) fn observe(&mut self, check: &CheckId, verdict: Verdict) -> Vec<Happening> {
         let state = self.servers.get_mut(&check.virtual_server);
-        state.and_then(|state| state.observe(check.real_server, check.index, verdict)).unwrap_or_default()
+        state
+            .and_then(|state| state.observe(check.real_server, check.index, verdict))
+            .unwrap_or_default()
     }
 
     /// Whether this check says down now.
@@ -86,22 +108,33 @@ impl Model {
 
     /// The whole table as it should be.
     pub(crate) fn wished(&self) -> Table {
-        self.servers.values().flat_map(ServerState::wished).collect()
+        self.servers
+            .values()
+            .flat_map(ServerState::wished)
+            .collect()
     }
 
     /// The services of one virtual server as they should be.
     pub(crate) fn wished_of(&self, virtual_server: &str) -> Vec<VirtualService> {
-        self.servers.get(virtual_server).map(ServerState::wished).unwrap_or_default()
+        self.servers
+            .get(virtual_server)
+            .map(ServerState::wished)
+            .unwrap_or_default()
     }
 
     /// What a stop changes for this virtual server (`omega`).
     pub(crate) fn farewell(&self, virtual_server: &str) -> Vec<Happening> {
-        self.servers.get(virtual_server).map(ServerState::farewell).unwrap_or_default()
+        self.servers
+            .get(virtual_server)
+            .map(ServerState::farewell)
+            .unwrap_or_default()
     }
 
     /// Every virtual server with whether its quorum is there, and its servers with their reasons.
     pub(crate) fn standings(&self) -> impl Iterator<Item = (&str, bool, Vec<Standing>)> {
-        self.servers.iter().map(|(name, state)| (name.as_str(), state.quorum_up(), state.standings()))
+        self.servers
+            .iter()
+            .map(|(name, state)| (name.as_str(), state.quorum_up(), state.standings()))
     }
 }
 

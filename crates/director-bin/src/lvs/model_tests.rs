@@ -16,14 +16,23 @@ fn real_server(last: u8, weight: u32, checks: usize) -> RealServer {
     RealServer {
         destination: Destination::new(address(last), Forwarding::DirectRouting).with_weight(weight),
         inhibit_on_failure: false,
-        checks: vec![CheckStart { kind: "TCP_CHECK", alpha: false }; checks],
+        checks: vec![
+            CheckStart {
+                kind: "TCP_CHECK",
+                alpha: false
+            };
+            checks
+        ],
     }
 }
 
 fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
     VirtualServer {
         name: NAME.to_owned(),
-        services: vec![Service::new(ServiceId::tcp(address(8)), Scheduler::RoundRobin)],
+        services: vec![Service::new(
+            ServiceId::tcp(address(8)),
+            Scheduler::RoundRobin,
+        )],
         quorum: 1,
         hysteresis: 0,
         real_servers,
@@ -32,7 +41,10 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
 }
 
 fn sorry(inhibit: bool) -> Option<SorryServer> {
-    Some(SorryServer { destination: Destination::new(address(99), Forwarding::DirectRouting), inhibit })
+    Some(SorryServer {
+        destination: Destination::new(address(99), Forwarding::DirectRouting),
+        inhibit,
+    })
 }
 
 fn model(server: VirtualServer) -> Model {
@@ -42,14 +54,28 @@ fn model(server: VirtualServer) -> Model {
 }
 
 fn tell(model: &mut Model, last: u8, index: usize, up: bool) -> Vec<Happening> {
-    let check = CheckId { virtual_server: NAME.to_owned(), real_server: address(last).into(), index };
-    model.observe(&check, Verdict { up, weight: None, reason: "test".to_owned() })
+    let check = CheckId {
+        virtual_server: NAME.to_owned(),
+        real_server: address(last).into(),
+        index,
+    };
+    model.observe(
+        &check,
+        Verdict {
+            up,
+            weight: None,
+            reason: "test".to_owned(),
+        },
+    )
 }
 
 /// Last octet and weight of what the table has.
 fn table(model: &Model) -> Vec<(u8, u32)> {
     let wished = model.wished();
-    let destinations = wished.services.values().flat_map(|service| service.destinations.values());
+    let destinations = wished
+        .services
+        .values()
+        .flat_map(|service| service.destinations.values());
     destinations
         .map(|destination| match destination.id.address {
             std::net::IpAddr::V4(address) => (address.octets()[3], destination.weight),
@@ -60,13 +86,22 @@ fn table(model: &Model) -> Vec<(u8, u32)> {
 
 #[test]
 fn a_failed_server_leaves_and_returns() {
-    let mut model = model(virtual_server(vec![real_server(4, 1, 1), real_server(5, 3, 1)]));
+    let mut model = model(virtual_server(vec![
+        real_server(4, 1, 1),
+        real_server(5, 3, 1),
+    ]));
     assert_eq!(table(&model), [(4, 1), (5, 3)]);
     let told = tell(&mut model, 4, 0, false);
-    assert!(matches!(told.as_slice(), [Happening::RealServerDown { .. }]), "{told:?}");
+    assert!(
+        matches!(told.as_slice(), [Happening::RealServerDown { .. }]),
+        "{told:?}"
+    );
     assert_eq!(table(&model), [(5, 3)]);
     let told = tell(&mut model, 4, 0, true);
-    assert!(matches!(told.as_slice(), [Happening::RealServerUp { .. }]), "{told:?}");
+    assert!(
+        matches!(told.as_slice(), [Happening::RealServerUp { .. }]),
+        "{told:?}"
+    );
     assert_eq!(table(&model), [(4, 1), (5, 3)]);
     assert!(tell(&mut model, 4, 0, true).is_empty(), "nothing changes");
     assert!(tell(&mut model, 77, 0, true).is_empty(), "not configured");
@@ -74,7 +109,10 @@ fn a_failed_server_leaves_and_returns() {
 
 #[test]
 fn a_server_is_up_when_all_its_checks_are() {
-    let mut model = model(virtual_server(vec![real_server(4, 1, 2), real_server(5, 1, 0)]));
+    let mut model = model(virtual_server(vec![
+        real_server(4, 1, 2),
+        real_server(5, 1, 0),
+    ]));
     tell(&mut model, 4, 0, false);
     assert!(tell(&mut model, 4, 1, false).is_empty());
     assert!(tell(&mut model, 4, 0, true).is_empty());
@@ -100,10 +138,31 @@ fn the_sorry_server_answers_while_the_quorum_is_missing() {
     assert_eq!(table(&model), [(4, 1), (5, 1)]);
     tell(&mut model, 4, 0, false);
     let told = tell(&mut model, 5, 0, false);
-    assert!(matches!(told.as_slice(), [Happening::RealServerDown { .. }, Happening::QuorumLost { sorry_server: Some(_), .. }]), "{told:?}");
+    assert!(
+        matches!(
+            told.as_slice(),
+            [
+                Happening::RealServerDown { .. },
+                Happening::QuorumLost {
+                    sorry_server: Some(_),
+                    ..
+                }
+            ]
+        ),
+        "{told:?}"
+    );
     assert_eq!(table(&model), [(99, 1)]);
     let told = tell(&mut model, 5, 0, true);
-    assert!(matches!(told.as_slice(), [Happening::RealServerUp { .. }, Happening::QuorumGained { .. }]), "{told:?}");
+    assert!(
+        matches!(
+            told.as_slice(),
+            [
+                Happening::RealServerUp { .. },
+                Happening::QuorumGained { .. }
+            ]
+        ),
+        "{told:?}"
+    );
     assert_eq!(table(&model), [(5, 1)]);
 }
 
@@ -127,7 +186,20 @@ fn a_lost_quorum_takes_live_servers_out_only_for_a_sorry_server() {
     for model in [&mut without, &mut with] {
         tell(model, 4, 0, false);
         let told = tell(model, 5, 0, false);
-        assert!(matches!(told.as_slice(), [_, Happening::QuorumLost { weight: 2, needed: 3, .. }]), "{told:?}");
+        assert!(
+            matches!(
+                told.as_slice(),
+                [
+                    _,
+                    Happening::QuorumLost {
+                        weight: 2,
+                        needed: 3,
+                        ..
+                    }
+                ]
+            ),
+            "{told:?}"
+        );
     }
     assert_eq!(table(&without), [(6, 1), (7, 1)]);
     assert_eq!(table(&with), [(99, 1)]);
@@ -155,7 +227,10 @@ fn alpha_starts_down_and_says_so() {
     server.real_servers[0].checks[0].alpha = true;
     let mut model = Model::default();
     let told = model.replace(vec![server], |_| true);
-    assert!(matches!(told.as_slice(), [Happening::QuorumLost { .. }]), "{told:?}");
+    assert!(
+        matches!(told.as_slice(), [Happening::QuorumLost { .. }]),
+        "{told:?}"
+    );
     assert!(table(&model).is_empty());
     tell(&mut model, 4, 0, true);
     assert_eq!(table(&model), [(4, 1)]);
@@ -164,10 +239,28 @@ fn alpha_starts_down_and_says_so() {
 #[test]
 fn a_dynamic_weight_is_programmed() {
     let mut model = model(virtual_server(vec![real_server(4, 10, 1)]));
-    let check = CheckId { virtual_server: NAME.to_owned(), real_server: address(4).into(), index: 0 };
-    let verdict = |weight| Verdict { up: true, weight: Some(weight), reason: "test".to_owned() };
+    let check = CheckId {
+        virtual_server: NAME.to_owned(),
+        real_server: address(4).into(),
+        index: 0,
+    };
+    let verdict = |weight| Verdict {
+        up: true,
+        weight: Some(weight),
+        reason: "test".to_owned(),
+    };
     let told = model.observe(&check, verdict(Weight::Exact(3)));
-    assert!(matches!(told.as_slice(), [Happening::WeightChanged { from: 10, to: 3, .. }]), "{told:?}");
+    assert!(
+        matches!(
+            told.as_slice(),
+            [Happening::WeightChanged {
+                from: 10,
+                to: 3,
+                ..
+            }]
+        ),
+        "{told:?}"
+    );
     assert_eq!(table(&model), [(4, 3)]);
     model.observe(&check, verdict(Weight::Adjust(-20)));
     assert_eq!(table(&model), [(4, 0)]);
@@ -185,7 +278,11 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails.
     model.replace(vec![changed], |_| false);
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
-    assert!(model.is_down(&CheckId { virtual_server: NAME.to_owned(), real_server: address(4).into(), index: 0 }));
+    assert!(model.is_down(&CheckId {
+        virtual_server: NAME.to_owned(),
+        real_server: address(4).into(),
+        index: 0
+    }));
     tell(&mut model, 4, 0, true);
     assert_eq!(table(&model), [(4, 1), (5, 1), (6, 2)]);
     assert!(model.replace(Vec::new(), |_| true).is_empty());
@@ -202,7 +299,11 @@ fn every_server_has_a_reason() {
     let (_, quorum_up, standings) = model.standings().next().unwrap();
     assert!(!quorum_up);
     assert_eq!(standings[0].reasons, ["TCP_CHECK: test"]);
-    assert!(standings[1].reasons[0].contains("quorum of 2 is missing"), "{:?}", standings[1]);
+    assert!(
+        standings[1].reasons[0].contains("quorum of 2 is missing"),
+        "{:?}",
+        standings[1]
+    );
     assert_eq!(standings[2].presence, super::super::Presence::Weight(1));
 }
 

@@ -41,7 +41,10 @@ impl Hooks {
             _ => {
                 let (queue, waiting) = mpsc::channel(QUEUE);
                 self.tasks.spawn(run_in_order(object.to_owned(), waiting));
-                self.queues.entry(object.to_owned()).insert_entry(queue).into_mut()
+                self.queues
+                    .entry(object.to_owned())
+                    .insert_entry(queue)
+                    .into_mut()
             }
         };
         let (keyword, line) = (hook.keyword, hook.program.line());
@@ -61,7 +64,11 @@ impl Hooks {
         self.queues.clear();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all).await.is_err() {
-            warn!(event = "hook_dropped", "notification scripts still running after {} s are ended", deadline.as_secs_f64());
+            warn!(
+                event = "hook_dropped",
+                "notification scripts still running after {} s are ended",
+                deadline.as_secs_f64()
+            );
             self.tasks.shutdown().await;
         }
     }
@@ -74,7 +81,10 @@ async fn run_in_order(object: String, mut waiting: mpsc::Receiver<Hook>) {
         let (keyword, command) = (hook.keyword, hook.program.line());
         let seconds = started.elapsed().as_secs_f64();
         if ended.success() {
-            debug!(event = "hook_done", object, keyword, command, seconds, "{object}: {keyword} done in {seconds:.3} s");
+            debug!(
+                event = "hook_done",
+                object, keyword, command, seconds, "{object}: {keyword} done in {seconds:.3} s"
+            );
         } else {
             warn!(event = "hook_failed", object, keyword, command, seconds, reason = %ended, "{object}: {keyword} `{command}`: {ended}");
         }
@@ -88,7 +98,14 @@ mod tests {
     fn append(path: &std::path::Path, text: &str, delay: &str) -> Hook {
         let script = format!("sleep {delay}; echo {text} \"$@\" >> {}", path.display());
         let arguments = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
-        Hook { keyword: "notify", program: Program { arguments, identity: None }, extra: vec!["x".to_owned()] }
+        Hook {
+            keyword: "notify",
+            program: Program {
+                arguments,
+                identity: None,
+            },
+            extra: vec!["x".to_owned()],
+        }
     }
 
     #[tokio::test]
@@ -101,6 +118,9 @@ mod tests {
             hooks.send("vrrp_instance VI_1", append(&path, text, delay));
         }
         hooks.finish(Duration::from_secs(30)).await;
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one x\ntwo x\nthree x\n");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "one x\ntwo x\nthree x\n"
+        );
     }
 }

@@ -47,7 +47,9 @@ pub(crate) enum ProgramError {
     #[error("`{0}` is not executable; run `chmod +x {0}`")]
     NotExecutable(PathBuf),
     /// Somebody besides root could change what root would run.
-    #[error("`{script}` would run as root, but `{path}` can be written by others; run `chown root {path} && chmod go-w {path}`, or set script_user")]
+    #[error(
+        "`{script}` would run as root, but `{path}` can be written by others; run `chown root {path} && chmod go-w {path}`, or set script_user"
+    )]
     Insecure {
         /// The script.
         script: PathBuf,
@@ -55,10 +57,14 @@ pub(crate) enum ProgramError {
         path: PathBuf,
     },
     /// `script_user` names nobody.
-    #[error("user `{0}` does not exist; create it with `useradd --system {0}` or correct script_user")]
+    #[error(
+        "user `{0}` does not exist; create it with `useradd --system {0}` or correct script_user"
+    )]
     NoSuchUser(String),
     /// The group of `script_user` does not exist.
-    #[error("group `{0}` does not exist; create it with `groupadd --system {0}` or correct script_user")]
+    #[error(
+        "group `{0}` does not exist; create it with `groupadd --system {0}` or correct script_user"
+    )]
     NoSuchGroup(String),
     /// The user database cannot be read.
     #[error("user `{name}` cannot be looked up")]
@@ -73,9 +79,15 @@ pub(crate) enum ProgramError {
 impl Program {
     /// Checks that the program is there and may be run, and replaces its name by its full path.
     pub(crate) fn resolve(&mut self, security: Security) -> Result<(), ProgramError> {
-        let name = self.arguments.first().filter(|name| !name.is_empty()).ok_or(ProgramError::Empty)?;
+        let name = self
+            .arguments
+            .first()
+            .filter(|name| !name.is_empty())
+            .ok_or(ProgramError::Empty)?;
         let path = find(name)?;
-        let metadata = path.metadata().map_err(|_| ProgramError::Missing(name.clone()))?;
+        let metadata = path
+            .metadata()
+            .map_err(|_| ProgramError::Missing(name.clone()))?;
         if !metadata.is_file() {
             return Err(ProgramError::NotAFile(path));
         }
@@ -83,7 +95,9 @@ impl Program {
         if metadata.mode() & 0o111 == 0 || access(&path, AccessFlags::X_OK).is_err() {
             return Err(ProgramError::NotExecutable(path));
         }
-        let runs_as_root = self.identity.map_or_else(|| Uid::effective().is_root(), |identity| identity.uid == 0);
+        let runs_as_root = self
+            .identity
+            .map_or_else(|| Uid::effective().is_root(), |identity| identity.uid == 0);
         if security == Security::On && runs_as_root {
             secure(&path)?;
         }
@@ -102,7 +116,10 @@ impl Program {
 impl Identity {
     /// Looks up `script_user USER [GROUP]`; without a group it is the user's primary one.
     pub(crate) fn look_up(user: &str, group: Option<&str>) -> Result<Self, ProgramError> {
-        let lookup = |source| ProgramError::Lookup { name: user.to_owned(), source };
+        let lookup = |source| ProgramError::Lookup {
+            name: user.to_owned(),
+            source,
+        };
         let found = match user.parse::<u32>() {
             Ok(number) => User::from_uid(Uid::from_raw(number)).map_err(lookup)?,
             Err(_) => User::from_name(user).map_err(lookup)?,
@@ -112,7 +129,10 @@ impl Identity {
             None => found.gid,
             Some(group) => group_id(group)?,
         };
-        Ok(Self { uid: found.uid.as_raw(), gid: gid.as_raw() })
+        Ok(Self {
+            uid: found.uid.as_raw(),
+            gid: gid.as_raw(),
+        })
     }
 }
 
@@ -122,7 +142,10 @@ fn group_id(group: &str) -> Result<Gid, ProgramError> {
         Err(_) => nix::unistd::Group::from_name(group),
     };
     found
-        .map_err(|source| ProgramError::Lookup { name: group.to_owned(), source })?
+        .map_err(|source| ProgramError::Lookup {
+            name: group.to_owned(),
+            source,
+        })?
         .map(|group| group.gid)
         .ok_or_else(|| ProgramError::NoSuchGroup(group.to_owned()))
 }
@@ -131,21 +154,35 @@ fn find(name: &str) -> Result<PathBuf, ProgramError> {
     let missing = || ProgramError::Missing(name.to_owned());
     if name.contains('/') {
         let path = PathBuf::from(name);
-        return if path.exists() { Ok(path) } else { Err(missing()) };
+        return if path.exists() {
+            Ok(path)
+        } else {
+            Err(missing())
+        };
     }
     let search = std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
-    std::env::split_paths(&search).map(|folder| folder.join(name)).find(|path| path.is_file()).ok_or_else(missing)
+    std::env::split_paths(&search)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(missing)
 }
 
 /// Every component of the real path must belong to root and be writable by root only. A sticky folder such as `/tmp` is
 /// still refused: somebody else may create the next component there.
 fn secure(script: &Path) -> Result<(), ProgramError> {
-    let real = script.canonicalize().map_err(|_| ProgramError::Missing(script.display().to_string()))?;
+    let real = script
+        .canonicalize()
+        .map_err(|_| ProgramError::Missing(script.display().to_string()))?;
     for path in real.ancestors() {
-        let metadata = path.metadata().map_err(|_| ProgramError::Missing(path.display().to_string()))?;
+        let metadata = path
+            .metadata()
+            .map_err(|_| ProgramError::Missing(path.display().to_string()))?;
         let group_writable = metadata.mode() & 0o020 != 0 && metadata.gid() != 0;
         if metadata.uid() != 0 || group_writable || metadata.mode() & 0o002 != 0 {
-            return Err(ProgramError::Insecure { script: script.to_owned(), path: path.to_owned() });
+            return Err(ProgramError::Insecure {
+                script: script.to_owned(),
+                path: path.to_owned(),
+            });
         }
     }
     Ok(())
@@ -157,7 +194,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn program(name: &str) -> Program {
-        Program { arguments: vec![name.to_owned(), "-x".to_owned()], identity: None }
+        Program {
+            arguments: vec![name.to_owned(), "-x".to_owned()],
+            identity: None,
+        }
     }
 
     #[test]
@@ -170,11 +210,26 @@ mod tests {
 
     #[test]
     fn problems_are_told_apart() {
-        assert!(matches!(program("/nowhere/script").resolve(Security::Off), Err(ProgramError::Missing(_))));
-        assert!(matches!(program("/").resolve(Security::Off), Err(ProgramError::NotAFile(_))));
-        assert!(matches!(program("/etc/passwd").resolve(Security::Off), Err(ProgramError::NotExecutable(_))));
-        assert!(matches!(program("").resolve(Security::Off), Err(ProgramError::Empty)));
-        assert!(matches!(Identity::look_up("nobody-of-that-name", None), Err(ProgramError::NoSuchUser(_))));
+        assert!(matches!(
+            program("/nowhere/script").resolve(Security::Off),
+            Err(ProgramError::Missing(_))
+        ));
+        assert!(matches!(
+            program("/").resolve(Security::Off),
+            Err(ProgramError::NotAFile(_))
+        ));
+        assert!(matches!(
+            program("/etc/passwd").resolve(Security::Off),
+            Err(ProgramError::NotExecutable(_))
+        ));
+        assert!(matches!(
+            program("").resolve(Security::Off),
+            Err(ProgramError::Empty)
+        ));
+        assert!(matches!(
+            Identity::look_up("nobody-of-that-name", None),
+            Err(ProgramError::NoSuchUser(_))
+        ));
     }
 
     #[test]
@@ -188,8 +243,16 @@ mod tests {
         std::fs::write(&script, "#!/bin/sh\n").unwrap();
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o777)).unwrap();
         let mut program = program(script.to_str().unwrap());
-        assert!(matches!(program.resolve(Security::On), Err(ProgramError::Insecure { path, .. }) if path.ends_with("check")));
-        program.identity = Some(Identity { uid: 65534, gid: 65534 });
-        assert!(program.resolve(Security::On).is_ok(), "another user may do with its own scripts as it likes");
+        assert!(
+            matches!(program.resolve(Security::On), Err(ProgramError::Insecure { path, .. }) if path.ends_with("check"))
+        );
+        program.identity = Some(Identity {
+            uid: 65534,
+            gid: 65534,
+        });
+        assert!(
+            program.resolve(Security::On).is_ok(),
+            "another user may do with its own scripts as it likes"
+        );
     }
 }

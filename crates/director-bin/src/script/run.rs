@@ -69,12 +69,21 @@ pub(crate) async fn run(program: &Program, extra: &[String], limit: Duration) ->
 }
 
 fn start(program: &Program, extra: &[String]) -> std::io::Result<Child> {
-    let (name, arguments) =
-        program.arguments.split_first().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
+    let (name, arguments) = program
+        .arguments
+        .split_first()
+        .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
     let mut command = Command::new(name);
     command.args(arguments).args(extra);
-    command.env_remove("IFS").env_remove("LD_PRELOAD").env_remove("LD_LIBRARY_PATH").env_remove("NOTIFY_SOCKET");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .env_remove("IFS")
+        .env_remove("LD_PRELOAD")
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("NOTIFY_SOCKET");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.process_group(0).kill_on_drop(true);
     if let Some(identity) = program.identity {
         // Setting the user also empties the supplementary groups.
@@ -95,7 +104,12 @@ struct Group(Option<Pid>);
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+        Self(
+            child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .map(Pid::from_raw),
+        )
     }
 
     fn signal(&self, signal: Signal) {
@@ -121,21 +135,40 @@ mod tests {
     use super::*;
 
     fn shell(text: &str) -> Program {
-        Program { arguments: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()], identity: None }
+        Program {
+            arguments: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
+            identity: None,
+        }
     }
 
     fn block<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 
     #[test]
     fn the_exit_status_is_told() {
         let limit = Duration::from_secs(20);
         assert!(block(run(&shell("exit 0"), &[], limit)).success());
-        assert!(matches!(block(run(&shell("exit 3"), &[], limit)), Ended::Exited(3)));
-        assert!(matches!(block(run(&shell("kill -9 $$"), &[], limit)), Ended::Signalled(9)));
-        let missing = Program { arguments: vec!["/nowhere/at/all".to_owned()], identity: None };
-        assert!(matches!(block(run(&missing, &[], limit)), Ended::NotStarted(_)));
+        assert!(matches!(
+            block(run(&shell("exit 3"), &[], limit)),
+            Ended::Exited(3)
+        ));
+        assert!(matches!(
+            block(run(&shell("kill -9 $$"), &[], limit)),
+            Ended::Signalled(9)
+        ));
+        let missing = Program {
+            arguments: vec!["/nowhere/at/all".to_owned()],
+            identity: None,
+        };
+        assert!(matches!(
+            block(run(&missing, &[], limit)),
+            Ended::NotStarted(_)
+        ));
     }
 
     #[test]
@@ -150,11 +183,24 @@ mod tests {
     fn the_whole_group_ends_at_the_deadline() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pid");
-        let text = format!("trap '' TERM; sleep 600 & echo $! > {}; wait; wait", path.display());
-        assert!(matches!(block(run(&shell(&text), &[], Duration::from_millis(500))), Ended::TimedOut(_)));
-        let pid: i32 = std::fs::read_to_string(&path).unwrap().trim().parse().unwrap();
+        let text = format!(
+            "trap '' TERM; sleep 600 & echo $! > {}; wait; wait",
+            path.display()
+        );
+        assert!(matches!(
+            block(run(&shell(&text), &[], Duration::from_millis(500))),
+            Ended::TimedOut(_)
+        ));
+        let pid: i32 = std::fs::read_to_string(&path)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
         // The grandchild is reaped by init; until then it is a zombie.
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "still there: {state}");
+        assert!(
+            state.is_empty() || state.contains(") Z "),
+            "still there: {state}"
+        );
     }
 }

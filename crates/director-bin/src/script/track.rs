@@ -46,7 +46,12 @@ struct Counter {
 
 impl Counter {
     const fn new(rise: u32, fall: u32) -> Self {
-        Self { rise, fall, good: None, against: 0 }
+        Self {
+            rise,
+            fall,
+            good: None,
+            against: 0,
+        }
     }
 
     /// Takes one result; `Some` if the judgement changes.
@@ -80,7 +85,10 @@ pub(crate) struct Trackers {
 impl Trackers {
     /// Reports go to `reports`.
     pub(crate) const fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self { running: BTreeMap::new(), reports }
+        Self {
+            running: BTreeMap::new(),
+            reports,
+        }
     }
 
     /// Runs exactly `wished`. Scripts that are unchanged keep running and keep their counts.
@@ -117,7 +125,10 @@ impl Trackers {
 
 async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
     let mut counter = Counter::new(script.rise, script.fall);
-    let mut ticks = interval_at(Instant::now(), script.interval.max(Duration::from_millis(1)));
+    let mut ticks = interval_at(
+        Instant::now(),
+        script.interval.max(Duration::from_millis(1)),
+    );
     // A run that takes longer than the interval skips the runs it covers.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -127,7 +138,11 @@ async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
             tracing::debug!(script = script.name, %error, "tracking script cannot be started");
         }
         if let Some(good) = counter.observe(ended.success()) {
-            let report = Report { name: script.name.clone(), good, reason: ended.to_string() };
+            let report = Report {
+                name: script.name.clone(),
+                good,
+                reason: ended.to_string(),
+            };
             if reports.send(report).await.is_err() {
                 return;
             }
@@ -145,9 +160,23 @@ mod tests {
         assert_eq!(counter.observe(true), Some(true));
         assert_eq!(counter.observe(false), None);
         assert_eq!(counter.observe(false), None);
-        assert_eq!(counter.observe(true), None, "a success in between starts the count again");
-        assert_eq!([counter.observe(false), counter.observe(false), counter.observe(false)], [None, None, Some(false)]);
-        assert_eq!([counter.observe(true), counter.observe(true)], [None, Some(true)]);
+        assert_eq!(
+            counter.observe(true),
+            None,
+            "a success in between starts the count again"
+        );
+        assert_eq!(
+            [
+                counter.observe(false),
+                counter.observe(false),
+                counter.observe(false)
+            ],
+            [None, None, Some(false)]
+        );
+        assert_eq!(
+            [counter.observe(true), counter.observe(true)],
+            [None, Some(true)]
+        );
         assert_eq!(Counter::new(5, 5).observe(false), Some(false));
     }
 
@@ -155,10 +184,15 @@ mod tests {
     async fn a_changed_result_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let flag = folder.path().join("flag");
-        let arguments = ["/usr/bin/test", "-e", flag.to_str().unwrap()].map(str::to_owned).to_vec();
+        let arguments = ["/usr/bin/test", "-e", flag.to_str().unwrap()]
+            .map(str::to_owned)
+            .to_vec();
         let script = TrackScript {
             name: "flag".to_owned(),
-            program: Program { arguments, identity: None },
+            program: Program {
+                arguments,
+                identity: None,
+            },
             interval: Duration::from_millis(20),
             timeout: Duration::from_secs(10),
             rise: 1,
@@ -168,7 +202,10 @@ mod tests {
         let mut trackers = Trackers::new(send);
         trackers.replace(vec![script.clone()]);
         let first = reports.recv().await.unwrap();
-        assert_eq!((first.good, first.reason.as_str()), (false, "exit status 1"));
+        assert_eq!(
+            (first.good, first.reason.as_str()),
+            (false, "exit status 1")
+        );
         std::fs::write(&flag, "").unwrap();
         assert!(reports.recv().await.unwrap().good);
         // The same script again does not start anew: its state is known, so nothing is reported until it changes.

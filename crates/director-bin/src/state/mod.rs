@@ -42,12 +42,25 @@ impl StateDirectory {
             let path = at.to_owned();
             move |source| StateError::Unusable { path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable(path))?;
         let lock_path = path.join(format!("lock-{}", network_namespace()));
         let mut options = OpenOptions::new();
-        let file = options.create(true).write(true).truncate(false).mode(0o600).open(&lock_path).map_err(unusable(&lock_path))?;
+        let file = options
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(unusable(&lock_path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(lock) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err((_, nix::Error::EWOULDBLOCK)) => Err(StateError::Locked(path.to_owned())),
             Err((_, error)) => Err(unusable(&lock_path)(error.into())),
         }
@@ -74,11 +87,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
         let first = StateDirectory::open(&path).unwrap();
-        assert!(matches!(StateDirectory::open(&path), Err(StateError::Locked(_))));
+        assert!(matches!(
+            StateDirectory::open(&path),
+            Err(StateError::Locked(_))
+        ));
         drop(first);
         assert!(StateDirectory::open(&path).is_ok());
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(matches!(StateDirectory::open(&file), Err(StateError::Unusable { .. })));
+        assert!(matches!(
+            StateDirectory::open(&file),
+            Err(StateError::Unusable { .. })
+        ));
     }
 }

@@ -40,7 +40,10 @@ impl OwnedServices {
     }
 
     const fn new(path: PathBuf) -> Self {
-        Self { path, written: None }
+        Self {
+            path,
+            written: None,
+        }
     }
 
     /// What a predecessor has recorded since the last boot. An unreadable record counts as empty: then only what is
@@ -71,21 +74,37 @@ impl OwnedServices {
         if self.written.as_ref() == Some(&services) {
             return Ok(());
         }
-        let failed = |source| RecordError { path: self.path.clone(), source };
-        let record = Record { boot: boot(), services };
+        let failed = |source| RecordError {
+            path: self.path.clone(),
+            source,
+        };
+        let record = Record {
+            boot: boot(),
+            services,
+        };
         let text = serde_json::to_vec(&record).map_err(|error| failed(error.into()))?;
         let new = self.path.with_extension("new");
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&new).map_err(failed)?;
+        let mut file = options
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
         // No fsync: the record matters only to a successor on the same running kernel.
-        file.write_all(&text).and_then(|()| std::fs::rename(&new, &self.path)).map_err(failed)?;
+        file.write_all(&text)
+            .and_then(|()| std::fs::rename(&new, &self.path))
+            .map_err(failed)?;
         self.written = Some(record.services);
         Ok(())
     }
 }
 
 fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -95,7 +114,11 @@ mod tests {
 
     fn services(ports: &[u16]) -> BTreeSet<ServiceId> {
         let id = |port: &u16| ServiceId::tcp(SocketAddr::from(([10, 0, 0, 1], *port)));
-        ports.iter().map(id).chain(ServiceId::fwmark(7, ipvs_netlink::Family::V6)).collect()
+        ports
+            .iter()
+            .map(id)
+            .chain(ServiceId::fwmark(7, ipvs_netlink::Family::V6))
+            .collect()
     }
 
     #[test]
@@ -105,7 +128,10 @@ mod tests {
         let mut record = OwnedServices::new(path.clone());
         assert!(record.read().is_empty());
         record.write(services(&[80, 443])).unwrap();
-        assert_eq!(OwnedServices::new(path.clone()).read(), services(&[80, 443]));
+        assert_eq!(
+            OwnedServices::new(path.clone()).read(),
+            services(&[80, 443])
+        );
         std::fs::write(&path, "{").unwrap();
         assert!(record.read().is_empty(), "a broken record is no record");
         let other = serde_json::json!({ "boot": "another kernel", "services": services(&[80]) });
