@@ -100,17 +100,28 @@ impl VirtualAddress {
         let address = self.address;
         let longest = longest_prefix(&address);
         if self.prefix_length > longest {
-            return Err(AddressError::PrefixTooLong { address, prefix_length: self.prefix_length, longest });
+            return Err(AddressError::PrefixTooLong {
+                address,
+                prefix_length: self.prefix_length,
+                longest,
+            });
         }
         if address.is_unspecified() || address.is_multicast() {
             return Err(AddressError::NotAHostAddress { address });
         }
         if let Some(label) = &self.label {
             if address.is_ipv6() {
-                return Err(AddressError::LabelOnIpv6 { address, label: label.clone() });
+                return Err(AddressError::LabelOnIpv6 {
+                    address,
+                    label: label.clone(),
+                });
             }
-            if label.is_empty() || label.len() > MAX_NAME_LENGTH || label.contains(['/', '\0', ' ']) {
-                return Err(AddressError::BadLabel { address, label: label.clone() });
+            if label.is_empty() || label.len() > MAX_NAME_LENGTH || label.contains(['/', '\0', ' '])
+            {
+                return Err(AddressError::BadLabel {
+                    address,
+                    label: label.clone(),
+                });
             }
         }
         if let Some(peer) = self.peer
@@ -121,8 +132,15 @@ impl VirtualAddress {
         if address.is_ipv6() && self.broadcast != Broadcast::None {
             return Err(AddressError::BroadcastOnIpv6 { address });
         }
-        if matches!(self.broadcast, Broadcast::HostBitsSet | Broadcast::HostBitsClear) && self.prefix_length > 30 {
-            return Err(AddressError::BroadcastNeedsHostBits { address, prefix_length: self.prefix_length });
+        if matches!(
+            self.broadcast,
+            Broadcast::HostBitsSet | Broadcast::HostBitsClear
+        ) && self.prefix_length > 30
+        {
+            return Err(AddressError::BroadcastNeedsHostBits {
+                address,
+                prefix_length: self.prefix_length,
+            });
         }
         Ok(())
     }
@@ -130,8 +148,12 @@ impl VirtualAddress {
     /// The broadcast address in numbers, if there is one.
     #[must_use]
     pub fn broadcast_address(&self) -> Option<Ipv4Addr> {
-        let IpAddr::V4(address) = self.address else { return None };
-        let host_bits = u32::MAX.checked_shr(u32::from(self.prefix_length)).unwrap_or(0);
+        let IpAddr::V4(address) = self.address else {
+            return None;
+        };
+        let host_bits = u32::MAX
+            .checked_shr(u32::from(self.prefix_length))
+            .unwrap_or(0);
         match self.broadcast {
             Broadcast::None => None,
             Broadcast::Address(address) => Some(address),
@@ -241,7 +263,9 @@ pub enum AddressError {
         address: IpAddr,
     },
     /// `brd +` and `brd -` compute with host bits.
-    #[error("broadcast of {address}/{prefix_length} cannot be computed, give a prefix length of at most 30")]
+    #[error(
+        "broadcast of {address}/{prefix_length} cannot be computed, give a prefix length of at most 30"
+    )]
     BroadcastNeedsHostBits {
         /// The address.
         address: IpAddr,
@@ -259,25 +283,53 @@ mod tests {
         let mut address = VirtualAddress::new(IpAddr::from([172, 16, 1, 8])).with_prefix_length(24);
         assert_eq!(address.broadcast_address(), None);
         address.broadcast = Broadcast::HostBitsSet;
-        assert_eq!(address.broadcast_address(), Some(Ipv4Addr::new(172, 16, 1, 255)));
+        assert_eq!(
+            address.broadcast_address(),
+            Some(Ipv4Addr::new(172, 16, 1, 255))
+        );
         address.broadcast = Broadcast::HostBitsClear;
-        assert_eq!(address.broadcast_address(), Some(Ipv4Addr::new(172, 16, 1, 0)));
+        assert_eq!(
+            address.broadcast_address(),
+            Some(Ipv4Addr::new(172, 16, 1, 0))
+        );
         assert_eq!(address.validate(), Ok(()));
         address.prefix_length = 32;
-        assert!(matches!(address.validate(), Err(AddressError::BroadcastNeedsHostBits { .. })));
-        assert_eq!(address.broadcast_address(), Some(Ipv4Addr::new(172, 16, 1, 8)));
+        assert!(matches!(
+            address.validate(),
+            Err(AddressError::BroadcastNeedsHostBits { .. })
+        ));
+        assert_eq!(
+            address.broadcast_address(),
+            Some(Ipv4Addr::new(172, 16, 1, 8))
+        );
     }
 
     #[test]
     fn mistakes_are_named() {
         let v4 = VirtualAddress::new(IpAddr::from([10, 0, 0, 1]));
         assert!(v4.clone().with_prefix_length(33).validate().is_err());
-        assert!(v4.clone().with_label("a-label-too-long").validate().is_err());
+        assert!(
+            v4.clone()
+                .with_label("a-label-too-long")
+                .validate()
+                .is_err()
+        );
         assert!(v4.clone().with_label("eth0:0").validate().is_ok());
         let v6 = VirtualAddress::new("2001:db8::1".parse().unwrap());
         assert_eq!(v6.preferred_lifetime, Some(Duration::ZERO));
         assert!(v6.clone().with_label("eth0:0").validate().is_err());
-        assert!(VirtualAddress::new(IpAddr::from([224, 0, 0, 18])).validate().is_err());
-        assert!(VirtualAddress { peer: Some(v6.address), ..v4 }.validate().is_err());
+        assert!(
+            VirtualAddress::new(IpAddr::from([224, 0, 0, 18]))
+                .validate()
+                .is_err()
+        );
+        assert!(
+            VirtualAddress {
+                peer: Some(v6.address),
+                ..v4
+            }
+            .validate()
+            .is_err()
+        );
     }
 }

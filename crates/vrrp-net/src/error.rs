@@ -43,7 +43,9 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum ConfigurationError {
     /// `interface` or `dev` names nothing.
-    #[error("instance {instance}: interface {interface} does not exist, create it first or allow late interfaces")]
+    #[error(
+        "instance {instance}: interface {interface} does not exist, create it first or allow late interfaces"
+    )]
     NoSuchInterface {
         /// The instance.
         instance: String,
@@ -67,7 +69,9 @@ pub enum ConfigurationError {
         name: String,
     },
     /// One virtual router per interface, family and VRID.
-    #[error("instances {first} and {second} both use virtual router id {vrid} on {interface}, give one another id")]
+    #[error(
+        "instances {first} and {second} both use virtual router id {vrid} on {interface}, give one another id"
+    )]
     DuplicateRouterId {
         /// One of them.
         first: String,
@@ -97,7 +101,9 @@ pub enum ConfigurationError {
         problem: AddressError,
     },
     /// A message carries one family and at most 255 addresses.
-    #[error("instance {instance}: advertised address {address} is not of the family of the others, exclude it")]
+    #[error(
+        "instance {instance}: advertised address {address} is not of the family of the others, exclude it"
+    )]
     MixedFamilies {
         /// The instance.
         instance: String,

@@ -116,34 +116,96 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transition { instance, from, to, priority, reason, .. } => {
-                write!(f, "{instance}: {from} -> {to} at priority {priority}: {reason}")
+            Self::Transition {
+                instance,
+                from,
+                to,
+                priority,
+                reason,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{instance}: {from} -> {to} at priority {priority}: {reason}"
+                )
             }
-            Self::GroupTransition { group, from, to, .. } => write!(f, "group {group}: {from} -> {to}"),
-            Self::PriorityChanged { instance, from, to, arithmetic } => {
+            Self::GroupTransition {
+                group, from, to, ..
+            } => write!(f, "group {group}: {from} -> {to}"),
+            Self::PriorityChanged {
+                instance,
+                from,
+                to,
+                arithmetic,
+            } => {
                 write!(f, "{instance}: priority {from} -> {to} ({arithmetic})")
             }
-            Self::AddressAdded { instance, address, prefix_length, interface } => {
-                write!(f, "{instance}: {address}/{prefix_length} added to {interface}")
+            Self::AddressAdded {
+                instance,
+                address,
+                prefix_length,
+                interface,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {address}/{prefix_length} added to {interface}"
+                )
             }
-            Self::AddressRemoved { instance, address, prefix_length, interface } => {
+            Self::AddressRemoved {
+                instance,
+                address,
+                prefix_length,
+                interface,
+            } => {
                 let owner = instance.as_deref().unwrap_or("left over");
-                write!(f, "{owner}: {address}/{prefix_length} removed from {interface}")
+                write!(
+                    f,
+                    "{owner}: {address}/{prefix_length} removed from {interface}"
+                )
             }
-            Self::AddressRestored { instance, address, interface } => {
-                write!(f, "{instance}: {address} had been removed from {interface} by somebody else, it is back")
+            Self::AddressRestored {
+                instance,
+                address,
+                interface,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {address} had been removed from {interface} by somebody else, it is back"
+                )
             }
-            Self::PacketIgnored { instance, interface, reason, source, count } => {
+            Self::PacketIgnored {
+                instance,
+                interface,
+                reason,
+                source,
+                count,
+            } => {
                 if let Some(instance) = instance {
                     write!(f, "{instance}: ")?;
                 }
-                write!(f, "ignored {count} packet(s) on {interface}, the last from {source}: {reason}")
+                write!(
+                    f,
+                    "ignored {count} packet(s) on {interface}, the last from {source}: {reason}"
+                )
             }
-            Self::Contested { instance, by, priority } => {
-                write!(f, "{instance}: {by} also claims to be master, with priority {priority}")
+            Self::Contested {
+                instance,
+                by,
+                priority,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {by} also claims to be master, with priority {priority}"
+                )
             }
-            Self::Warning { instance: Some(instance), message } => write!(f, "{instance}: {message}"),
-            Self::Warning { instance: None, message } => f.write_str(message),
+            Self::Warning {
+                instance: Some(instance),
+                message,
+            } => write!(f, "{instance}: {message}"),
+            Self::Warning {
+                instance: None,
+                message,
+            } => f.write_str(message),
         }
     }
 }
@@ -161,7 +223,10 @@ impl Reason {
             vrrp_proto::Reason::Fault(fault) => fault_text(fault, interface),
             other => other.to_string(),
         };
-        Self { cause, text: Arc::from(text) }
+        Self {
+            cause,
+            text: Arc::from(text),
+        }
     }
 
     /// The reason as data.
@@ -242,7 +307,13 @@ impl EventSender {
 pub(crate) fn channel(capacity: usize) -> (EventSender, Events) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
     let missed = Arc::new(AtomicU64::new(0));
-    (EventSender { sender, missed: Arc::clone(&missed) }, Events { receiver, missed })
+    (
+        EventSender {
+            sender,
+            missed: Arc::clone(&missed),
+        },
+        Events { receiver, missed },
+    )
 }
 
 #[cfg(test)]
@@ -253,7 +324,10 @@ mod tests {
     fn a_full_channel_drops_and_counts() {
         let (sender, mut events) = channel(2);
         for number in 0..5 {
-            sender.send(Event::Warning { instance: None, message: number.to_string() });
+            sender.send(Event::Warning {
+                instance: None,
+                message: number.to_string(),
+            });
         }
         assert_eq!(events.missed(), 3);
         assert_eq!(events.try_recv().unwrap().to_string(), "0");

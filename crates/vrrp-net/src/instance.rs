@@ -44,7 +44,11 @@ pub struct InstanceConfig {
 impl InstanceConfig {
     /// An instance with keepalived's defaults: multicast, no trackers, addresses to be filled in.
     #[must_use]
-    pub fn new(name: impl Into<String>, interface: impl Into<String>, router: vrrp_proto::Config) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        interface: impl Into<String>,
+        router: vrrp_proto::Config,
+    ) -> Self {
         Self {
             name: name.into(),
             interface: interface.into(),
@@ -90,6 +94,11 @@ impl GroupConfig {
     /// A group without trackers of its own.
     #[must_use]
     pub fn new(name: impl Into<String>, members: Vec<String>) -> Self {
-        Self { name: name.into(), members, trackers: Vec::new(), track_interfaces: Vec::new() }
+        Self {
+            name: name.into(),
+            members,
+            trackers: Vec::new(),
+            track_interfaces: Vec::new(),
+        }
     }
 }

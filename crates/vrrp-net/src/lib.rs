@@ -19,7 +19,8 @@ pub use event::{Event, Events, Reason};
 pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
 pub use settings::{DEFAULT_ADDRESS_MARK, Settings};
 pub use snapshot::{
-    Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot, SnapshotWatch,
+    Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
+    SnapshotWatch,
 };
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;

@@ -153,8 +153,15 @@ impl SnapshotWatch {
     }
 
     /// Waits until a snapshot fulfils `wanted`; `None` when the engine has ended before.
-    pub async fn wait_for(&mut self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Option<Arc<Snapshot>> {
-        let found = self.receiver.wait_for(|snapshot| wanted(snapshot)).await.ok()?;
+    pub async fn wait_for(
+        &mut self,
+        mut wanted: impl FnMut(&Snapshot) -> bool,
+    ) -> Option<Arc<Snapshot>> {
+        let found = self
+            .receiver
+            .wait_for(|snapshot| wanted(snapshot))
+            .await
+            .ok()?;
         Some(Arc::clone(&found))
     }
 }

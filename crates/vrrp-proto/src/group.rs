@@ -18,7 +18,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::machine::{GroupOrder, MemberReport};
+use crate::machine::{GroupOrder, MemberReport, State, VirtualRouter};
 
 /// A sync group. Members are known by their position.
 #[derive(Clone, Debug)]
@@ -132,6 +132,39 @@ impl SyncGroup {
                         self.orders.push_back((other, GroupOrder::Announce));
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes over a member that is running already, as when a group is made anew at a reload. Call
+    /// it for every member, then [`settle`](Self::settle).
+    pub fn adopt(&mut self, index: usize, router: &VirtualRouter) {
+        if let Some(member) = self.members.get_mut(index) {
+            member.is_master = router.state() == State::Master;
+            member.wants_master = router.wants_master();
+            member.at_fault = router.has_own_fault();
+            member.told_fault = router.has_group_fault();
+        }
+    }
+
+    /// Brings adopted members into agreement: faults are shared, and where only some are master
+    /// those step down unless the others want to be master too.
+    pub fn settle(&mut self) {
+        self.share_faults();
+        self.promote_if_all_can();
+        if self.members.iter().all(|member| member.is_master) {
+            return;
+        }
+        let other = self.members.iter().find(|member| !member.is_master);
+        let Some(because) = other.map(|member| member.name.clone()) else {
+            return;
+        };
+        for (index, member) in self.members.iter_mut().enumerate() {
+            if member.is_master {
+                member.is_master = false;
+                let because = because.clone();
+                self.orders
+                    .push_back((index, GroupOrder::Demote { because }));
             }
         }
     }

@@ -33,7 +33,10 @@ fn mac_address(mac: [u8; 6]) -> MacAddr {
 }
 
 /// An ARP request in which sender and target are the virtual address, to everybody on the link.
-pub(super) fn gratuitous_arp(mac: [u8; 6], address: Ipv4Addr) -> io::Result<[u8; ETHERNET_HEADER + ARP]> {
+pub(super) fn gratuitous_arp(
+    mac: [u8; 6],
+    address: Ipv4Addr,
+) -> io::Result<[u8; ETHERNET_HEADER + ARP]> {
     let mac = mac_address(mac);
     let mut frame = [0; ETHERNET_HEADER + ARP];
     let (header, body) = frame.split_at_mut(ETHERNET_HEADER);
@@ -82,7 +85,11 @@ pub(super) fn neighbour_advertisement(
 
     let mut advertisement = MutableNeighborAdvertPacket::new(body).ok_or_else(short)?;
     advertisement.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
-    let router = if router { NeighborAdvertFlags::Router } else { 0 };
+    let router = if router {
+        NeighborAdvertFlags::Router
+    } else {
+        0
+    };
     advertisement.set_flags(NeighborAdvertFlags::Override | router);
     advertisement.set_target_addr(address);
 
@@ -108,11 +115,12 @@ mod tests {
     /// Captured from another implementation on the wire.
     #[test]
     fn the_arp_frame_is_the_one_others_send() {
-        let frame = gratuitous_arp([0x02, 0x66, 0, 0, 0, 0x01], Ipv4Addr::new(10, 66, 0, 100)).unwrap();
+        let frame =
+            gratuitous_arp([0x02, 0x66, 0, 0, 0, 0x01], Ipv4Addr::new(10, 66, 0, 100)).unwrap();
         let captured = [
-            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x66, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00,
-            0x06, 0x04, 0x00, 0x01, 0x02, 0x66, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x42, 0x00, 0x64, 0xff, 0xff, 0xff, 0xff,
-            0xff, 0xff, 0x0a, 0x42, 0x00, 0x64,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x66, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06,
+            0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, 0x02, 0x66, 0x00, 0x00, 0x00, 0x01,
+            0x0a, 0x42, 0x00, 0x64, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0a, 0x42, 0x00, 0x64,
         ];
         assert_eq!(frame, captured);
     }
@@ -129,7 +137,10 @@ mod tests {
         assert_eq!(&frame[62..78], &address.octets());
         assert_eq!(&frame[78..], &[2, 1, 2, 0x66, 0, 0, 0, 1]);
         let packet = Icmpv6Packet::new(&frame[54..]).unwrap();
-        assert_eq!(icmpv6::checksum(&packet, &address, &ALL_NODES), packet.get_checksum());
+        assert_eq!(
+            icmpv6::checksum(&packet, &address, &ALL_NODES),
+            packet.get_checksum()
+        );
         let routing = neighbour_advertisement([2, 0x66, 0, 0, 0, 1], address, true).unwrap();
         assert_eq!(routing[58], 0xa0);
     }

@@ -26,15 +26,21 @@ impl Announcer {
 
     /// Announces `address` on `link`. `Ok(false)` where there is nobody to tell: loopback, point-to-point, no link.
     pub(crate) fn announce(&self, link: &Link, address: IpAddr) -> io::Result<bool> {
-        let (LinkKind::Ethernet, Some(mac), true) = (link.kind, link.mac, link.up) else { return Ok(false) };
+        let (LinkKind::Ethernet, Some(mac), true) = (link.kind, link.mac, link.up) else {
+            return Ok(false);
+        };
         let destination = sys::link_address(link.index)?;
         match address {
             IpAddr::V4(address) => {
-                self.socket.send_to(&frame::gratuitous_arp(mac, address)?, &destination)?;
+                self.socket
+                    .send_to(&frame::gratuitous_arp(mac, address)?, &destination)?;
             }
             IpAddr::V6(address) => {
                 let router = forwards_ipv6(&link.name);
-                self.socket.send_to(&frame::neighbour_advertisement(mac, address, router)?, &destination)?;
+                self.socket.send_to(
+                    &frame::neighbour_advertisement(mac, address, router)?,
+                    &destination,
+                )?;
             }
         }
         Ok(true)

@@ -14,8 +14,8 @@ use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::wire::MAX_ENCODED_LEN;
 use vrrp_proto::{
-    Action, Advert, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State, Transition,
-    Warning,
+    Action, Advert, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report,
+    State, Transition, Warning,
 };
 
 use super::instance::{Instance, InstanceId};
@@ -69,7 +69,6 @@ pub(super) struct Core {
 pub(super) struct Group {
     pub(super) logic: SyncGroup,
     pub(super) members: Vec<InstanceId>,
-    pub(super) config: crate::instance::GroupConfig,
     pub(super) state: State,
     pub(super) since: Instant,
 }
@@ -113,7 +112,9 @@ impl Core {
                 break;
             }
             self.deadlines.pop_first();
-            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
             instance.deadline = None;
             if !instance.is_master() {
                 instance.takeover_due = Some(deadline);
@@ -127,7 +128,12 @@ impl Core {
     }
 
     /// Hands a packet to the instance it is for.
-    pub(super) fn on_packet(&mut self, key: SocketKey, received: Option<&Received<'_>>, now: Instant) {
+    pub(super) fn on_packet(
+        &mut self,
+        key: SocketKey,
+        received: Option<&Received<'_>>,
+        now: Instant,
+    ) {
         let Some(received) = received else {
             return self.ignore("no complete ip header");
         };
@@ -135,7 +141,11 @@ impl Core {
             return self.ignore("no vrrp message");
         };
         let route = (key.index, key.ipv6, peek.vrid.value());
-        let Some(instance) = self.routes.get(&route).and_then(|id| Some((id, self.instances.get_mut(id)?))) else {
+        let Some(instance) = self
+            .routes
+            .get(&route)
+            .and_then(|id| Some((id, self.instances.get_mut(id)?)))
+        else {
             return self.ignore("unknown virtual router");
         };
         let (id, instance) = instance;
@@ -174,7 +184,11 @@ impl Core {
 
     /// Does what one router asks for at once, and notes what comes after the adverts of all.
     pub(super) fn drain(&mut self, id: InstanceId, later: &mut Later) {
-        while let Some(action) = self.instances.get_mut(&id).and_then(|instance| instance.router.poll_action()) {
+        while let Some(action) = self
+            .instances
+            .get_mut(&id)
+            .and_then(|instance| instance.router.poll_action())
+        {
             match action {
                 Action::SendAdvert(advert) => self.send(id, &advert),
                 Action::AddAddresses => {
@@ -202,7 +216,9 @@ impl Core {
     }
 
     fn note_deadline(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
         let deadline = instance.router.poll_timeout();
         if deadline != instance.deadline {
             if let Some(old) = instance.deadline {
@@ -220,7 +236,11 @@ impl Core {
 
     fn arm(&mut self) {
         let next = self.deadlines.first().map(|(deadline, _)| *deadline);
-        let others = [self.publication.due, self.wall_clock_due, self.restorer.next_due()];
+        let others = [
+            self.publication.due,
+            self.wall_clock_due,
+            self.restorer.next_due(),
+        ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
         if next == self.armed {
             return;
@@ -232,21 +252,36 @@ impl Core {
     }
 
     fn send(&mut self, id: InstanceId, advert: &Advert) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
-        let Some(socket) = instance.attachment.and_then(|attachment| self.sockets.socket(&attachment.key)) else {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let Some(socket) = instance
+            .attachment
+            .and_then(|attachment| self.sockets.socket(&attachment.key))
+        else {
             instance.counts.send_errors += 1;
             return;
         };
         let mut failure = None;
         for destination in instance.router.config().transport.destinations() {
             let encoded = match advert.source {
-                IpAddr::V4(_) => instance.router.encode_datagram(advert, destination, &mut self.buffer),
-                IpAddr::V6(_) => instance.router.encode_message(advert, destination, &mut self.buffer),
+                IpAddr::V4(_) => {
+                    instance
+                        .router
+                        .encode_datagram(advert, destination, &mut self.buffer)
+                }
+                IpAddr::V6(_) => {
+                    instance
+                        .router
+                        .encode_message(advert, destination, &mut self.buffer)
+                }
             };
             let sent = match encoded {
                 Ok(length) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
-                    socket.send(bytes, advert.source, destination, advert.hop_limit).map_err(|error| error.to_string())
+                    socket
+                        .send(bytes, advert.source, destination, advert.hop_limit)
+                        .map_err(|error| error.to_string())
                 }
                 Err(error) => Err(error.to_string()),
             };
@@ -270,7 +305,9 @@ impl Core {
     }
 
     fn announce(&mut self, id: InstanceId, announcement: Announcement) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
         if !instance.wants_addresses {
             return;
         }
@@ -278,13 +315,18 @@ impl Core {
         let mut failure = None;
         for _ in 0..announcement.repeat {
             for placed in &placed {
-                let Some(link) = self.picture.link(placed.index) else { continue };
+                let Some(link) = self.picture.link(placed.index) else {
+                    continue;
+                };
                 match self.announcer.announce(link, placed.address.address) {
                     Ok(true) => instance.counts.announcements_sent += 1,
                     Ok(false) => {}
                     Err(error) => {
                         instance.counts.send_errors += 1;
-                        failure = Some(format!("cannot announce {} on {}: {error}", placed.address, link.name));
+                        failure = Some(format!(
+                            "cannot announce {} on {}: {error}",
+                            placed.address, link.name
+                        ));
                     }
                 }
             }
@@ -296,7 +338,9 @@ impl Core {
     }
 
     fn transition(&mut self, id: InstanceId, transition: Transition) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
         instance.since = transition.at;
         instance.reason = Reason::new(transition.reason, &instance.interface);
         self.events.send(Event::Transition {
@@ -311,7 +355,9 @@ impl Core {
     }
 
     fn report(&mut self, id: InstanceId, report: Report) {
-        let Some(instance) = self.instances.get(&id) else { return };
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
         let name = Arc::clone(&instance.name);
         let event = match report.warning {
             Warning::Dropped { reason, source } => Event::PacketIgnored {
@@ -321,10 +367,15 @@ impl Core {
                 source,
                 count: report.suppressed.saturating_add(1),
             },
-            Warning::OtherMaster { source, priority } => {
-                Event::Contested { instance: name, by: source, priority: priority.value() }
-            }
-            _ => Event::Warning { instance: Some(name), message: report.to_string() },
+            Warning::OtherMaster { source, priority } => Event::Contested {
+                instance: name,
+                by: source,
+                priority: priority.value(),
+            },
+            _ => Event::Warning {
+                instance: Some(name),
+                message: report.to_string(),
+            },
         };
         self.events.send(event);
         let now = self.clock.now();
@@ -332,8 +383,16 @@ impl Core {
     }
 
     fn group_report(&mut self, id: InstanceId, report: MemberReport) {
-        let Some((name, place)) = self.instances.get(&id).and_then(|instance| instance.group.clone()) else { return };
-        let Some(group) = self.groups.get_mut(&name) else { return };
+        let Some((name, place)) = self
+            .instances
+            .get(&id)
+            .and_then(|instance| instance.group.clone())
+        else {
+            return;
+        };
+        let Some(group) = self.groups.get_mut(&name) else {
+            return;
+        };
         group.logic.handle(place, report);
         self.deliver_orders(&name);
     }
@@ -341,10 +400,16 @@ impl Core {
     /// Hands the orders of a group to its members.
     pub(super) fn deliver_orders(&mut self, name: &Arc<str>) {
         let now = self.clock.now();
-        let Some(group) = self.groups.get_mut(name) else { return };
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
         while let Some((member, order)) = group.logic.poll_order() {
-            let Some(member) = group.members.get(member) else { continue };
-            let Some(instance) = self.instances.get_mut(member) else { continue };
+            let Some(member) = group.members.get(member) else {
+                continue;
+            };
+            let Some(instance) = self.instances.get_mut(member) else {
+                continue;
+            };
             instance.router.handle_event(now, RouterEvent::Group(order));
             self.touched.push_back(*member);
         }
@@ -353,7 +418,9 @@ impl Core {
 
     /// Tells of a group's transition, if it made one.
     fn note_group(&mut self, name: &Arc<str>, now: Instant) {
-        let Some(group) = self.groups.get_mut(name) else { return };
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
         let state = match group.logic.state() {
             GroupState::Master => State::Master,
             GroupState::Backup => State::Backup,
@@ -365,7 +432,12 @@ impl Core {
         let from = std::mem::replace(&mut group.state, state);
         group.since = now;
         let at = self.clock.to_std(now);
-        self.events.send(Event::GroupTransition { group: Arc::clone(name), from, to: state, at });
+        self.events.send(Event::GroupTransition {
+            group: Arc::clone(name),
+            from,
+            to: state,
+            at,
+        });
         self.changed(now);
     }
 
@@ -376,7 +448,11 @@ impl Core {
     /// Something a reader of the snapshot waits for has changed.
     pub(super) fn changed(&mut self, now: Instant) {
         let earliest = (self.publication.last + self.settings.snapshot_interval).max(now);
-        self.publication.due = Some(self.publication.due.map_or(earliest, |due| due.min(earliest)));
+        self.publication.due = Some(
+            self.publication
+                .due
+                .map_or(earliest, |due| due.min(earliest)),
+        );
     }
 
     /// Only counters have changed.
@@ -387,12 +463,16 @@ impl Core {
     }
 
     fn tell_wall_clock(&mut self, now: Instant) {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let wall = vrrp_proto::UnixTime::new(since_epoch);
         let mut needed = false;
         for (id, instance) in &mut self.instances {
             if instance.config.router.signing.is_some() {
-                instance.router.handle_event(now, RouterEvent::WallClock(wall));
+                instance
+                    .router
+                    .handle_event(now, RouterEvent::WallClock(wall));
                 self.touched.push_back(*id);
                 needed = true;
             }

@@ -63,7 +63,10 @@ impl Instance {
         self.config.all_addresses().filter_map(|address| {
             let device = address.device.as_deref().unwrap_or(&self.interface);
             let index = picture.by_name(device)?.index;
-            Some(Placed { index, address: address.clone() })
+            Some(Placed {
+                index,
+                address: address.clone(),
+            })
         })
     }
 

@@ -45,7 +45,10 @@ pub struct Handle {
 /// What the engine's thread is told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Replace(Box<Configuration>, oneshot::Sender<Result<(), crate::ConfigurationError>>),
+    Replace(
+        Box<Configuration>,
+        oneshot::Sender<Result<(), crate::ConfigurationError>>,
+    ),
     TrackerResult(String, TrackerState),
     Shutdown(oneshot::Sender<()>),
     Abort,
@@ -57,22 +60,46 @@ impl Engine {
     ///
     /// # Errors
     /// See [`StartError`]; nothing has been changed then.
-    pub fn start(settings: Settings, configuration: Configuration) -> Result<(Self, Events), StartError> {
+    pub fn start(
+        settings: Settings,
+        configuration: Configuration,
+    ) -> Result<(Self, Events), StartError> {
         let (events_in, events_out) = event::channel(settings.event_capacity);
         let (commands_in, commands_out) = mpsc::channel(COMMAND_CAPACITY);
         let (snapshot_in, snapshots) = watch::channel(Arc::new(Snapshot::default()));
         let (ready_in, ready_out) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("vrrp".to_owned())
-            .spawn(move || thread::run(settings, configuration, events_in, commands_out, snapshot_in, &ready_in))
-            .map_err(|source| StartError::Thread { doing: "making a thread", source })?;
+            .spawn(move || {
+                thread::run(
+                    settings,
+                    configuration,
+                    events_in,
+                    commands_out,
+                    snapshot_in,
+                    &ready_in,
+                )
+            })
+            .map_err(|source| StartError::Thread {
+                doing: "making a thread",
+                source,
+            })?;
         match ready_out.recv() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(StartError::Died),
         }
-        let handle = Handle { commands: commands_in, snapshots };
-        Ok((Self { handle, thread: Some(thread) }, events_out))
+        let handle = Handle {
+            commands: commands_in,
+            snapshots,
+        };
+        Ok((
+            Self {
+                handle,
+                thread: Some(thread),
+            },
+            events_out,
+        ))
     }
 
     /// A handle to give away.
@@ -107,7 +134,13 @@ impl Engine {
     /// off and ends the thread. Returns when all is gone.
     pub async fn shutdown(mut self) {
         let (done_in, done_out) = oneshot::channel();
-        if self.handle.commands.send(Command::Shutdown(done_in)).await.is_ok() {
+        if self
+            .handle
+            .commands
+            .send(Command::Shutdown(done_in))
+            .await
+            .is_ok()
+        {
             // An error says that the thread has ended already, which is what is wanted.
             let _ = done_out.await;
         }
@@ -136,7 +169,9 @@ impl Drop for Engine {
             let (done, _) = oneshot::channel();
             let mut command = Command::Shutdown(done);
             // A full queue is drained by the thread within moments.
-            while let Err(mpsc::error::TrySendError::Full(back)) = self.handle.commands.try_send(command) {
+            while let Err(mpsc::error::TrySendError::Full(back)) =
+                self.handle.commands.try_send(command)
+            {
                 command = back;
                 std::thread::yield_now();
             }
@@ -154,8 +189,14 @@ impl Handle {
     pub async fn replace(&self, configuration: Configuration) -> Result<(), ReplaceError> {
         let (answer_in, answer_out) = oneshot::channel();
         let command = Command::Replace(Box::new(configuration), answer_in);
-        self.commands.send(command).await.map_err(|_| ReplaceError::Stopped)?;
-        answer_out.await.map_err(|_| ReplaceError::Stopped)?.map_err(ReplaceError::Configuration)
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| ReplaceError::Stopped)?;
+        answer_out
+            .await
+            .map_err(|_| ReplaceError::Stopped)?
+            .map_err(ReplaceError::Configuration)
     }
 
     /// Tells the state of a tracker. Unknown names and repeated states change nothing.
@@ -163,7 +204,10 @@ impl Handle {
     /// # Errors
     /// [`Stopped`] after the end.
     pub async fn tracker_result(&self, name: &str, state: TrackerState) -> Result<(), Stopped> {
-        self.commands.send(Command::TrackerResult(name.to_owned(), state)).await.map_err(|_| Stopped)
+        self.commands
+            .send(Command::TrackerResult(name.to_owned(), state))
+            .await
+            .map_err(|_| Stopped)
     }
 
     /// The latest snapshot, and notice of newer ones.

@@ -23,12 +23,19 @@ impl Core {
         let now = self.clock.now();
         self.publication.due = None;
         self.publication.last = now;
-        let instances = self.instances.iter().map(|(id, instance)| {
-            (Arc::clone(&instance.name), self.status(*id, instance, now))
-        });
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, instance)| (Arc::clone(&instance.name), self.status(*id, instance, now)));
         let groups = self.groups.iter().map(|(name, group)| {
             let since = self.clock.to_std(group.since);
-            (Arc::clone(name), GroupStatus { state: group.state, since })
+            (
+                Arc::clone(name),
+                GroupStatus {
+                    state: group.state,
+                    since,
+                },
+            )
         });
         let snapshot = Snapshot {
             instances: instances.collect(),
@@ -42,22 +49,29 @@ impl Core {
     fn status(&self, id: InstanceId, instance: &Instance, now: Instant) -> InstanceStatus {
         let router = &instance.router;
         let time = |at| self.clock.to_std(at);
-        let master = router.master().filter(|_| !instance.is_master()).map(|heard| MasterSeen {
-            address: heard.source,
-            priority: heard.priority.value(),
-            at: time(heard.at),
-        });
+        let master = router
+            .master()
+            .filter(|_| !instance.is_master())
+            .map(|heard| MasterSeen {
+                address: heard.source,
+                priority: heard.priority.value(),
+                at: time(heard.at),
+            });
         let contested = router.contest(now).map(|contest| Contest {
             by: contest.source,
             priority: contest.priority.value(),
             since: time(contest.since),
             last: time(contest.last),
         });
-        let held = self.applied.iter().filter(|(_, applied)| applied.owner == id).map(|(key, _)| HeldAddress {
-            address: key.address,
-            prefix_length: key.prefix_length,
-            interface: self.interface_name(key.index),
-        });
+        let held = self
+            .applied
+            .iter()
+            .filter(|(_, applied)| applied.owner == id)
+            .map(|(key, _)| HeldAddress {
+                address: key.address,
+                prefix_length: key.prefix_length,
+                interface: self.interface_name(key.index),
+            });
         InstanceStatus {
             interface: Arc::clone(&instance.interface),
             vrid: router.config().vrid.value(),
@@ -71,7 +85,11 @@ impl Core {
             contested,
             source: instance.source,
             addresses: held.collect(),
-            faults: router.faults().iter().map(|fault| fault_text(fault, &instance.interface)).collect(),
+            faults: router
+                .faults()
+                .iter()
+                .map(|fault| fault_text(fault, &instance.interface))
+                .collect(),
             counters: counters(instance),
         }
     }
@@ -89,7 +107,9 @@ fn counters(instance: &Instance) -> Counters {
         announcements_sent: instance.counts.announcements_sent,
         send_errors: instance.counts.send_errors,
         addresses_restored: instance.counts.addresses_restored,
-        ignored: dropped.map(|(reason, count)| (reason.to_string(), count)).collect(),
+        ignored: dropped
+            .map(|(reason, count)| (reason.to_string(), count))
+            .collect(),
         slowest_takeover: instance.counts.slowest_takeover,
     }
 }

@@ -15,8 +15,12 @@ use crate::kernel::{AddressKey, Change, KernelAddress, Notice, Placed};
 impl Core {
     /// Brings the addresses of these instances in line with their wishes.
     pub(super) fn reconcile(&mut self, ids: &BTreeSet<InstanceId>) {
-        let mut managed: BTreeSet<AddressKey> =
-            self.applied.iter().filter(|(_, applied)| ids.contains(&applied.owner)).map(|(key, _)| *key).collect();
+        let mut managed: BTreeSet<AddressKey> = self
+            .applied
+            .iter()
+            .filter(|(_, applied)| ids.contains(&applied.owner))
+            .map(|(key, _)| *key)
+            .collect();
         for id in ids {
             if let Some(instance) = self.instances.get(id) {
                 managed.extend(instance.keys(&self.picture));
@@ -40,7 +44,13 @@ impl Core {
         let mut wished = BTreeMap::new();
         let mut owners = BTreeMap::new();
         for id in ids {
-            let Some(instance) = self.instances.get(id).filter(|instance| instance.wants_addresses) else { continue };
+            let Some(instance) = self
+                .instances
+                .get(id)
+                .filter(|instance| instance.wants_addresses)
+            else {
+                continue;
+            };
             for placed in instance.placed(&self.picture) {
                 owners.insert(placed.key(), (*id, Arc::clone(&instance.name)));
                 wished.insert(placed.key(), placed);
@@ -50,12 +60,17 @@ impl Core {
         // is to go and was not put there by us.
         let mut present: BTreeSet<AddressKey> = managed
             .iter()
-            .filter(|key| self.applied.contains_key(key) || (!wished.contains_key(key) && self.picture.has(key)))
+            .filter(|key| {
+                self.applied.contains_key(key)
+                    || (!wished.contains_key(key) && self.picture.has(key))
+            })
             .copied()
             .collect();
         let mut changes = Vec::new();
         for (key, placed) in &wished {
-            let Some(applied) = self.applied.get_mut(key) else { continue };
+            let Some(applied) = self.applied.get_mut(key) else {
+                continue;
+            };
             if let Some((owner, name)) = owners.get(key) {
                 applied.owner = *owner;
                 applied.owner_name = Arc::clone(name);
@@ -82,7 +97,10 @@ impl Core {
                 (Change::Remove(key), Ok(())) => self.removed(key),
                 (Change::Add(placed), Err(error)) => {
                     let interface = self.interface_name(placed.index);
-                    let message = format!("cannot add {} to {interface}: {error}; trying again", placed.address);
+                    let message = format!(
+                        "cannot add {} to {interface}: {error}; trying again",
+                        placed.address
+                    );
                     let owner = owners.get(&placed.key());
                     self.warn(owner.map(|(_, name)| Arc::clone(name)), message);
                     if let Some((owner, _)) = owner {
@@ -91,7 +109,10 @@ impl Core {
                 }
                 (Change::Remove(key), Err(error)) => {
                     let interface = self.interface_name(key.index);
-                    self.warn(None, format!("cannot remove {} from {interface}: {error}", key.address));
+                    self.warn(
+                        None,
+                        format!("cannot remove {} from {interface}: {error}", key.address),
+                    );
                 }
             }
         }
@@ -100,12 +121,22 @@ impl Core {
 
     fn added(&mut self, placed: &Placed, owners: &BTreeMap<AddressKey, (InstanceId, Arc<str>)>) {
         let key = placed.key();
-        let Some((owner, name)) = owners.get(&key) else { return };
-        let applied = Applied { placed: placed.clone(), owner: *owner, owner_name: Arc::clone(name) };
+        let Some((owner, name)) = owners.get(&key) else {
+            return;
+        };
+        let applied = Applied {
+            placed: placed.clone(),
+            owner: *owner,
+            owner_name: Arc::clone(name),
+        };
         self.applied.insert(key, applied);
         self.picture.note(&Notice::Address(KernelAddress {
             key,
-            scope: if key.address.is_ipv4() { placed.address.scope.0 } else { 0 },
+            scope: if key.address.is_ipv4() {
+                placed.address.scope.0
+            } else {
+                0
+            },
             mark: self.settings.address_mark.unwrap_or(0),
             tentative: false,
         }));
@@ -130,7 +161,10 @@ impl Core {
     }
 
     pub(super) fn interface_name(&self, index: u32) -> Arc<str> {
-        self.picture.link(index).map_or_else(|| Arc::from(format!("interface {index}")), |link| Arc::from(&*link.name))
+        self.picture.link(index).map_or_else(
+            || Arc::from(format!("interface {index}")),
+            |link| Arc::from(&*link.name),
+        )
     }
 
     /// Takes over the kernel's notices.
@@ -162,10 +196,16 @@ impl Core {
             if self.picture.has(&key) {
                 continue;
             }
-            let Some(lost) = self.applied.remove(&key) else { continue };
-            let wanted = self.instances.get(&lost.owner).is_some_and(|instance| instance.wants_addresses);
+            let Some(lost) = self.applied.remove(&key) else {
+                continue;
+            };
+            let wanted = self
+                .instances
+                .get(&lost.owner)
+                .is_some_and(|instance| instance.wants_addresses);
             if wanted && lost.placed.address.restore {
-                self.restorer.lost(key, lost.owner, now, self.settings.restores_per_minute);
+                self.restorer
+                    .lost(key, lost.owner, now, self.settings.restores_per_minute);
             }
         }
     }
@@ -188,10 +228,19 @@ impl Core {
     pub(super) fn restore_due(&mut self) {
         let now = self.clock.now();
         for (key, owner, by_others) in self.restorer.take_due(now) {
-            let Some(instance) = self.instances.get_mut(&owner).filter(|instance| instance.wants_addresses) else {
+            let Some(instance) = self
+                .instances
+                .get_mut(&owner)
+                .filter(|instance| instance.wants_addresses)
+            else {
                 continue;
             };
-            let Some(placed) = instance.placed(&self.picture).find(|placed| placed.key() == key) else { continue };
+            let Some(placed) = instance
+                .placed(&self.picture)
+                .find(|placed| placed.key() == key)
+            else {
+                continue;
+            };
             if self.applied.contains_key(&key) {
                 continue;
             }
@@ -203,11 +252,17 @@ impl Core {
             }
             if let Some(instance) = self.instances.get_mut(&owner) {
                 instance.counts.addresses_restored += 1;
-                instance.router.handle_event(now, vrrp_proto::Event::Announce);
+                instance
+                    .router
+                    .handle_event(now, vrrp_proto::Event::Announce);
                 self.touched.push_back(owner);
             }
             let interface = self.interface_name(key.index);
-            self.events.send(Event::AddressRestored { instance: name, address: key.address, interface });
+            self.events.send(Event::AddressRestored {
+                instance: name,
+                address: key.address,
+                interface,
+            });
         }
         if !self.touched.is_empty() {
             self.settle();
@@ -230,7 +285,10 @@ impl Restorer {
     /// Somebody removed the address: back at once, unless that has happened too often within a minute.
     fn lost(&mut self, key: AddressKey, owner: InstanceId, now: Instant, per_minute: u32) {
         let history = self.history.entry(key).or_default();
-        while history.front().is_some_and(|at| now.saturating_duration_since(*at) >= MINUTE) {
+        while history
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) >= MINUTE)
+        {
             history.pop_front();
         }
         let limit = usize::try_from(per_minute.max(1)).unwrap_or(usize::MAX);
@@ -278,7 +336,11 @@ mod tests {
 
     #[test]
     fn restoring_is_bounded_within_a_minute() {
-        let key = AddressKey { index: 1, address: "10.0.0.1".parse().unwrap(), prefix_length: 32 };
+        let key = AddressKey {
+            index: 1,
+            address: "10.0.0.1".parse().unwrap(),
+            prefix_length: 32,
+        };
         let (owner, start) = (InstanceId(0), Instant::from_millis(1_000));
         let mut restorer = Restorer::default();
         for _ in 0..3 {

@@ -14,27 +14,42 @@ use super::track::INTERFACE_PREFIX;
 use crate::error::ConfigurationError;
 use crate::event::Reason;
 use crate::instance::{Configuration, InstanceConfig};
-use crate::kernel::AddressKey;
 
 impl Core {
     /// Goes over to a configuration; the first one too. Nothing has been changed when it is refused.
-    pub(super) fn replace(&mut self, configuration: Configuration) -> Result<(), ConfigurationError> {
+    pub(super) fn replace(
+        &mut self,
+        configuration: Configuration,
+    ) -> Result<(), ConfigurationError> {
         check::check(&configuration, &self.picture, self.settings.late_interfaces)?;
         let now = self.clock.now();
-        let known: BTreeSet<&str> = configuration.instances.iter().map(|instance| &*instance.name).collect();
+        let known: BTreeSet<&str> = configuration
+            .instances
+            .iter()
+            .map(|instance| &*instance.name)
+            .collect();
         let gone: Vec<InstanceId> = self
             .names
             .iter()
             .filter(|(name, _)| !known.contains(&***name))
             .map(|(_, id)| *id)
-            .chain(configuration.instances.iter().filter_map(|instance| self.another_router(instance)))
+            .chain(
+                configuration
+                    .instances
+                    .iter()
+                    .filter_map(|instance| self.another_router(instance)),
+            )
             .collect();
 
         self.trackers = configuration
             .trackers
             .iter()
             .map(|tracker| {
-                let state = self.trackers.get(&tracker.name).copied().unwrap_or(tracker.initial);
+                let state = self
+                    .trackers
+                    .get(&tracker.name)
+                    .copied()
+                    .unwrap_or(tracker.initial);
                 (tracker.name.clone(), state)
             })
             .collect();
@@ -75,12 +90,22 @@ impl Core {
         let id = *self.names.get(&*new.name)?;
         let old = &self.instances.get(&id)?.config;
         let identity = |config: &InstanceConfig| {
-            (config.interface.clone(), config.router.vrid, config.router.version, config.router.family)
+            (
+                config.interface.clone(),
+                config.router.vrid,
+                config.router.version,
+                config.router.family,
+            )
         };
         (identity(old) != identity(new)).then_some(id)
     }
 
-    fn create(&mut self, config: &InstanceConfig, all: &Configuration, now: Instant) -> Option<InstanceId> {
+    fn create(
+        &mut self,
+        config: &InstanceConfig,
+        all: &Configuration,
+        now: Instant,
+    ) -> Option<InstanceId> {
         let mut router_config = check::router_of(config);
         router_config.grouped = group_of(all, &config.name).is_some();
         router_config.source = None;
@@ -89,7 +114,10 @@ impl Core {
             Ok(router) => router,
             Err(error) => {
                 // The configuration has been checked, so this is a contradiction that only the core sees.
-                self.warn(Some(Arc::from(&*config.name)), format!("cannot run: {error}"));
+                self.warn(
+                    Some(Arc::from(&*config.name)),
+                    format!("cannot run: {error}"),
+                );
                 return None;
             }
         };
@@ -128,7 +156,10 @@ impl Core {
         let group = group_of(all, &instance.name);
         let interfaces = |list: &[Tracker]| {
             list.iter()
-                .map(|tracker| Tracker { name: format!("{INTERFACE_PREFIX}{}", tracker.name), ..tracker.clone() })
+                .map(|tracker| Tracker {
+                    name: format!("{INTERFACE_PREFIX}{}", tracker.name),
+                    ..tracker.clone()
+                })
                 .collect::<Vec<_>>()
         };
         let mut wanted = instance.config.trackers.clone();
@@ -149,8 +180,16 @@ impl Core {
         instance.tracking = tracking;
     }
 
-    fn change(&mut self, id: InstanceId, config: &InstanceConfig, all: &Configuration, now: Instant) {
-        let Some(mut instance) = self.instances.remove(&id) else { return };
+    fn change(
+        &mut self,
+        id: InstanceId,
+        config: &InstanceConfig,
+        all: &Configuration,
+        now: Instant,
+    ) {
+        let Some(mut instance) = self.instances.remove(&id) else {
+            return;
+        };
         let same = instance.config == *config;
         instance.config = config.clone();
         self.set_trackers(&mut instance, all);
@@ -160,7 +199,10 @@ impl Core {
         if !same || router_config.grouped != instance.router.config().grouped {
             instance.priority_told = false;
             if let Err(error) = instance.router.reconfigure(now, router_config) {
-                self.warn(Some(Arc::clone(&instance.name)), format!("keeps its old protocol settings: {error}"));
+                self.warn(
+                    Some(Arc::clone(&instance.name)),
+                    format!("keeps its old protocol settings: {error}"),
+                );
             }
         }
         self.instances.insert(id, instance);
@@ -169,16 +211,24 @@ impl Core {
 
     /// Lets an instance resign and forgets it; its addresses stay until the next reconciliation of all.
     fn stop(&mut self, id: InstanceId, now: Instant) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
         instance.router.handle_event(now, RouterEvent::Shutdown);
         self.drain(id, &mut Later::default());
-        let Some(instance) = self.instances.remove(&id) else { return };
+        let Some(instance) = self.instances.remove(&id) else {
+            return;
+        };
         self.names.remove(&instance.name);
         if let Some(deadline) = instance.deadline {
             self.deadlines.remove(&(deadline, id));
         }
         if let Some(attachment) = instance.attachment {
-            let route = (attachment.key.index, attachment.key.ipv6, instance.config.router.vrid.value());
+            let route = (
+                attachment.key.index,
+                attachment.key.ipv6,
+                instance.config.router.vrid.value(),
+            );
             self.routes.remove(&route);
             self.sockets.leave(attachment);
         }
@@ -192,15 +242,18 @@ impl Core {
         }
         for config in &configuration.groups {
             let name: Arc<str> = Arc::from(&*config.name);
-            let members: Vec<InstanceId> =
-                config.members.iter().filter_map(|member| self.names.get(&**member).copied()).collect();
+            let members: Vec<InstanceId> = config
+                .members
+                .iter()
+                .filter_map(|member| self.names.get(&**member).copied())
+                .collect();
             for (place, member) in members.iter().enumerate() {
                 if let Some(instance) = self.instances.get_mut(member) {
                     instance.group = Some((Arc::clone(&name), place));
                 }
             }
             let group = match old.remove(&name).filter(|group| group.members == members) {
-                Some(group) => Group { config: config.clone(), ..group },
+                Some(group) => group,
                 None => self.new_group(config, members, now),
             };
             self.groups.insert(Arc::clone(&name), group);
@@ -208,11 +261,18 @@ impl Core {
         }
     }
 
-    fn new_group(&self, config: &crate::instance::GroupConfig, members: Vec<InstanceId>, now: Instant) -> Group {
+    fn new_group(
+        &self,
+        config: &crate::instance::GroupConfig,
+        members: Vec<InstanceId>,
+        now: Instant,
+    ) -> Group {
         let mut logic = SyncGroup::new(config.members.iter().map(String::as_str));
         // Members that run already said what they are to another group, or to none.
         for (place, member) in members.iter().enumerate() {
-            let Some(instance) = self.instances.get(member) else { continue };
+            let Some(instance) = self.instances.get(member) else {
+                continue;
+            };
             if !instance.raised.is_empty() {
                 logic.handle(place, vrrp_proto::MemberReport::AtFault(true));
             }
@@ -220,7 +280,12 @@ impl Core {
                 logic.handle(place, vrrp_proto::MemberReport::BecameMaster);
             }
         }
-        Group { logic, members, config: config.clone(), state: State::Initialize, since: now }
+        Group {
+            logic,
+            members,
+            state: State::Initialize,
+            since: now,
+        }
     }
 
     /// Before the first configuration: finds what a predecessor left that belongs to no instance.
@@ -256,6 +321,11 @@ impl Core {
     }
 }
 
-fn group_of<'a>(all: &'a Configuration, instance: &str) -> Option<&'a crate::instance::GroupConfig> {
-    all.groups.iter().find(|group| group.members.iter().any(|member| member == instance))
+fn group_of<'a>(
+    all: &'a Configuration,
+    instance: &str,
+) -> Option<&'a crate::instance::GroupConfig> {
+    all.groups
+        .iter()
+        .find(|group| group.members.iter().any(|member| member == instance))
 }

@@ -37,25 +37,38 @@ pub(super) struct Attachment {
 
 impl Sockets {
     pub(super) fn new(receive_buffer: Option<usize>) -> Self {
-        Self { receive_buffer, ..Self::default() }
+        Self {
+            receive_buffer,
+            ..Self::default()
+        }
     }
 
     /// Opens the socket if nobody has, and joins the group if nobody has.
     pub(super) fn join(&mut self, wanted: Attachment, interface: &str) -> io::Result<()> {
         if !self.open.contains_key(&wanted.key) {
             let socket = AdvertSocket::open(wanted.key, interface, self.receive_buffer)?;
-            let socket = Rc::new(AsyncFd::with_interest(socket, tokio::io::Interest::READABLE)?);
+            let socket = Rc::new(crate::sys::watch(socket)?);
             self.new.push(Rc::clone(&socket));
-            let shared = Shared { socket, users: 0, groups: BTreeMap::new(), reader: None };
+            let shared = Shared {
+                socket,
+                users: 0,
+                groups: BTreeMap::new(),
+                reader: None,
+            };
             self.open.insert(wanted.key, shared);
         }
-        let Some(shared) = self.open.get_mut(&wanted.key) else { return Ok(()) };
+        let Some(shared) = self.open.get_mut(&wanted.key) else {
+            return Ok(());
+        };
         shared.users += 1;
         if let Some(group) = wanted.group {
             if !shared.groups.contains_key(&group)
                 && let Err(error) = shared.socket.get_ref().join(group)
             {
-                self.leave(Attachment { key: wanted.key, group: None });
+                self.leave(Attachment {
+                    key: wanted.key,
+                    group: None,
+                });
                 return Err(error);
             }
             *shared.groups.entry(group).or_insert(0) += 1;
@@ -65,7 +78,9 @@ impl Sockets {
 
     /// Leaves the group and closes the socket when the last user does.
     pub(super) fn leave(&mut self, given_back: Attachment) {
-        let Some(shared) = self.open.get_mut(&given_back.key) else { return };
+        let Some(shared) = self.open.get_mut(&given_back.key) else {
+            return;
+        };
         if let Some(group) = given_back.group
             && let Some(users) = shared.groups.get_mut(&group)
         {
@@ -80,7 +95,8 @@ impl Sockets {
         if shared.users == 0
             && let Some(shared) = self.open.remove(&given_back.key)
         {
-            self.new.retain(|socket| socket.get_ref().key() != given_back.key);
+            self.new
+                .retain(|socket| socket.get_ref().key() != given_back.key);
             if let Some(reader) = shared.reader {
                 reader.abort();
             }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -44,12 +43,17 @@ pub(super) fn run(
     snapshots: watch::Sender<Arc<Snapshot>>,
     ready: &SyncSender<Result<(), StartError>>,
 ) {
-    let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default());
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .build_local(LocalOptions::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(source) => {
             // Nobody listens only if the caller is gone, and then nobody minds.
-            let _ = ready.send(Err(StartError::Thread { doing: "making a runtime", source }));
+            let _ = ready.send(Err(StartError::Thread {
+                doing: "making a runtime",
+                source,
+            }));
             return;
         }
     };
@@ -75,13 +79,15 @@ fn start(
     let clock = Clock::new();
     // Listening begins before the tables are read, so that no change falls between the two.
     let notices = NoticeSocket::open().map_err(netlink("subscribing to changes"))?;
-    let notices = AsyncFd::with_interest(notices, Interest::READABLE).map_err(thread("watching netlink"))?;
+    let notices = sys::watch(notices).map_err(thread("watching netlink"))?;
     let mut table = Netlink::open(settings.address_mark).map_err(netlink("opening a socket"))?;
     let links = table.links().map_err(netlink("reading the interfaces"))?;
-    let addresses = table.addresses().map_err(netlink("reading the addresses"))?;
+    let addresses = table
+        .addresses()
+        .map_err(netlink("reading the addresses"))?;
     let announcer = Announcer::open().map_err(privileged("opening a packet socket"))?;
     let timer = Timer::new().map_err(thread("making a timer"))?;
-    let timer = AsyncFd::with_interest(timer, Interest::READABLE).map_err(thread("watching the timer"))?;
+    let timer = sys::watch(timer).map_err(thread("watching the timer"))?;
     let now = clock.now();
     let mut core = Core {
         clock,
@@ -106,7 +112,11 @@ fn start(
         deadlines: BTreeSet::new(),
         armed: None,
         wall_clock_due: None,
-        publication: Publication { sender: snapshots, last: now, due: None },
+        publication: Publication {
+            sender: snapshots,
+            last: now,
+            due: None,
+        },
         ignored: BTreeMap::new(),
         buffer: encode_buffer(),
         settings,
@@ -125,12 +135,18 @@ impl Core {
         if let Some(priority) = self.settings.realtime_priority
             && let Err(error) = sys::schedule_realtime(priority)
         {
-            self.warn(None, format!("cannot get real-time priority {priority}, give CAP_SYS_NICE: {error}"));
+            self.warn(
+                None,
+                format!("cannot get real-time priority {priority}, give CAP_SYS_NICE: {error}"),
+            );
         }
         if self.settings.lock_memory
             && let Err(error) = sys::lock_memory()
         {
-            self.warn(None, format!("cannot lock memory, give CAP_IPC_LOCK: {error}"));
+            self.warn(
+                None,
+                format!("cannot lock memory, give CAP_IPC_LOCK: {error}"),
+            );
         }
     }
 }
@@ -166,7 +182,11 @@ fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
     result
 }
 
-async fn serve(shared: &Shared, notices: AsyncFd<NoticeSocket>, mut commands: mpsc::Receiver<Command>) {
+async fn serve(
+    shared: &Shared,
+    notices: AsyncFd<NoticeSocket>,
+    mut commands: mpsc::Receiver<Command>,
+) {
     enter(shared, |_| ());
     let timer = Rc::clone(&shared.borrow().timer);
     let mut tasks = vec![
@@ -205,7 +225,9 @@ async fn serve(shared: &Shared, notices: AsyncFd<NoticeSocket>, mut commands: mp
 
 async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
     loop {
-        let Ok(mut guard) = timer.readable().await else { return };
+        let Ok(mut guard) = timer.readable().await else {
+            return;
+        };
         let fired = timer.get_ref().acknowledge();
         guard.clear_ready();
         drop(guard);
@@ -220,7 +242,9 @@ async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
 
 async fn read_notices(shared: Shared, socket: AsyncFd<NoticeSocket>) {
     loop {
-        let Ok(mut guard) = socket.readable().await else { return };
+        let Ok(mut guard) = socket.readable().await else {
+            return;
+        };
         match socket.get_ref().read() {
             Ok((notices, more)) => {
                 if !more {
@@ -230,7 +254,9 @@ async fn read_notices(shared: Shared, socket: AsyncFd<NoticeSocket>) {
             }
             Err(error) => {
                 guard.clear_ready();
-                shared.borrow().warn(None, format!("cannot read the kernel's notices: {error}"));
+                shared
+                    .borrow()
+                    .warn(None, format!("cannot read the kernel's notices: {error}"));
             }
         }
         tokio::task::yield_now().await;
@@ -241,11 +267,15 @@ async fn read_adverts(shared: Shared, socket: Rc<AsyncFd<AdvertSocket>>) {
     let key = socket.get_ref().key();
     let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
-        let Ok(mut guard) = socket.readable().await else { return };
+        let Ok(mut guard) = socket.readable().await else {
+            return;
+        };
         enter(&shared, |core| {
             let now = core.clock.now();
             for _ in 0..BURST {
-                let read = socket.get_ref().receive(&mut buffer, |received| core.on_packet(key, received, now));
+                let read = socket
+                    .get_ref()
+                    .receive(&mut buffer, |received| core.on_packet(key, received, now));
                 match read {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

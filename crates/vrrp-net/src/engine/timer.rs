@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use vrrp_proto::Instant;
 
@@ -19,7 +19,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { origin: std::time::Instant::now(), origin_micros: monotonic_micros() }
+        Self {
+            origin: std::time::Instant::now(),
+            origin_micros: monotonic_micros(),
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -54,21 +57,35 @@ pub(crate) struct Timer {
 impl Timer {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        Ok(Self { descriptor: timerfd_create(TimerfdClockId::Monotonic, flags)? })
+        Ok(Self {
+            descriptor: timerfd_create(TimerfdClockId::Monotonic, flags)?,
+        })
     }
 
     /// Fires at `deadline`, or at once if that has passed; `None` never.
     pub(crate) fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
-        let value = deadline.map_or(Timespec { tv_sec: 0, tv_nsec: 0 }, |deadline| {
-            // All zero would disarm the timer.
-            let micros = deadline.as_micros().max(1);
+        let value = deadline.map_or(
             Timespec {
-                tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
-                tv_nsec: (micros % 1_000_000 * 1_000) as _,
-            }
-        });
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let specification = Itimerspec { it_interval: never, it_value: value };
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            |deadline| {
+                // All zero would disarm the timer.
+                let micros = deadline.as_micros().max(1);
+                Timespec {
+                    tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
+                    tv_nsec: (micros % 1_000_000 * 1_000) as _,
+                }
+            },
+        );
+        let never = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let specification = Itimerspec {
+            it_interval: never,
+            it_value: value,
+        };
         timerfd_settime(&self.descriptor, TimerfdTimerFlags::ABSTIME, &specification)?;
         Ok(())
     }
@@ -80,6 +97,8 @@ impl Timer {
         Ok(())
     }
 }
+
+impl crate::sys::OwnsDescriptor for Timer {}
 
 impl AsRawFd for Timer {
     fn as_raw_fd(&self) -> RawFd {
@@ -96,17 +115,29 @@ mod tests {
         let clock = Clock::new();
         let now = clock.now();
         let later = now + Duration::from_secs(3);
-        assert_eq!(clock.to_std(later) - clock.to_std(now), Duration::from_secs(3));
+        assert_eq!(
+            clock.to_std(later) - clock.to_std(now),
+            Duration::from_secs(3)
+        );
         let earlier = Instant::from_micros(now.as_micros() - 1_000_000);
-        assert_eq!(clock.to_std(now) - clock.to_std(earlier), Duration::from_secs(1));
+        assert_eq!(
+            clock.to_std(now) - clock.to_std(earlier),
+            Duration::from_secs(1)
+        );
     }
 
     #[test]
     fn a_deadline_that_has_passed_fires_at_once() {
         let timer = Timer::new().unwrap();
-        assert_eq!(timer.acknowledge().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(
+            timer.acknowledge().unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
         timer.set(Some(Instant::from_micros(0))).unwrap();
-        let mut fds = [rustix::event::PollFd::new(&timer.descriptor, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &timer.descriptor,
+            rustix::event::PollFlags::IN,
+        )];
         rustix::event::poll(&mut fds, None).unwrap();
         timer.acknowledge().unwrap();
         timer.set(None).unwrap();

@@ -29,7 +29,9 @@ pub(crate) fn difference(
     managed: &BTreeSet<AddressKey>,
     present: &BTreeSet<AddressKey>,
 ) -> Vec<Change> {
-    let removals = managed.iter().filter(|key| present.contains(key) && !wished.contains_key(key));
+    let removals = managed
+        .iter()
+        .filter(|key| present.contains(key) && !wished.contains_key(key));
     let additions = wished.iter().filter(|(key, _)| !present.contains(key));
     removals
         .map(|key| Change::Remove(*key))
@@ -60,7 +62,10 @@ mod tests {
 
     fn placed(key: &AddressKey) -> Placed {
         let address = VirtualAddress::new(key.address).with_prefix_length(key.prefix_length);
-        Placed { index: key.index, address }
+        Placed {
+            index: key.index,
+            address,
+        }
     }
 
     fn apply(present: &BTreeSet<AddressKey>, changes: &[Change]) -> BTreeSet<AddressKey> {

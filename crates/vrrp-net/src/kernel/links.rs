@@ -43,19 +43,27 @@ impl Picture {
     }
 
     pub(crate) fn has_address(&self, address: std::net::IpAddr) -> bool {
-        self.addresses.iter().any(|entry| entry.key.address == address)
+        self.addresses
+            .iter()
+            .any(|entry| entry.key.address == address)
     }
 
     /// Takes over one notice; says whether anything differs from before.
     pub(crate) fn note(&mut self, notice: &Notice) -> bool {
         match notice {
-            Notice::Link(link) => self.links.insert(link.index, link.clone()).as_ref() != Some(link),
+            Notice::Link(link) => {
+                self.links.insert(link.index, link.clone()).as_ref() != Some(link)
+            }
             Notice::LinkGone(index) => {
                 self.addresses.retain(|entry| entry.key.index != *index);
                 self.links.remove(index).is_some()
             }
             Notice::Address(address) => {
-                if let Some(known) = self.addresses.iter_mut().find(|entry| entry.key == address.key) {
+                if let Some(known) = self
+                    .addresses
+                    .iter_mut()
+                    .find(|entry| entry.key == address.key)
+                {
                     let differs = known != address;
                     known.clone_from(address);
                     return differs;
@@ -84,12 +92,28 @@ mod tests {
     use crate::kernel::{LinkKind, primary_source};
 
     fn link(index: u32, up: bool) -> Link {
-        Link { index, name: format!("eth{index}"), kind: LinkKind::Ethernet, mac: Some([2; 6]), up, mtu: 1500 }
+        Link {
+            index,
+            name: format!("eth{index}"),
+            kind: LinkKind::Ethernet,
+            mac: Some([2; 6]),
+            up,
+            mtu: 1500,
+        }
     }
 
     fn address(index: u32, address: &str) -> KernelAddress {
-        let key = AddressKey { index, address: address.parse().unwrap(), prefix_length: 24 };
-        KernelAddress { key, scope: 0, mark: 0, tentative: false }
+        let key = AddressKey {
+            index,
+            address: address.parse().unwrap(),
+            prefix_length: 24,
+        };
+        KernelAddress {
+            key,
+            scope: 0,
+            mark: 0,
+            tentative: false,
+        }
     }
 
     #[test]
@@ -110,13 +134,21 @@ mod tests {
     fn the_source_is_the_first_address_that_is_not_virtual() {
         let picture = Picture::new(
             vec![link(1, true)],
-            vec![address(2, "10.9.9.9"), address(1, "10.0.0.100"), address(1, "10.0.0.1"), address(1, "fe80::1")],
+            vec![
+                address(2, "10.9.9.9"),
+                address(1, "10.0.0.100"),
+                address(1, "10.0.0.1"),
+                address(1, "fe80::1"),
+            ],
         );
         let virtual_address: IpAddr = "10.0.0.100".parse().unwrap();
         let is_virtual = |key: &AddressKey| key.address == virtual_address;
         let source = |ipv6| primary_source(picture.addresses(), 1, ipv6, is_virtual);
         assert_eq!(source(false), Some("10.0.0.1".parse().unwrap()));
         assert_eq!(source(true), Some("fe80::1".parse().unwrap()));
-        assert_eq!(primary_source(picture.addresses(), 3, false, is_virtual), None);
+        assert_eq!(
+            primary_source(picture.addresses(), 3, false, is_virtual),
+            None
+        );
     }
 }

@@ -24,9 +24,10 @@ const HEADER_LENGTH: usize = 16;
 /// Encodes one change. Without `mark` the address carries no `IFA_PROTO`.
 pub(super) fn encode_change(change: &Change, sequence: u32, mark: Option<u8>) -> Vec<u8> {
     let (message, flags) = match change {
-        Change::Add(placed) => {
-            (RouteNetlinkMessage::NewAddress(new_address(placed, mark)), NLM_F_CREATE | NLM_F_EXCL)
-        }
+        Change::Add(placed) => (
+            RouteNetlinkMessage::NewAddress(new_address(placed, mark)),
+            NLM_F_CREATE | NLM_F_EXCL,
+        ),
         Change::Remove(key) => (RouteNetlinkMessage::DelAddress(old_address(key)), 0),
     };
     encode(message, sequence, NLM_F_REQUEST | NLM_F_ACK | flags)
@@ -54,7 +55,9 @@ fn old_address(key: &AddressKey) -> AddressMessage {
     message.header.family = family(&key.address);
     message.header.prefix_len = key.prefix_length;
     message.header.index = key.index;
-    message.attributes.push(AddressAttribute::Local(key.address));
+    message
+        .attributes
+        .push(AddressAttribute::Local(key.address));
     message
 }
 
@@ -64,15 +67,24 @@ fn new_address(placed: &Placed, mark: Option<u8>) -> AddressMessage {
     if address.address.is_ipv4() {
         message.header.scope = address.scope.0.into();
     }
-    message.attributes.push(AddressAttribute::Address(address.peer.unwrap_or(address.address)));
+    message.attributes.push(AddressAttribute::Address(
+        address.peer.unwrap_or(address.address),
+    ));
     if let Some(label) = &address.label {
-        message.attributes.push(AddressAttribute::Label(label.clone()));
+        message
+            .attributes
+            .push(AddressAttribute::Label(label.clone()));
     }
     if let Some(broadcast) = address.broadcast_address() {
-        message.attributes.push(AddressAttribute::Broadcast(broadcast));
+        message
+            .attributes
+            .push(AddressAttribute::Broadcast(broadcast));
     }
     let mut flags = AddressFlags::empty();
-    flags.set(AddressFlags::Nodad, !address.duplicate_detection && address.address.is_ipv6());
+    flags.set(
+        AddressFlags::Nodad,
+        !address.duplicate_detection && address.address.is_ipv6(),
+    );
     flags.set(AddressFlags::Homeaddress, address.home);
     flags.set(AddressFlags::Managetempaddr, address.manage_temporary);
     flags.set(AddressFlags::Noprefixroute, address.no_prefix_route);
@@ -87,7 +99,9 @@ fn new_address(placed: &Placed, mark: Option<u8>) -> AddressMessage {
         message.attributes.push(AddressAttribute::CacheInfo(life));
     }
     if let Some(mark) = mark {
-        message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(mark)));
+        message
+            .attributes
+            .push(AddressAttribute::Protocol(AddressProtocol::from(mark)));
     }
     message
 }
@@ -134,19 +148,30 @@ fn decode_one(message: &[u8]) -> (Incoming, bool) {
     let incoming = match message.payload {
         NetlinkPayload::Done(_) => Incoming::Done(sequence),
         NetlinkPayload::Error(error) => {
-            let result = if error.code.is_none() { Ok(()) } else { Err(error.to_io()) };
+            let result = if error.code.is_none() {
+                Ok(())
+            } else {
+                Err(error.to_io())
+            };
             Incoming::Answer(sequence, result)
         }
         NetlinkPayload::Overrun(_) => Incoming::Notice(Notice::Overrun),
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Incoming::Notice(link_notice(link)),
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
+            Incoming::Notice(link_notice(link))
+        }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => {
             Incoming::Notice(Notice::LinkGone(link.header.index))
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(address)) => {
-            address_of(&address).map_or(Incoming::Other, |address| Incoming::Notice(Notice::Address(address)))
+            address_of(&address).map_or(Incoming::Other, |address| {
+                Incoming::Notice(Notice::Address(address))
+            })
         }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(address)) => address_of(&address)
-            .map_or(Incoming::Other, |address| Incoming::Notice(Notice::AddressGone(address.key))),
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(address)) => {
+            address_of(&address).map_or(Incoming::Other, |address| {
+                Incoming::Notice(Notice::AddressGone(address.key))
+            })
+        }
         _ => Incoming::Other,
     };
     (incoming, disturbed)
@@ -172,7 +197,9 @@ fn link_notice(message: LinkMessage) -> Notice {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(address) => link.mac = <[u8; 6]>::try_from(address).ok(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
-            LinkAttribute::OperState(State::Down | State::LowerLayerDown | State::NotPresent) => link.up = false,
+            LinkAttribute::OperState(State::Down | State::LowerLayerDown | State::NotPresent) => {
+                link.up = false
+            }
             _ => {}
         }
     }
@@ -199,7 +226,12 @@ fn address_of(message: &AddressMessage) -> Option<KernelAddress> {
     };
     let tentative = flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed)
         && !flags.contains(AddressFlags::Optimistic);
-    Some(KernelAddress { key, scope: message.header.scope.into(), mark, tentative })
+    Some(KernelAddress {
+        key,
+        scope: message.header.scope.into(),
+        mark,
+        tentative,
+    })
 }
 
 #[cfg(test)]
@@ -233,7 +265,10 @@ mod tests {
         let kinds: Vec<_> = decode(&bytes).map(|(incoming, _)| incoming).collect();
         assert!(matches!(
             kinds.as_slice(),
-            [Incoming::Notice(Notice::Address(_)), Incoming::Notice(Notice::AddressGone(_))]
+            [
+                Incoming::Notice(Notice::Address(_)),
+                Incoming::Notice(Notice::AddressGone(_))
+            ]
         ));
     }
 

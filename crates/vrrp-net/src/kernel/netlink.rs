@@ -42,7 +42,12 @@ impl Netlink {
         socket2::SockRef::from(&socket.as_fd()).set_read_timeout(Some(ANSWER_TIMEOUT))?;
         // Answers without a copy of the request are shorter; an old kernel sends the longer ones.
         let _ = socket.set_cap_ack(true);
-        Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM], mark })
+        Ok(Self {
+            socket,
+            sequence: 0,
+            buffer: vec![0; DATAGRAM],
+            mark,
+        })
     }
 
     fn next_sequence(&mut self) -> u32 {
@@ -61,23 +66,35 @@ impl Netlink {
                 return Ok(notices);
             }
         }
-        Err(io::Error::other("the kernel's tables change too fast to be read"))
+        Err(io::Error::other(
+            "the kernel's tables change too fast to be read",
+        ))
     }
 
     /// `None` if the dump was disturbed.
     fn dump_once(&mut self, request: RouteNetlinkMessage) -> io::Result<Option<Vec<Notice>>> {
         let wanted = self.next_sequence();
-        self.send(&message::encode(request, wanted, NLM_F_REQUEST | NLM_F_DUMP))?;
+        self.send(&message::encode(
+            request,
+            wanted,
+            NLM_F_REQUEST | NLM_F_DUMP,
+        ))?;
         let mut notices = Vec::new();
         let mut whole = true;
         loop {
             let length = self.receive()?;
-            for (incoming, disturbed) in message::decode(self.buffer.get(..length).unwrap_or_default()) {
+            for (incoming, disturbed) in
+                message::decode(self.buffer.get(..length).unwrap_or_default())
+            {
                 whole &= !disturbed;
                 match incoming {
                     Incoming::Notice(notice) => notices.push(notice),
-                    Incoming::Done(sequence) if sequence == wanted => return Ok(whole.then_some(notices)),
-                    Incoming::Answer(sequence, Err(error)) if sequence == wanted => return Err(error),
+                    Incoming::Done(sequence) if sequence == wanted => {
+                        return Ok(whole.then_some(notices));
+                    }
+                    Incoming::Answer(sequence, Err(error)) if sequence == wanted => {
+                        return Err(error);
+                    }
                     _ => {}
                 }
             }
@@ -86,11 +103,18 @@ impl Netlink {
 
     fn receive(&mut self) -> io::Result<usize> {
         loop {
-            match rustix::net::recv(self.socket.as_fd(), self.buffer.as_mut_slice(), RecvFlags::empty()) {
+            match rustix::net::recv(
+                self.socket.as_fd(),
+                self.buffer.as_mut_slice(),
+                RecvFlags::empty(),
+            ) {
                 Ok((length, _)) => return Ok(length),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the kernel did not answer",
+                    ));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -115,9 +139,14 @@ impl Netlink {
         while outcome.is_ok() && missing > 0 {
             match self.receive() {
                 Ok(length) => {
-                    for (incoming, _) in message::decode(self.buffer.get(..length).unwrap_or_default()) {
-                        let Incoming::Answer(sequence, result) = incoming else { continue };
-                        let position = usize::try_from(sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                    for (incoming, _) in
+                        message::decode(self.buffer.get(..length).unwrap_or_default())
+                    {
+                        let Incoming::Answer(sequence, result) = incoming else {
+                            continue;
+                        };
+                        let position =
+                            usize::try_from(sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                         if let Some(slot @ None) = results.get_mut(position) {
                             *slot = Some(result);
                             missing -= 1;
@@ -127,10 +156,14 @@ impl Netlink {
                 Err(error) => outcome = Err(error),
             }
         }
-        let lost = outcome.err().map_or(io::ErrorKind::Other, |error| error.kind());
+        let lost = outcome
+            .err()
+            .map_or(io::ErrorKind::Other, |error| error.kind());
         results
             .into_iter()
-            .map(|result| result.unwrap_or_else(|| Err(io::Error::new(lost, "the kernel did not answer"))))
+            .map(|result| {
+                result.unwrap_or_else(|| Err(io::Error::new(lost, "the kernel did not answer")))
+            })
             .collect()
     }
 }
@@ -165,7 +198,8 @@ impl AddressTable for Netlink {
                     Err(error)
                         if self.mark.is_some()
                             && matches!(change, Change::Add(_))
-                            && error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
+                            && error.raw_os_error()
+                                == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
                     {
                         let unmarked = self.exchange(&[change], None).pop().unwrap_or(Err(error));
                         if unmarked.is_ok() {

@@ -30,7 +30,13 @@ impl NoticeSocket {
         socket.set_non_blocking(true)?;
         let reference = socket2::SockRef::from(&socket);
         // Beyond the system's limit, which root may pass; else as much as it gives.
-        if nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        if nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::RcvBufForce,
+            &RECEIVE_BUFFER,
+        )
+        .is_err()
+        {
             reference.set_recv_buffer_size(RECEIVE_BUFFER)?;
         }
         Ok(Self { socket })
@@ -41,12 +47,18 @@ impl NoticeSocket {
         let mut buffer = vec![0; DATAGRAM];
         let mut notices = Vec::new();
         for _ in 0..BURST {
-            match rustix::net::recv(self.socket.as_fd(), buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
+            match rustix::net::recv(
+                self.socket.as_fd(),
+                buffer.as_mut_slice(),
+                RecvFlags::DONTWAIT,
+            ) {
                 Ok((length, _)) => {
                     let datagram = buffer.get(..length).unwrap_or_default();
-                    notices.extend(message::decode(datagram).filter_map(|(incoming, _)| match incoming {
-                        Incoming::Notice(notice) => Some(notice),
-                        _ => None,
+                    notices.extend(message::decode(datagram).filter_map(|(incoming, _)| {
+                        match incoming {
+                            Incoming::Notice(notice) => Some(notice),
+                            _ => None,
+                        }
                     }));
                 }
                 Err(rustix::io::Errno::AGAIN) => return Ok((notices, false)),
@@ -58,6 +70,8 @@ impl NoticeSocket {
         Ok((notices, true))
     }
 }
+
+impl crate::sys::OwnsDescriptor for NoticeSocket {}
 
 impl AsRawFd for NoticeSocket {
     fn as_raw_fd(&self) -> RawFd {

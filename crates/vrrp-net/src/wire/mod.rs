@@ -34,9 +34,17 @@ pub(crate) struct AdvertSocket {
 }
 
 impl AdvertSocket {
-    pub(crate) fn open(key: SocketKey, interface: &str, receive_buffer: Option<usize>) -> io::Result<Self> {
+    pub(crate) fn open(
+        key: SocketKey,
+        interface: &str,
+        receive_buffer: Option<usize>,
+    ) -> io::Result<Self> {
         let domain = if key.ipv6 { Domain::IPV6 } else { Domain::IPV4 };
-        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(key.protocol))))?;
+        let socket = Socket::new(
+            domain,
+            Type::RAW,
+            Some(Protocol::from(i32::from(key.protocol))),
+        )?;
         socket.set_nonblocking(true)?;
         socket.bind_device(Some(interface.as_bytes()))?;
         if let Some(size) = receive_buffer {
@@ -89,15 +97,32 @@ impl AdvertSocket {
     }
 
     /// Sends an IPv4 datagram that brings its header, or an IPv6 payload.
-    pub(crate) fn send(&self, bytes: &[u8], source: IpAddr, destination: IpAddr, hop_limit: u8) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        bytes: &[u8],
+        source: IpAddr,
+        destination: IpAddr,
+        hop_limit: u8,
+    ) -> io::Result<()> {
         match (source, destination) {
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                ipv6::send(&self.socket, bytes, source, destination, hop_limit, self.key.index)
-            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => ipv6::send(
+                &self.socket,
+                bytes,
+                source,
+                destination,
+                hop_limit,
+                self.key.index,
+            ),
             _ => {
                 let target = SockAddr::from(SocketAddr::new(destination, 0));
-                let flags = if destination.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
-                self.socket.send_to_with_flags(bytes, &target, flags).map(drop)
+                let flags = if destination.is_multicast() {
+                    libc::MSG_DONTROUTE
+                } else {
+                    0
+                };
+                self.socket
+                    .send_to_with_flags(bytes, &target, flags)
+                    .map(drop)
             }
         }
     }
@@ -111,8 +136,12 @@ impl AdvertSocket {
         if self.key.ipv6 {
             let envelope = ipv6::receive(&self.socket, buffer)?;
             let payload = buffer.get(..envelope.length).unwrap_or_default();
-            let mut received =
-                Received::new(envelope.source, envelope.destination, envelope.hop_limit, payload);
+            let mut received = Received::new(
+                envelope.source,
+                envelope.destination,
+                envelope.hop_limit,
+                payload,
+            );
             received.protocol = self.key.protocol;
             Ok(handle(Some(&received)))
         } else {
@@ -123,6 +152,8 @@ impl AdvertSocket {
         }
     }
 }
+
+impl crate::sys::OwnsDescriptor for AdvertSocket {}
 
 impl AsRawFd for AdvertSocket {
     fn as_raw_fd(&self) -> RawFd {

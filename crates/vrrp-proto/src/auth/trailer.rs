@@ -276,7 +276,7 @@ impl Signing {
         }
         let key = self
             .key(trailer.key_id())
-            .ok_or(TrailerError::UnknownKey(trailer.key_id()))?;
+            .ok_or_else(|| TrailerError::UnknownKey(trailer.key_id()))?;
         key.digest(signed, trailer.head())
             .verify_truncated_left(trailer.mac())
             .map_err(|_| TrailerError::Invalid)?;

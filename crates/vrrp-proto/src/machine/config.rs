@@ -289,7 +289,8 @@ pub enum AddressCheck {
     Report,
     /// As `Report`, but do not look again while the master stays the same (`skip_check_adv_addr`).
     SkipKnownMaster,
-    /// Drop it, unless an owner sent it (RFC 3768 section 7.1).
+    /// In version 2 drop it, unless an owner sent it (RFC 3768 section 7.1); in version 3 as
+    /// `Report`, which RFC 9568 section 7.1 asks for.
     Drop,
 }
 

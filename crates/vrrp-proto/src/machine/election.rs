@@ -191,8 +191,6 @@ impl VirtualRouter {
     /// Resigns and becomes backup.
     pub(super) fn step_down(&mut self, now: Instant, reason: Reason) {
         self.resign(now);
-        // The state is left first, so that becoming backup does not count it again.
-        self.timers.clear();
         self.listening_since = now;
         self.preempt_at = None;
         self.resigned_by = None;
@@ -247,7 +245,8 @@ impl VirtualRouter {
             };
             self.warn(now, warning);
         }
-        let old_form = heard.form == ChecksumForm::MulticastPseudoHeader;
+        let old_form =
+            heard.form == ChecksumForm::MulticastPseudoHeader && self.config.transport.is_unicast();
         if old_form && self.config.follow_old_unicast_checksum && !self.old_unicast_checksum {
             self.old_unicast_checksum = true;
             self.warn(now, Warning::OldUnicastChecksum { source });
@@ -270,7 +269,7 @@ impl VirtualRouter {
             Preemption::Delayed(delay) => {
                 now < *self
                     .preempt_at
-                    .get_or_insert(now.plus_micros(micros(delay)))
+                    .get_or_insert_with(|| now.plus_micros(micros(delay)))
             }
         }
     }

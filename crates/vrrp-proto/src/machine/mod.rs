@@ -38,7 +38,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::auth::{Authentication, HeaderKey, ReplayGuard, Stamp};
+use crate::auth::{Authentication, HeaderKey, ReplayGuard, Signing, Stamp};
 use crate::ids::{Family, Priority};
 use crate::time::{Instant, Interval, UnixTime};
 
@@ -315,7 +315,7 @@ impl VirtualRouter {
             _ => 0,
         };
         let ah = self.header_key.as_ref().map_or(0, |_| crate::auth::AH_LEN);
-        let signs = config.signing.as_ref().is_some_and(|it| it.signs());
+        let signs = config.signing.as_ref().is_some_and(Signing::signs);
         let trailer = if signs { crate::auth::TRAILER_LEN } else { 0 };
         family + ah + header + auth + trailer
     }

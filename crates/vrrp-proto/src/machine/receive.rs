@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::action::State;
-use super::config::{AddressCheck, Transport};
+use super::config::{AddressCheck, Peer, Transport};
 use super::event::Received;
 use super::reason::DropReason;
 use super::{Config, VirtualRouter};
@@ -235,7 +235,7 @@ fn check_transport(config: &Config, received: &Received<'_>) -> Result<(), DropR
                         return Err(DropReason::PeerHopLimit);
                     }
                 }
-                None if *check_source || peers.iter().any(|peer| peer.is_bounded()) => {
+                None if *check_source || peers.iter().any(Peer::is_bounded) => {
                     return Err(DropReason::UnknownSource);
                 }
                 None => {}
