@@ -1,6 +1,8 @@
 //! Watches a pool of web servers and prints every change:
 //! `cargo run --example pool_watcher -- 172.16.1.4:80 172.16.1.5:80`
 
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
