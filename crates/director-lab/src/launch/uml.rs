@@ -150,7 +150,8 @@ fn boot() -> Result<(), BootError> {
         // carries the records, goes to what is standard input elsewhere.
         .args(["con=null", "con0=null,fd:1", "ssl=null", "ssl1=null,fd:0"])
         .arg(format!("init={}", guest::INIT))
-        .arg("--")
+        // Words that mean nothing to the kernel become arguments of its process 1. Not behind `--`:
+        // user-mode Linux adds words of its own at the end.
         .args(&order.stage.lab_arguments)
         .args(["helper", "guest-init"])
         .env_clear()
