@@ -2,9 +2,13 @@
 
 pub mod client;
 mod command;
+pub mod connections;
 mod errno;
 mod error;
 mod exchange;
+#[cfg(feature = "fake")]
+pub mod fake;
+pub mod listing;
 mod refusal;
 pub mod table;
 pub mod transport;

@@ -132,10 +132,15 @@ impl Exchange for Batch<'_> {
             last = before;
             count += 1;
         }
-        if let Some(flags) = out.get_mut(last + 6..last + 8) {
+        self.sent = start..start + count;
+        if matches!(remaining.get(count - 1), Some(Command::StopDaemon(_))) {
+            // A daemon that is stopped before its thread ran for the first time makes the kernel
+            // interrupt its own answer (EINTR), which netlink then does not send.
+            self.last_sequence = session.sequence();
+            Query::Info.encode(session.family, self.last_sequence, out);
+        } else if let Some(flags) = out.get_mut(last + 6..last + 8) {
             flags.copy_from_slice(&(netlink::REQUEST | netlink::ACK).to_ne_bytes());
         }
-        self.sent = start..start + count;
         self.outcomes.resize(self.sent.end, Outcome::NotSent);
         Some(self.last_sequence)
     }

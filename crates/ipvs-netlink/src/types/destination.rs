@@ -13,6 +13,14 @@ pub struct DestinationId {
     pub port: u16,
 }
 
+impl DestinationId {
+    /// Both together.
+    #[must_use]
+    pub const fn address_and_port(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}
+
 impl From<SocketAddr> for DestinationId {
     fn from(address: SocketAddr) -> Self {
         Self {
