@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod ipvs;
 mod plan;
 
 use crate::exit::Exit;
@@ -31,6 +32,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
+    /// The kernel's IPVS table
+    Ipvs(ipvs::IpvsArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -75,6 +78,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => daemon::run(arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
+        Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }
