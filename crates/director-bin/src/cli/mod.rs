@@ -50,7 +50,7 @@ pub(crate) struct RunArguments {
     )]
     pub(crate) config: PathBuf,
     /// Where the director keeps what it must know after a restart
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/director")]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_state_dir())]
     pub(crate) state_dir: PathBuf,
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t)]
@@ -58,6 +58,11 @@ pub(crate) struct RunArguments {
     /// What is logged: error, warn, info, debug, trace, or pairs such as `info,vrrp_net=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: String,
+}
+
+/// What systemd's `StateDirectory=` has made, or the usual place.
+fn default_state_dir() -> PathBuf {
+    std::env::var_os("STATE_DIRECTORY").map_or_else(|| "/var/lib/director".into(), PathBuf::from)
 }
 
 /// Parses the command line and runs what it asks for.

@@ -1,5 +1,6 @@
 //! `director plan`: the difference between a file and the kernel.
 
+use super::default_state_dir;
 use crate::config::{Against, Plan, load};
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
@@ -25,7 +26,7 @@ pub(super) struct PlanArguments {
     )]
     config: PathBuf,
     /// The state directory of the director that runs or ran here
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/director")]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_state_dir())]
     state_dir: PathBuf,
     /// Write the difference as JSON
     #[arg(long)]
