@@ -1,0 +1,156 @@
+//! How a check reaches its server: source address, interface, mark and the limit on connecting.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use crate::outcome::{Cause, SystemError};
+
+/// `connect_timeout` where nothing else is said.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Source address, interface, firewall mark and time limit of the connections of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Dialer {
+    /// Source address (`bindto`); any if `None`. Must be of the family of the target.
+    pub bind_address: Option<IpAddr>,
+    /// Source port (`bind_port`); any if 0.
+    pub bind_port: u16,
+    /// Interface to send through (`bind_if`); the routing table decides if `None`.
+    pub bind_interface: Option<String>,
+    /// Firewall mark of the packets sent (`fwmark`); 0 for none. Needs `CAP_NET_ADMIN`.
+    pub fwmark: u32,
+    /// Limit on making the connection (`connect_timeout`), and on each later step for which the
+    /// check has no limit of its own.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Dialer {
+    fn default() -> Self {
+        Self {
+            bind_address: None,
+            bind_port: 0,
+            bind_interface: None,
+            fwmark: 0,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+        }
+    }
+}
+
+impl Dialer {
+    /// A dialer with this `connect_timeout` and nothing else set.
+    #[must_use]
+    pub fn with_timeout(connect_timeout: Duration) -> Self {
+        Self {
+            connect_timeout,
+            ..Self::default()
+        }
+    }
+
+    /// Opens a TCP connection.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`], [`Cause::Unreachable`], [`Cause::ConnectTimeout`], [`Cause::Connect`],
+    /// or [`Cause::Local`] if the source address, interface or mark could not be set.
+    pub async fn connect(&self, target: SocketAddr) -> Result<TcpStream, Cause> {
+        let socket = if target.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }
+        .map_err(|error| Cause::Connect {
+            target,
+            error: error.into(),
+        })?;
+        self.prepare(SockRef::from(&socket), target)?;
+        match timeout(self.connect_timeout, socket.connect(target)).await {
+            Err(_elapsed) => Err(Cause::ConnectTimeout {
+                target,
+                after: self.connect_timeout,
+            }),
+            Ok(Err(error)) => Err(connect_cause(target, error.into())),
+            Ok(Ok(stream)) => Ok(stream),
+        }
+    }
+
+    /// Opens a UDP socket connected to the target, so that only its answers, and ICMP errors for
+    /// it, arrive.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), without the time-out.
+    pub fn connect_udp(&self, target: SocketAddr) -> Result<UdpSocket, Cause> {
+        self.datagram_socket(target, Type::DGRAM, Protocol::UDP)
+    }
+
+    /// Opens a datagram-like socket of any protocol, connected to the target.
+    pub(crate) fn datagram_socket(
+        &self,
+        target: SocketAddr,
+        kind: Type,
+        protocol: Protocol,
+    ) -> Result<UdpSocket, Cause> {
+        let failed = |error: std::io::Error| Cause::Connect {
+            target,
+            error: error.into(),
+        };
+        let socket = Socket::new(
+            Domain::for_address(target),
+            kind.nonblocking(),
+            Some(protocol),
+        )
+        .map_err(failed)?;
+        self.prepare(SockRef::from(&socket), target)?;
+        socket
+            .connect(&target.into())
+            .map_err(|error| connect_cause(target, error.into()))?;
+        UdpSocket::from_std(socket.into()).map_err(failed)
+    }
+
+    fn prepare(&self, socket: SockRef<'_>, target: SocketAddr) -> Result<(), Cause> {
+        let local = |doing: String, error: std::io::Error| Cause::Local {
+            doing,
+            target: target.ip(),
+            error: error.into(),
+        };
+        if self.fwmark != 0 {
+            socket
+                .set_mark(self.fwmark)
+                .map_err(|error| local(format!("set firewall mark {}", self.fwmark), error))?;
+        }
+        if let Some(interface) = &self.bind_interface {
+            socket
+                .bind_device(Some(interface.as_bytes()))
+                .map_err(|error| local(format!("use interface {interface}"), error))?;
+        }
+        if self.bind_address.is_some() || self.bind_port != 0 {
+            let any = if target.is_ipv4() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            } else {
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+            };
+            let source = SocketAddr::new(self.bind_address.unwrap_or(any), self.bind_port);
+            let failed = |error| local(format!("bind to {source}"), error);
+            if self.bind_port != 0 {
+                // The last attempt from the same port may still be in TIME_WAIT.
+                socket.set_reuse_address(true).map_err(failed)?;
+            }
+            socket.bind(&source.into()).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sorts an error of `connect`, or an ICMP error that a later call reports.
+pub(crate) fn connect_cause(target: SocketAddr, error: SystemError) -> Cause {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Cause::Refused { target },
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            Cause::Unreachable { target, error }
+        }
+        _ => Cause::Connect { target, error },
+    }
+}

@@ -1,0 +1,21 @@
+//! `HTTP_GET` and `SSL_GET`: ask for pages and judge status, digest and text.
+
+mod digest;
+mod exchange;
+mod genhash;
+mod page;
+mod pattern;
+mod probe;
+mod request;
+mod response;
+mod settings;
+mod status;
+
+pub use digest::{BodyDigest, InvalidDigest, Md5Digest};
+pub use genhash::{Genhash, GenhashError, GenhashSettings, genhash};
+pub use pattern::{InvalidPattern, Pattern, PatternOptions, UnknownPatternOption};
+pub use probe::HttpProbe;
+pub use request::Request;
+pub use response::{Header, ResponseError, ResponseReader, Step};
+pub use settings::{HttpProtocol, HttpSettings, HttpUrl, InvalidHttp, UnknownHttpProtocol};
+pub use status::{InvalidStatus, StatusCode, StatusRanges};

@@ -1,0 +1,124 @@
+//! Judges the answer to one page.
+
+use std::ops::ControlFlow;
+
+use super::exchange::Consumer;
+use super::pattern::Compiled;
+use super::{BodyDigest, Header, HttpUrl, Md5Digest, StatusCode, StatusRanges};
+use crate::outcome::{Cause, Detail};
+
+/// What is wanted of a page, ready for use.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) status: StatusRanges,
+    pub(super) digest: Option<Md5Digest>,
+    pub(super) pattern: Option<Compiled>,
+    pub(super) body_limit: u64,
+}
+
+impl Page {
+    pub(super) fn new(url: &HttpUrl, body_limit: u64) -> Result<Self, super::InvalidPattern> {
+        Ok(Self {
+            status: url.status.clone(),
+            digest: url.digest,
+            pattern: url
+                .regex
+                .as_ref()
+                .map(super::Pattern::compile)
+                .transpose()?,
+            body_limit,
+        })
+    }
+}
+
+/// The answer so far.
+pub(super) struct Judge<'a> {
+    page: &'a Page,
+    status: Option<StatusCode>,
+    digest: BodyDigest,
+    body: Vec<u8>,
+    seen: u64,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(page: &'a Page) -> Self {
+        Self {
+            page,
+            status: None,
+            digest: BodyDigest::default(),
+            body: Vec::new(),
+            seen: 0,
+        }
+    }
+
+    /// The verdict, once the answer has ended or was broken off.
+    pub(super) fn finish(self, url: impl Fn() -> String) -> Result<Detail, Cause> {
+        let page = self.page;
+        let status = self.status.unwrap_or_else(|| StatusCode::new(0));
+        if !page.status.contains(status) {
+            return Err(Cause::Status {
+                url: url(),
+                got: status,
+                wanted: page.status.clone(),
+            });
+        }
+        let body_matters = page.digest.is_some() || page.pattern.is_some();
+        if body_matters && self.seen > page.body_limit {
+            return Err(Cause::TooLong {
+                url: url(),
+                limit: page.body_limit,
+            });
+        }
+        if let Some(wanted) = page.digest {
+            let got = self.digest.finish();
+            if got != wanted {
+                return Err(Cause::Digest {
+                    url: url(),
+                    got,
+                    wanted,
+                });
+            }
+        }
+        if let Some(pattern) = &page.pattern
+            && !pattern.accepts(&self.body)
+        {
+            let regex = pattern.pattern().regex.clone();
+            let matched = pattern.pattern().must_not_match;
+            return Err(Cause::Regex {
+                url: url(),
+                regex,
+                matched,
+            });
+        }
+        Ok(Detail::Http {
+            status,
+            body_bytes: self.seen,
+        })
+    }
+}
+
+impl Consumer for Judge<'_> {
+    fn header(&mut self, header: &Header) -> ControlFlow<()> {
+        self.status = Some(header.status);
+        // A wrong status decides; there is no need to read on.
+        if self.page.status.contains(header.status) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    fn body(&mut self, octets: &[u8]) -> ControlFlow<()> {
+        self.seen += octets.len() as u64;
+        if self.page.digest.is_some() {
+            self.digest.update(octets);
+        }
+        if self.seen > self.page.body_limit {
+            return ControlFlow::Break(());
+        }
+        if self.page.pattern.is_some() {
+            self.body.extend_from_slice(octets);
+        }
+        ControlFlow::Continue(())
+    }
+}

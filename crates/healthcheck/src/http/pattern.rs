@@ -1,0 +1,254 @@
+//! Regular expressions on bodies (`regex` and its relatives).
+
+use std::str::FromStr;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// Memory that a compiled expression may take.
+const COMPILED_LIMIT: usize = 10 << 20;
+
+/// Options of an expression (`regex_options`), by keepalived's words.
+///
+/// `no_auto_possess`, `no_dotstar_anchor`, `no_start_optimize`, `auto_callout` and
+/// `use_offset_limit` only guide the engine of PCRE2, so they are known and change nothing here.
+/// `never_utf`, `never_ucp` and `never_backslash_c` forbid what this engine does not do unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PatternOptions {
+    /// Letters match in either case.
+    pub caseless: bool,
+    /// `$` matches only at the very end, not also before a last line feed.
+    pub dollar_end_only: bool,
+    /// `.` matches a line feed too.
+    pub dot_all: bool,
+    /// Blanks in the expression are ignored and `#` begins a comment.
+    pub extended: bool,
+    /// A match must start in the first line.
+    pub first_line: bool,
+    /// `^` and `$` match at every line.
+    pub multi_line: bool,
+    /// Repeats take as little as they can, and `?` after them makes them greedy.
+    pub ungreedy: bool,
+    /// Expression and body are UTF-8, and classes know all of Unicode (`utf`, `ucp`).
+    pub utf: bool,
+}
+
+/// A word of `regex_options` is unknown, or needs an engine that we do not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnknownPatternOption {
+    /// No engine knows it.
+    #[error("unknown regex option `{0}`")]
+    Unknown(String),
+    /// PCRE2 knows it, this engine cannot do it.
+    #[error("regex option `{0}` is not supported, write the expression without it")]
+    NotSupported(String),
+}
+
+impl PatternOptions {
+    /// Sets the option of that name.
+    ///
+    /// # Errors
+    /// If the word is unknown or cannot be honoured.
+    pub fn set(&mut self, word: &str) -> Result<(), UnknownPatternOption> {
+        match word {
+            "caseless" => self.caseless = true,
+            "dollar_endonly" => self.dollar_end_only = true,
+            "dotall" => self.dot_all = true,
+            "extended" => self.extended = true,
+            "firstline" => self.first_line = true,
+            "multiline" => self.multi_line = true,
+            "ungreedy" => self.ungreedy = true,
+            "utf" | "ucp" => self.utf = true,
+            "auto_callout" | "no_auto_capture" | "no_auto_possess" | "no_dotstar_anchor"
+            | "no_start_optimize" | "use_offset_limit" | "never_utf" | "never_ucp"
+            | "never_backslash_c" | "dupnames" | "alt_circumflex" | "alt_verbnames" => {}
+            "allow_empty_class" | "alt_bsux" | "match_unset_backref" => {
+                return Err(UnknownPatternOption::NotSupported(word.to_owned()));
+            }
+            _ => return Err(UnknownPatternOption::Unknown(word.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for PatternOptions {
+    type Err = UnknownPatternOption;
+
+    /// Reads words with blanks between.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut options = Self::default();
+        text.split_ascii_whitespace()
+            .try_for_each(|word| options.set(word))?;
+        Ok(options)
+    }
+}
+
+/// An expression and how to use it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// The expression (`regex`), in the syntax of Perl. Look-around and back-references, which
+    /// can take unbounded time, are refused.
+    pub regex: String,
+    /// A match is a failure (`regex_no_match`).
+    pub must_not_match: bool,
+    /// Options (`regex_options`).
+    pub options: PatternOptions,
+    /// First octet of the body where a match may start (`regex_min_offset`).
+    pub min_offset: usize,
+    /// Last octet of the body where a match may start (`regex_max_offset`).
+    pub max_offset: Option<usize>,
+}
+
+/// The expression cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use regex \"{regex}\"; look-around and back-references are not supported")]
+pub struct InvalidPattern {
+    /// The expression.
+    pub regex: String,
+    /// What is wrong.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Pattern {
+    /// An expression that the body must match.
+    #[must_use]
+    pub fn new(regex: impl Into<String>) -> Self {
+        Self {
+            regex: regex.into(),
+            must_not_match: false,
+            options: PatternOptions::default(),
+            min_offset: 0,
+            max_offset: None,
+        }
+    }
+
+    pub(super) fn compile(&self) -> Result<Compiled, InvalidPattern> {
+        let options = self.options;
+        let regex = RegexBuilder::new(&self.regex)
+            .case_insensitive(options.caseless)
+            .dot_matches_new_line(options.dot_all)
+            .ignore_whitespace(options.extended)
+            .multi_line(options.multi_line)
+            .swap_greed(options.ungreedy)
+            .unicode(options.utf)
+            .size_limit(COMPILED_LIMIT)
+            .build()
+            .map_err(|source| InvalidPattern {
+                regex: self.regex.clone(),
+                source: Box::new(source),
+            })?;
+        Ok(Compiled {
+            regex,
+            pattern: self.clone(),
+        })
+    }
+}
+
+/// A compiled expression.
+#[derive(Clone, Debug)]
+pub(super) struct Compiled {
+    regex: Regex,
+    pattern: Pattern,
+}
+
+impl Compiled {
+    pub(super) const fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// True if the body is as wanted.
+    pub(super) fn accepts(&self, body: &[u8]) -> bool {
+        self.finds(body) != self.pattern.must_not_match
+    }
+
+    fn finds(&self, body: &[u8]) -> bool {
+        if self.finds_in(body) {
+            return true;
+        }
+        // In Perl's language `$` also matches before a line feed that ends the text.
+        match body.strip_suffix(b"\n") {
+            Some(body) if !self.pattern.options.dollar_end_only => self.finds_in(body),
+            _ => false,
+        }
+    }
+
+    fn finds_in(&self, body: &[u8]) -> bool {
+        if self.pattern.min_offset > body.len() {
+            return false;
+        }
+        let Some(found) = self.regex.find_at(body, self.pattern.min_offset) else {
+            return false;
+        };
+        let first_line = || {
+            let end = body
+                .iter()
+                .position(|octet| *octet == b'\n')
+                .unwrap_or(body.len());
+            found.start() <= end
+        };
+        self.pattern
+            .max_offset
+            .is_none_or(|limit| found.start() <= limit)
+            && (!self.pattern.options.first_line || first_line())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(pattern: &Pattern, body: &[u8]) -> bool {
+        pattern.compile().unwrap().accepts(body)
+    }
+
+    #[test]
+    fn finds_text_in_octets_that_are_not_utf_8() {
+        assert!(finds(
+            &Pattern::new("all (good|well)"),
+            b"\xff\xfe all well \x80"
+        ));
+        assert!(!finds(&Pattern::new("^good"), b"all good"));
+    }
+
+    #[test]
+    fn dollar_matches_before_a_last_line_feed_as_in_perl() {
+        let mut pattern = Pattern::new("</html>$");
+        assert!(finds(&pattern, b"<html></html>\n"));
+        assert!(!finds(&pattern, b"<html></html>\n\n"));
+        pattern.options.dollar_end_only = true;
+        assert!(!finds(&pattern, b"<html></html>\n"));
+    }
+
+    #[test]
+    fn offsets_bound_the_start_of_a_match() {
+        let mut pattern = Pattern::new("ok");
+        pattern.min_offset = 1;
+        assert!(!finds(&pattern, b"ok"));
+        pattern.max_offset = Some(3);
+        assert!(finds(&pattern, b"...ok"));
+        assert!(!finds(&pattern, b"....ok"));
+        pattern.min_offset = 100;
+        assert!(!finds(&pattern, b"ok"));
+    }
+
+    #[test]
+    fn options_are_honoured_and_unknown_ones_refused() {
+        let mut pattern = Pattern::new("A.b # comment");
+        pattern.options = "caseless dotall extended".parse().unwrap();
+        assert!(finds(&pattern, b"a\nB"));
+        let mut pattern = Pattern::new("two");
+        pattern.options.set("firstline").unwrap();
+        assert!(!finds(&pattern, b"one\ntwo"));
+        assert!("caseles".parse::<PatternOptions>().is_err());
+        pattern.must_not_match = true;
+        assert!(finds(&pattern, b"one\ntwo"));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_bounded() {
+        assert!(Pattern::new("(?=x)").compile().is_err());
+        assert!(Pattern::new("(").compile().is_err());
+    }
+}

@@ -1,0 +1,520 @@
+//! The one task of a monitor: a heap of due times, the attempts that run, and the events to tell.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::entry::{Entry, Subscription, same_probe};
+use super::queue::Admission;
+use super::{Check, Event, MonitorSettings, Snapshot, Stats};
+use crate::outcome::{Cause, Outcome, Weight};
+use crate::probe::{Probe, ProbeKey};
+use crate::schedule::{Policy, Tracker, Verdict};
+
+/// A step of this size through all 64-bit values spreads any number of points evenly (the golden
+/// ratio).
+const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What the handle asks of the engine.
+pub(super) enum Command<K> {
+    Set(K, Check),
+    Remove(K),
+    CheckNow(K),
+    Suspend(K),
+    Resume(K),
+    Report(K, Outcome),
+    Snapshot(oneshot::Sender<Vec<Snapshot<K>>>),
+    Stats(oneshot::Sender<Stats>),
+}
+
+pub(super) struct Engine<K> {
+    settings: MonitorSettings,
+    inbox: mpsc::UnboundedReceiver<Command<K>>,
+    /// `None` once the reader is gone.
+    events: Option<mpsc::Sender<Event<K>>>,
+    names: HashMap<K, Subscription>,
+    entries: BTreeMap<u64, Entry<K>>,
+    shared: HashMap<(ProbeKey, Policy), u64>,
+    heap: BinaryHeap<Reverse<(Instant, u64)>>,
+    admission: Admission,
+    tasks: JoinSet<Outcome>,
+    task_entries: HashMap<Id, (u64, Option<IpAddr>)>,
+    /// Names whose owner is to be told something, in order.
+    outbox: VecDeque<K>,
+    next_entry: u64,
+    phase: u64,
+    started: u64,
+    worst_lateness: Duration,
+    lost_events: u64,
+}
+
+impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
+    pub(super) fn new(
+        settings: MonitorSettings,
+        inbox: mpsc::UnboundedReceiver<Command<K>>,
+        events: mpsc::Sender<Event<K>>,
+    ) -> Self {
+        let phase = settings
+            .seed
+            .unwrap_or_else(|| RandomState::new().hash_one(0_u8));
+        Self {
+            admission: Admission::new(settings.concurrency, settings.per_host),
+            settings,
+            inbox,
+            events: Some(events),
+            names: HashMap::new(),
+            entries: BTreeMap::new(),
+            shared: HashMap::new(),
+            heap: BinaryHeap::new(),
+            tasks: JoinSet::new(),
+            task_entries: HashMap::new(),
+            outbox: VecDeque::new(),
+            next_entry: 0,
+            phase,
+            started: 0,
+            worst_lateness: Duration::ZERO,
+            lost_events: 0,
+        }
+    }
+
+    /// Runs until every handle is gone.
+    pub(super) async fn run(mut self) {
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        loop {
+            self.start_due(now());
+            let due = self
+                .heap
+                .peek()
+                .map(|Reverse((due, _))| tokio::time::Instant::from(*due));
+            if let Some(due) = due
+                && alarm.deadline() != due
+            {
+                alarm.as_mut().reset(due);
+            }
+            let events = self.events.clone();
+            tokio::select! {
+                biased;
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                permit = reserve(events.as_ref()), if !self.outbox.is_empty() => match permit {
+                    Some(permit) => {
+                        if let Some(event) = self.next_event() {
+                            permit.send(event);
+                        }
+                    }
+                    None => self.events = None,
+                },
+                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    self.finish(joined);
+                    // Many end at the same time: do not go around for each of them.
+                    while let Some(joined) = self.tasks.try_join_next_with_id() {
+                        self.finish(joined);
+                    }
+                }
+                () = alarm.as_mut(), if due.is_some() => {}
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command<K>) {
+        match command {
+            Command::Set(id, check) => self.set(id, check),
+            Command::Remove(id) => {
+                if let Some(subscription) = self.names.remove(&id) {
+                    self.leave(subscription.entry, &id);
+                }
+            }
+            Command::CheckNow(id) => {
+                if let Some(entry) = self.entry_of(&id) {
+                    self.with_entry(entry, |check, now| check.tracker.check_now(now));
+                }
+            }
+            Command::Suspend(id) => self.suspend(&id, true),
+            Command::Resume(id) => self.suspend(&id, false),
+            Command::Report(id, outcome) => {
+                if let Some(entry) = self.entry_of(&id) {
+                    self.observe(entry, outcome);
+                }
+            }
+            Command::Snapshot(reply) => {
+                let _ = reply.send(self.snapshot());
+            }
+            Command::Stats(reply) => {
+                let _ = reply.send(Stats {
+                    checks: self.entries.len(),
+                    running: self.admission.running(),
+                    waiting: self.admission.waiting(),
+                    started: self.started,
+                    worst_lateness: self.worst_lateness,
+                    lost_events: self.lost_events,
+                });
+            }
+        }
+    }
+
+    fn entry_of(&self, id: &K) -> Option<u64> {
+        self.names.get(id).map(|subscription| subscription.entry)
+    }
+
+    /// Changes an entry and puts its new due time into the heap.
+    fn with_entry(&mut self, entry: u64, change: impl FnOnce(&mut Entry<K>, Instant)) {
+        if let Some(check) = self.entries.get_mut(&entry) {
+            change(check, now());
+        }
+        self.schedule(entry);
+    }
+
+    fn set(&mut self, id: K, check: Check) {
+        let now = now();
+        let mut told = None;
+        let mut suspended = false;
+        let mut verdict = None;
+        if let Some(subscription) = self.names.get(&id) {
+            let old = self.entries.get(&subscription.entry);
+            if old.is_some_and(|old| old.check.same_as(&check)) {
+                return;
+            }
+            told = Some(subscription.told);
+            suspended = subscription.suspended;
+            // The same probe under new rules: what is known of the server stays known.
+            verdict = old
+                .filter(|old| same_probe(&old.check, &check))
+                .map(|old| (old.tracker.verdict(), old.tracker.weight()));
+            let entry = subscription.entry;
+            self.names.remove(&id);
+            self.leave(entry, &id);
+        }
+        let key = check.probe.as_ref().and_then(|probe| probe.key());
+        let shared_as = key.map(|key| (key, check.policy.clone()));
+        let existing = shared_as
+            .as_ref()
+            .and_then(|key| self.shared.get(key))
+            .copied();
+        let entry = existing.unwrap_or_else(|| self.insert(check, shared_as, verdict, now));
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        state.names.push(id.clone());
+        let assumed = (
+            Verdict::Unknown {
+                assumed_up: !state.tracker.policy().alpha,
+            },
+            None,
+        );
+        self.names.insert(
+            id.clone(),
+            Subscription {
+                entry,
+                suspended,
+                queued: false,
+                told: told.unwrap_or(assumed),
+            },
+        );
+        self.settle_suspension(entry);
+        self.tell(&id);
+    }
+
+    fn insert(
+        &mut self,
+        check: Check,
+        shared_as: Option<(ProbeKey, Policy)>,
+        verdict: Option<(Verdict, Option<Weight>)>,
+        now: Instant,
+    ) -> u64 {
+        let serial = self.next_entry;
+        self.next_entry += 1;
+        self.phase = self.phase.wrapping_add(GOLDEN_STEP);
+        let mut tracker = Tracker::new(check.policy.clone(), now, self.phase);
+        if let Some((verdict, weight)) = verdict {
+            tracker.adopt(verdict, weight);
+        }
+        if let Some(key) = &shared_as {
+            self.shared.insert(key.clone(), serial);
+        }
+        let entry = Entry::new(check, shared_as, tracker);
+        self.entries.insert(serial, entry);
+        serial
+    }
+
+    /// Takes a name off a check, and ends the check if it was the last one.
+    fn leave(&mut self, entry: u64, id: &K) {
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        state.names.retain(|name| name != id);
+        if !state.names.is_empty() {
+            self.settle_suspension(entry);
+            return;
+        }
+        if let Some(gone) = self.entries.remove(&entry) {
+            if let Some(key) = &gone.shared_as {
+                self.shared.remove(key);
+            }
+            if let Some(task) = gone.running {
+                task.abort();
+            }
+        }
+    }
+
+    fn suspend(&mut self, id: &K, suspended: bool) {
+        let Some(subscription) = self.names.get_mut(id) else {
+            return;
+        };
+        subscription.suspended = suspended;
+        let entry = subscription.entry;
+        self.settle_suspension(entry);
+        self.tell(id);
+    }
+
+    /// A check rests while all its names are suspended.
+    fn settle_suspension(&mut self, entry: u64) {
+        let names = &self.names;
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        let all = state
+            .names
+            .iter()
+            .all(|id| names.get(id).is_some_and(|name| name.suspended));
+        if all && !state.tracker.is_suspended() {
+            state.tracker.suspend();
+            if let Some(task) = state.running.take() {
+                task.abort();
+                state.tracker.cancel(now());
+            }
+        } else if !all && state.tracker.is_suspended() {
+            state.tracker.resume(now());
+        }
+        self.schedule(entry);
+    }
+
+    /// Puts the due time of a check into the heap, if it is not there already.
+    fn schedule(&mut self, entry: u64) {
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        if state.check.probe.is_none() || state.waiting {
+            return;
+        }
+        let due = state.tracker.poll_timeout();
+        if due == state.scheduled {
+            return;
+        }
+        state.scheduled = due;
+        if let Some(due) = due {
+            self.heap.push(Reverse((due, entry)));
+        }
+    }
+
+    /// Starts what is due, as far as the limits allow.
+    fn start_due(&mut self, now: Instant) {
+        while let Some((entry, host)) = self.admission.next() {
+            let state = self.entries.get_mut(&entry);
+            let wanted = state.is_some_and(|state| {
+                state.waiting = false;
+                state.tracker.poll_timeout().is_some()
+            });
+            if wanted {
+                self.start(entry, now);
+            } else {
+                self.admission.decline(host);
+            }
+        }
+        while let Some(Reverse((due, entry))) = self.heap.peek().copied() {
+            if due > now {
+                break;
+            }
+            self.heap.pop();
+            let Some(state) = self.entries.get_mut(&entry) else {
+                continue;
+            };
+            if state.scheduled != Some(due) {
+                continue;
+            }
+            state.scheduled = None;
+            self.start(entry, now);
+        }
+    }
+
+    fn start(&mut self, entry: u64, now: Instant) {
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        let Some(probe) = state.check.probe.clone() else {
+            return;
+        };
+        if !self.admission.admit(entry, state.host) {
+            state.waiting = true;
+            return;
+        }
+        if let Some(due) = state.tracker.poll_timeout() {
+            let late = now.saturating_duration_since(due);
+            self.worst_lateness = self.worst_lateness.max(late);
+        }
+        state.tracker.start(now);
+        self.started += 1;
+        let task = self.tasks.spawn(attempt(probe));
+        self.task_entries.insert(task.id(), (entry, state.host));
+        state.running = Some(task);
+    }
+
+    fn finish(&mut self, joined: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match joined {
+            Ok((id, outcome)) => (id, Some(outcome)),
+            Err(error) => {
+                let panicked = error
+                    .is_panic()
+                    .then(|| Outcome::from_result(Err(Cause::Panicked), Duration::ZERO));
+                (error.id(), panicked)
+            }
+        };
+        let Some((entry, host)) = self.task_entries.remove(&id) else {
+            return;
+        };
+        self.admission.release(host);
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        // A task that was given up may end after its successor has begun.
+        if state.running.as_ref().is_none_or(|task| task.id() != id) {
+            return;
+        }
+        state.running = None;
+        match outcome {
+            Some(outcome) => self.observe(entry, outcome),
+            None => self.with_entry(entry, |check, now| check.tracker.cancel(now)),
+        }
+    }
+
+    /// Takes a result, and tells who wants to know.
+    fn observe(&mut self, entry: u64, outcome: Outcome) {
+        let now = now();
+        let wall = (self.settings.wall_clock)();
+        let Some(state) = self.entries.get_mut(&entry) else {
+            return;
+        };
+        state.attempts += 1;
+        if !outcome.is_up() {
+            state.failures += 1;
+        }
+        let change = state.tracker.observe(now, &outcome);
+        let tell_failure =
+            change.is_none() && !outcome.is_up() && state.tracker.policy().log_all_failures;
+        state.last_attempt = Some(wall);
+        state.last_outcome = Some(outcome);
+        if let Some(change) = change {
+            state.apply(change, now, wall);
+            for id in state.names.clone() {
+                self.tell(&id);
+            }
+        } else if tell_failure {
+            self.tell_failure(entry, wall);
+        }
+        self.schedule(entry);
+    }
+
+    /// Puts a name into the outbox if its owner does not know the present state.
+    fn tell(&mut self, id: &K) {
+        let Some(name) = self.names.get_mut(id) else {
+            return;
+        };
+        let Some(state) = self.entries.get(&name.entry) else {
+            return;
+        };
+        let news = state.made.is_some() && state.tells() != name.told;
+        if news && !name.suspended && !name.queued && self.events.is_some() {
+            name.queued = true;
+            self.outbox.push_back(id.clone());
+        }
+    }
+
+    fn tell_failure(&mut self, entry: u64, at: SystemTime) {
+        let Some(state) = self.entries.get(&entry) else {
+            return;
+        };
+        let Some(reason) = &state.last_outcome else {
+            return;
+        };
+        for id in &state.names {
+            if self.names.get(id).is_none_or(|name| name.suspended) {
+                continue;
+            }
+            let event = Event::Failed {
+                id: id.clone(),
+                verdict: state.tracker.verdict(),
+                reason: reason.clone(),
+                at,
+            };
+            let sent = self
+                .events
+                .as_ref()
+                .is_some_and(|events| events.try_send(event).is_ok());
+            if !sent {
+                self.lost_events += 1;
+            }
+        }
+    }
+
+    /// The news for the first name in the outbox, if it still is news.
+    fn next_event(&mut self) -> Option<Event<K>> {
+        let id = self.outbox.pop_front()?;
+        let name = self.names.get_mut(&id)?;
+        name.queued = false;
+        if name.suspended {
+            return None;
+        }
+        let state = self.entries.get(&name.entry)?;
+        let made = state.made.as_ref()?;
+        let (from, told_weight) = name.told;
+        let (to, weight) = state.tells();
+        if (from, told_weight) == (to, weight) {
+            return None;
+        }
+        name.told = (to, weight);
+        Some(Event::Changed {
+            id,
+            from,
+            to,
+            weight,
+            reason: made.reason.clone(),
+            first: made.first,
+            last: made.last,
+            attempts: made.attempts,
+        })
+    }
+
+    fn snapshot(&self) -> Vec<Snapshot<K>> {
+        let now = now();
+        let mut all = Vec::with_capacity(self.names.len());
+        for state in self.entries.values() {
+            for id in &state.names {
+                let suspended = self.names.get(id).is_some_and(|name| name.suspended);
+                all.push(state.snapshot(id, suspended, now));
+            }
+        }
+        all
+    }
+}
+
+async fn attempt(probe: Arc<dyn Probe>) -> Outcome {
+    probe.run().await
+}
+
+async fn reserve<T>(sender: Option<&mpsc::Sender<T>>) -> Option<mpsc::Permit<'_, T>> {
+    sender?.reserve().await.ok()
+}
+
+/// The clock of the runtime, which tests can hold.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,61 @@
+//! `TCP_CHECK`: the server accepts connections.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::time::Instant;
+
+use crate::dial::Dialer;
+use crate::outcome::{Detail, Outcome};
+use crate::probe::{Attempt, Probe, ProbeKey};
+
+/// Settings of a [`TcpProbe`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TcpSettings {
+    /// Address and port to connect to.
+    pub target: SocketAddr,
+    /// Source address, interface, mark and `connect_timeout`.
+    pub dialer: Dialer,
+}
+
+impl TcpSettings {
+    /// A check of this address with everything else at its default.
+    #[must_use]
+    pub fn new(target: SocketAddr) -> Self {
+        Self {
+            target,
+            dialer: Dialer::default(),
+        }
+    }
+}
+
+/// Opens a TCP connection and closes it (`TCP_CHECK`).
+#[derive(Clone, Debug)]
+pub struct TcpProbe {
+    settings: TcpSettings,
+}
+
+impl TcpProbe {
+    /// A probe with these settings.
+    #[must_use]
+    pub const fn new(settings: TcpSettings) -> Self {
+        Self { settings }
+    }
+}
+
+impl Probe for TcpProbe {
+    fn run(&self) -> Attempt<'_> {
+        Box::pin(async move {
+            let start = Instant::now();
+            let result = self.settings.dialer.connect(self.settings.target).await;
+            Outcome::from_result(result.map(|_stream| Detail::Connected), start.elapsed())
+        })
+    }
+
+    fn key(&self) -> Option<ProbeKey> {
+        Some(ProbeKey::new(self.settings.clone()))
+    }
+
+    fn host(&self) -> Option<IpAddr> {
+        Some(self.settings.target.ip())
+    }
+}

@@ -1,0 +1,214 @@
+//! TLS with rustls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::{InvalidTls, Pem, TlsSettings, Verification};
+use crate::outcome::{Cause, Wanted};
+
+/// Limit on sending the farewell; the verdict is made by then.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Makes TLS sessions over open connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    config: Arc<ClientConfig>,
+    sni_name: Option<ServerName<'static>>,
+    compliant: bool,
+}
+
+impl Connector {
+    pub(crate) fn new(settings: &TlsSettings) -> Result<Self, InvalidTls> {
+        let sni_name = settings
+            .sni_name
+            .as_ref()
+            .map(|name| {
+                ServerName::try_from(name.clone()).map_err(|_| InvalidTls::ServerName(name.clone()))
+            })
+            .transpose()?;
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(library)?;
+        let builder = match &settings.verification {
+            Verification::None => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+            Verification::Authorities(pem) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates(pem, "authorities")? {
+                    roots.add(certificate).map_err(library)?;
+                }
+                builder.with_root_certificates(roots)
+            }
+        };
+        let mut config = match (&settings.client_certificate, &settings.client_key) {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(certificate), Some(key)) => {
+                let chain = certificates(certificate, "client certificate")?;
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {
+                    InvalidTls::Pem {
+                        what: "client key",
+                        source: Some(Box::new(source)),
+                    }
+                })?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|source| InvalidTls::Identity {
+                        source: Some(Box::new(source)),
+                    })?
+            }
+            _ => return Err(InvalidTls::Identity { source: None }),
+        };
+        config.enable_sni = settings.enable_sni || settings.sni_name.is_some();
+        // Every attempt must show that the server can make a new session.
+        config.resumption = Resumption::disabled();
+        Ok(Self {
+            config: Arc::new(config),
+            sni_name,
+            compliant: settings.compliant,
+        })
+    }
+
+    /// Shakes hands. `host` is the virtual host, which names the server unless the settings do.
+    pub(crate) async fn handshake(
+        &self,
+        stream: TcpStream,
+        target: SocketAddr,
+        host: Option<&str>,
+        limit: Duration,
+    ) -> Result<TlsStream<TcpStream>, Cause> {
+        let of_host = || {
+            let name = without_port(host?);
+            ServerName::try_from(name.to_owned()).ok()
+        };
+        let name = self
+            .sni_name
+            .clone()
+            .or_else(of_host)
+            .unwrap_or_else(|| ServerName::IpAddress(target.ip().into()));
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let wanted = Wanted::TlsHandshake;
+        match timeout(limit, connector.connect(name, stream)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(handshake_cause(target, &error)),
+            Err(_elapsed) => Err(Cause::Timeout {
+                target,
+                wanted,
+                after: limit,
+            }),
+        }
+    }
+
+    /// Ends the session, with a farewell if the settings want one.
+    pub(crate) async fn close(&self, mut stream: TlsStream<TcpStream>) {
+        if self.compliant {
+            // The server may be gone already, which is no failure.
+            let _ = timeout(FAREWELL, stream.shutdown()).await;
+        }
+    }
+}
+
+fn handshake_cause(target: SocketAddr, error: &io::Error) -> Cause {
+    let wanted = Wanted::TlsHandshake;
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    match (tls, error.kind()) {
+        (Some(tls), _) => Cause::Tls {
+            target,
+            reason: tls.to_string(),
+        },
+        (None, io::ErrorKind::UnexpectedEof) => Cause::Closed { target, wanted },
+        _ => Cause::Broken {
+            target,
+            wanted,
+            error: error.into(),
+        },
+    }
+}
+
+/// The host without the port that may stand behind it.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') && port.parse::<u16>().is_ok() => name,
+        _ => host,
+    }
+}
+
+fn certificates(pem: &Pem, what: &'static str) -> Result<Vec<CertificateDer<'static>>, InvalidTls> {
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| InvalidTls::Pem {
+            what,
+            source: Some(Box::new(source)),
+        })?;
+    if chain.is_empty() {
+        Err(InvalidTls::Pem { what, source: None })
+    } else {
+        Ok(chain)
+    }
+}
+
+fn library(error: Error) -> InvalidTls {
+    InvalidTls::Library {
+        source: Box::new(error),
+    }
+}
+
+/// Takes any certificate and any signature, as keepalived does.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,94 @@
+//! What TLS should do.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Text in PEM form: certificates or a private key. Never printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pem(Arc<[u8]>);
+
+impl Pem {
+    /// Takes the content of a PEM file.
+    #[must_use]
+    pub fn new(content: impl Into<Vec<u8>>) -> Self {
+        Self(Arc::from(content.into()))
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pem({} octets)", self.0.len())
+    }
+}
+
+/// Whether the certificate of the server is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verification {
+    /// Any certificate will do, as in keepalived. The connection proves that the server speaks
+    /// TLS, not who it is.
+    #[default]
+    None,
+    /// The certificate must be signed by one of these authorities, be valid now, and be made out
+    /// for the server name (or the address, if there is no name).
+    Authorities(Pem),
+}
+
+/// TLS settings of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlsSettings {
+    /// Name the server in the handshake (`enable_sni`).
+    pub enable_sni: bool,
+    /// The name for it (`sni_name`), which turns `enable_sni` on; the virtual host of the page
+    /// if `None`.
+    pub sni_name: Option<String>,
+    /// Whether the certificate of the server is verified.
+    pub verification: Verification,
+    /// Our certificate chain, for servers that ask for one; needs `client_key`.
+    pub client_certificate: Option<Pem>,
+    /// The private key of our certificate.
+    pub client_key: Option<Pem>,
+    /// End the session with a `close_notify` (`tls_compliant`) instead of just closing.
+    pub compliant: bool,
+}
+
+/// The TLS settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTls {
+    /// The crate was built without any TLS library.
+    #[error("this program was built without TLS, build it with the feature `tls-rustls`")]
+    NotBuilt,
+    /// The name cannot stand in a certificate or handshake.
+    #[error("`{0}` is not a server name that TLS can use")]
+    ServerName(String),
+    /// The authorities, certificate or key cannot be read.
+    #[error("cannot read the PEM text of the {what}")]
+    Pem {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Certificate and key do not fit together, or one of them is missing.
+    #[error("client certificate and key cannot be used together")]
+    Identity {
+        /// What is wrong.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The TLS library refused the settings.
+    #[error("the TLS library refuses these settings")]
+    Library {
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

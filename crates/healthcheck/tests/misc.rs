@@ -1,0 +1,245 @@
+//! `MISC_CHECK` with programs that behave and programs that do not, and `FILE_CHECK`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use healthcheck::misc::check_program;
+use healthcheck::{
+    Cause, FileProbe, FileSettings, MiscProbe, MiscSettings, Outcome, Probe, Weight,
+};
+use support::PATIENT;
+use tempfile::TempDir;
+
+fn script(folder: &TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("script");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn settings(path: &Path, limit: Duration) -> MiscSettings {
+    MiscSettings::new([path], limit)
+}
+
+async fn run(settings: MiscSettings) -> Outcome {
+    MiscProbe::new(settings).unwrap().run().await
+}
+
+async fn wait_for(path: &Path) -> String {
+    loop {
+        match fs::read_to_string(path) {
+            Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
+            _ => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+async fn wait_until_gone(pid: &str) {
+    let stat = PathBuf::from(format!("/proc/{pid}/stat"));
+    // A zombie that waits for init is as good as gone.
+    while fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn exit_status_is_the_verdict() {
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "exit ${1:-0}");
+    assert!(run(settings(&path, PATIENT)).await.is_up());
+    let with = |status: &str, dynamic| {
+        let mut settings = settings(&path, PATIENT);
+        settings.command.push(status.into());
+        settings.dynamic = dynamic;
+        settings
+    };
+    let outcome = run(with("3", false)).await;
+    assert!(
+        outcome
+            .to_string()
+            .ends_with("/script ended with exit status 3"),
+        "{outcome}"
+    );
+    let outcome = run(with("12", true)).await;
+    assert_eq!(outcome.weight(), Some(Weight::Exact(10)), "{outcome}");
+    assert!(!run(with("1", true)).await.is_up());
+}
+
+#[tokio::test]
+async fn arguments_reach_the_program_without_a_shell() {
+    let folder = TempDir::new().unwrap();
+    let path = script(
+        &folder,
+        r#"[ "$1" = '$(touch /x); a b' ] && [ "$WORD" = "y z" ]"#,
+    );
+    let mut settings = settings(&path, PATIENT);
+    settings.command.push("$(touch /x); a b".into());
+    settings.environment.push(("WORD".into(), "y z".into()));
+    let outcome = run(settings).await;
+    assert!(outcome.is_up(), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_term_is_killed_with_its_children() {
+    let folder = TempDir::new().unwrap();
+    let pids = folder.path().join("pids");
+    let text = format!(
+        "trap '' TERM\nsleep 1000 &\necho $$ $! > {}\nwhile :; do sleep 1000; done",
+        pids.display()
+    );
+    let path = script(&folder, &text);
+    let outcome = run(settings(&path, Duration::from_secs(1))).await;
+    let after = Duration::from_secs(1);
+    assert_eq!(
+        outcome.cause(),
+        Some(&Cause::ProgramTimeout {
+            program: path,
+            after
+        })
+    );
+    for pid in wait_for(&pids).await.split(' ') {
+        wait_until_gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_attempt_kills_the_program() {
+    let folder = TempDir::new().unwrap();
+    let pids = folder.path().join("pids");
+    let path = script(
+        &folder,
+        &format!("sleep 1000 &\necho $$ $! > {}\nwait", pids.display()),
+    );
+    let probe = MiscProbe::new(settings(&path, PATIENT)).unwrap();
+    let pids = tokio::select! {
+        outcome = probe.run() => panic!("{outcome}"),
+        pids = wait_for(&pids) => pids,
+    };
+    for pid in pids.split(' ') {
+        wait_until_gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn output_without_end_does_no_harm() {
+    let folder = TempDir::new().unwrap();
+    let path = script(
+        &folder,
+        "head -c 10000000 /dev/zero; head -c 10000000 /dev/zero >&2; read x",
+    );
+    let outcome = run(settings(&path, PATIENT)).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::ExitStatus { status: 1, .. })),
+        "{outcome}"
+    );
+}
+
+#[tokio::test]
+async fn a_killed_and_a_missing_program_are_told_apart() {
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "kill -9 $$");
+    let outcome = run(settings(&path, PATIENT)).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::Signalled { signal: 9, .. })),
+        "{outcome}"
+    );
+    fs::remove_file(&path).unwrap();
+    let outcome = run(settings(&path, PATIENT)).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::Spawn { .. })),
+        "{outcome}"
+    );
+}
+
+#[tokio::test]
+async fn a_background_process_does_not_hold_up_the_verdict() {
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "sleep 2 &\nexit 0");
+    let outcome = run(settings(&path, PATIENT)).await;
+    assert!(outcome.is_up(), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_program_that_others_can_change_is_not_run() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root owns files that are secure");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "exit 0");
+    let mut secure = settings(&path, PATIENT);
+    secure.secure = true;
+    let outcome = run(secure.clone()).await;
+    assert!(outcome.is_up(), "{outcome}");
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    let outcome = run(secure.clone()).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::Insecure { .. })),
+        "{outcome}"
+    );
+
+    // A symbolic link in a secure directory that leads to an insecure file.
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(check_program(&link).is_err());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(check_program(&path).is_err(), "not executable");
+    std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(check_program(&path).is_err(), "belongs to another user");
+}
+
+#[tokio::test]
+async fn the_program_runs_as_the_user_it_should() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can run a program as another user");
+        return;
+    }
+    let mut settings = MiscSettings::new(
+        [
+            "/bin/sh",
+            "-c",
+            r#"[ "$(id -u):$(id -g):$(id -G)" = 65534:65533:65533 ]"#,
+        ],
+        PATIENT,
+    );
+    settings.credentials = Some(healthcheck::misc::Credentials {
+        user: 65534,
+        group: 65533,
+    });
+    let outcome = run(settings).await;
+    assert!(outcome.is_up(), "{outcome}");
+}
+
+#[tokio::test]
+async fn the_number_in_a_file_is_a_weight() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("weight");
+    let probe = FileProbe::new(FileSettings {
+        weight: 2,
+        ..FileSettings::new(&path)
+    });
+    assert!(matches!(
+        probe.run().await.cause(),
+        Some(Cause::FileRead { .. })
+    ));
+    fs::write(&path, "21\n").unwrap();
+    assert_eq!(probe.run().await.weight(), Some(Weight::Adjust(42)));
+    fs::write(&path, "many").unwrap();
+    assert!(matches!(
+        probe.run().await.cause(),
+        Some(Cause::FileContent { .. })
+    ));
+    let pipe = FileProbe::new(FileSettings::new("/dev/zero"));
+    assert!(matches!(
+        pipe.run().await.cause(),
+        Some(Cause::FileRead { .. })
+    ));
+}

@@ -1,0 +1,381 @@
+//! The client for tokio tasks: the same names as [`crate::Client`], each a future.
+//!
+//! A future may be dropped before it is done. A command may then have been done or not; the next
+//! call sorts out the answers that still come.
+
+use std::time::Duration;
+
+use super::{DEFAULT_TIMEOUT, RECONCILE_ATTEMPTS, pick};
+use crate::command::Command;
+use crate::error::{ApplyError, ConnectError, Error};
+use crate::exchange::{Batch, Exchange, Read, Session};
+use crate::refusal::Refusal;
+use crate::table::{Applied, Change, Owned, ServiceSnapshot, Snapshot, Table, settle};
+use crate::transport::{AsyncNetlinkSocket, AsyncTransport, Namespace};
+use crate::types::{
+    DaemonRole, Destination, DestinationEntry, DestinationId, Info, Service, ServiceEntry,
+    ServiceId, SyncDaemon, Timeouts,
+};
+use crate::wire::Query;
+
+/// A connection to the IPVS of one network namespace.
+///
+/// Every call is a complete conversation. After an error the client can be used on.
+#[derive(Debug)]
+pub struct Client<T = AsyncNetlinkSocket> {
+    transport: T,
+    session: Session,
+    timeout: Duration,
+    outgoing: Vec<u8>,
+    incoming: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to the IPVS of the calling thread's network namespace. The kernel loads the
+    /// module by itself where the caller may do that.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Unavailable`] if this kernel has no IPVS.
+    pub async fn connect() -> Result<Self, ConnectError> {
+        Self::with_transport(AsyncNetlinkSocket::open()?).await
+    }
+
+    /// Connects to the IPVS of another network namespace; the calling thread stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::connect`], and [`ConnectError::Namespace`].
+    pub async fn connect_in(namespace: &Namespace) -> Result<Self, ConnectError> {
+        Self::with_transport(AsyncNetlinkSocket::open_in(namespace)?).await
+    }
+}
+
+impl<T: AsyncTransport> Client<T> {
+    /// Uses a transport of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Unavailable`] if the kernel behind it has no IPVS.
+    pub async fn with_transport(transport: T) -> Result<Self, ConnectError> {
+        let mut client = Self {
+            transport,
+            session: Session::new(),
+            timeout: DEFAULT_TIMEOUT,
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+        };
+        client.session.family = pick::family(client.read(Query::Family).await)?;
+        Ok(client)
+    }
+
+    /// Sets how long to wait for each answer; see [`DEFAULT_TIMEOUT`].
+    pub const fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Version and size of the connection table.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn info(&mut self) -> Result<Info, Error> {
+        self.read(Query::Info).await.map(pick::info)
+    }
+
+    /// Connection timeouts.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        self.read(Query::Timeouts).await.map(pick::timeouts)
+    }
+
+    /// Running sync daemons, at most one of each role.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn daemons(&mut self) -> Result<Vec<SyncDaemon>, Error> {
+        self.read(Query::Daemons).await.map(pick::daemons)
+    }
+
+    /// All services, in the kernel's order.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn services(&mut self) -> Result<Vec<ServiceEntry>, Error> {
+        self.read(Query::Services).await.map(pick::services)
+    }
+
+    /// One service, or `None` if there is no such one.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn service(&mut self, id: &ServiceId) -> Result<Option<ServiceEntry>, Error> {
+        pick::service(self.read(Query::Service(*id)).await)
+    }
+
+    /// The destinations of a service, in the kernel's order; none for a service that is not
+    /// there (the kernel does not tell).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn destinations(
+        &mut self,
+        service: &ServiceId,
+    ) -> Result<Vec<DestinationEntry>, Error> {
+        self.read(Query::Destinations(*service))
+            .await
+            .map(pick::destinations)
+    }
+
+    /// Everything, with counters.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let info = self.info().await?;
+        let mut services = Vec::new();
+        for entry in self.services().await? {
+            let destinations = self.destinations(&entry.service.id).await?;
+            services.push(ServiceSnapshot {
+                entry,
+                destinations,
+            });
+        }
+        Ok(Snapshot {
+            info,
+            services,
+            timeouts: self.timeouts().await?,
+            daemons: self.daemons().await?,
+        })
+    }
+
+    /// All settings, without counters.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn table(&mut self) -> Result<Table, Error> {
+        self.snapshot().await.map(|snapshot| snapshot.table())
+    }
+
+    /// Sends all commands, in as few datagrams as the limits allow, and tells of each what became
+    /// of it. A refusal does not stop the commands after it.
+    ///
+    /// # Errors
+    ///
+    /// Only if the conversation itself fails; then any of the commands may have been done.
+    pub async fn apply(&mut self, commands: &[Command]) -> Result<Applied, Error> {
+        self.run(Batch::new(commands, false)).await
+    }
+
+    /// Makes all changes or none: if one is refused, those made are taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError::RolledBack`] with the refusal, or the failure of the conversation.
+    pub async fn apply_changes(&mut self, changes: &[Change]) -> Result<(), ApplyError> {
+        let commands: Vec<Command> = changes.iter().map(Change::command).collect();
+        let applied = self.run(Batch::new(&commands, true)).await?;
+        let Some(failed) = settle(changes, applied)? else {
+            return Ok(());
+        };
+        let back: Vec<Command> = failed.back.iter().map(Change::command).collect();
+        let taken_back = self.run(Batch::new(&back, false)).await?;
+        Err(failed.rolled_back(taken_back).into())
+    }
+
+    /// Makes the kernel's table what is wished, all or nothing, and returns what it changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::apply_changes`].
+    pub async fn reconcile(
+        &mut self,
+        wished: &Table,
+        owned: Owned<'_>,
+    ) -> Result<Vec<Change>, ApplyError> {
+        let mut made = Vec::new();
+        for _ in 0..RECONCILE_ATTEMPTS {
+            let changes = self.table().await?.diff(wished, owned);
+            let result = self.apply_changes(&changes).await;
+            made.extend(changes);
+            match result {
+                Err(ApplyError::AnswersLost) => {}
+                result => return result.map(|()| made),
+            }
+        }
+        Err(ApplyError::AnswersLost)
+    }
+
+    /// Makes a service.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn add_service(&mut self, service: Service) -> Result<(), Error> {
+        self.command(Command::AddService(service)).await
+    }
+
+    /// Gives a service other settings; its destinations and connections stay.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn edit_service(&mut self, service: Service) -> Result<(), Error> {
+        self.command(Command::EditService(service)).await
+    }
+
+    /// Removes a service with its destinations.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn remove_service(&mut self, service: ServiceId) -> Result<(), Error> {
+        self.command(Command::RemoveService(service)).await
+    }
+
+    /// Adds a destination to a service.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn add_destination(
+        &mut self,
+        service: ServiceId,
+        destination: Destination,
+    ) -> Result<(), Error> {
+        self.command(Command::AddDestination(service, destination))
+            .await
+    }
+
+    /// Gives a destination other settings; its connections stay.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn edit_destination(
+        &mut self,
+        service: ServiceId,
+        destination: Destination,
+    ) -> Result<(), Error> {
+        self.command(Command::EditDestination(service, destination))
+            .await
+    }
+
+    /// Removes a destination from a service.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn remove_destination(
+        &mut self,
+        service: ServiceId,
+        destination: DestinationId,
+    ) -> Result<(), Error> {
+        self.command(Command::RemoveDestination(service, destination))
+            .await
+    }
+
+    /// Sets timeouts; 0 leaves one as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
+        self.command(Command::SetTimeouts(timeouts)).await
+    }
+
+    /// Starts a sync daemon.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn start_daemon(&mut self, daemon: SyncDaemon) -> Result<(), Error> {
+        self.command(Command::StartDaemon(daemon)).await
+    }
+
+    /// Stops the sync daemon of this role.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn stop_daemon(&mut self, role: DaemonRole) -> Result<(), Error> {
+        self.command(Command::StopDaemon(role)).await
+    }
+
+    /// Zeroes the counters of one service, or of everything.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn zero(&mut self, service: Option<ServiceId>) -> Result<(), Error> {
+        self.command(Command::Zero(service)).await
+    }
+
+    /// Removes every service.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a refusal tells why and what helps.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.command(Command::Flush).await
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), Error> {
+        let applied = self.apply(std::slice::from_ref(&command)).await?;
+        if applied.has_unknown() {
+            return Err(Error::Overrun {
+                doing: "apply a command",
+            });
+        }
+        applied
+            .into_result()
+            .map_err(|refusal: Refusal| refusal.into())
+    }
+
+    async fn read(&mut self, query: Query) -> Result<Vec<crate::wire::Answer>, Error> {
+        self.run(Read::new(query)).await?
+    }
+
+    async fn run<E: Exchange + Send>(&mut self, mut exchange: E) -> Result<E::Output, Error> {
+        while self.session.must_drain() {
+            let received = self
+                .transport
+                .receive(&mut self.incoming, self.timeout)
+                .await;
+            self.session
+                .drain(received.as_ref().map(|()| self.incoming.as_slice()));
+        }
+        while let Some(last) = exchange.write(&mut self.session, &mut self.outgoing) {
+            let doing = exchange.doing();
+            self.transport
+                .send(&self.outgoing)
+                .await
+                .map_err(|source| Error::Io { doing, source })?;
+            self.session.begin(last);
+            loop {
+                let over = match self
+                    .transport
+                    .receive(&mut self.incoming, self.timeout)
+                    .await
+                {
+                    Ok(()) => exchange.feed(&self.incoming),
+                    Err(error) => exchange.receive_failed(error, self.timeout)?,
+                };
+                if over {
+                    break;
+                }
+            }
+            self.session.complete();
+        }
+        Ok(exchange.finish())
+    }
+}

@@ -1,0 +1,325 @@
+//! Whether a configuration can run on this machine; asked before anything is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::error::ConfigurationError;
+use vrrp_proto::tracking::Tracker;
+
+use crate::instance::{Configuration, GroupConfig, InstanceConfig};
+use crate::kernel::LinkKind;
+use crate::kernel::links::Picture;
+use crate::wire::is_ipv6;
+
+/// Says the first thing that cannot be.
+pub(super) fn check(
+    configuration: &Configuration,
+    picture: &Picture,
+    late_interfaces: bool,
+) -> Result<(), ConfigurationError> {
+    unique(
+        "instance",
+        configuration
+            .instances
+            .iter()
+            .map(|instance| &instance.name),
+    )?;
+    unique(
+        "group",
+        configuration.groups.iter().map(|group| &group.name),
+    )?;
+    unique(
+        "tracker",
+        configuration.trackers.iter().map(|tracker| &tracker.name),
+    )?;
+    for instance in &configuration.instances {
+        check_instance(instance)?;
+        check_interfaces(instance, picture, late_interfaces)?;
+        check_trackers(configuration, &instance.name, &instance.trackers)?;
+    }
+    check_router_ids(&configuration.instances)?;
+    check_addresses(&configuration.instances)?;
+    check_groups(configuration)
+}
+
+fn unique<'a>(
+    kind: &'static str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigurationError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(ConfigurationError::DuplicateName {
+                kind,
+                name: name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_instance(instance: &InstanceConfig) -> Result<(), ConfigurationError> {
+    for address in instance.all_addresses() {
+        address
+            .validate()
+            .map_err(|problem| ConfigurationError::Address {
+                instance: instance.name.clone(),
+                problem,
+            })?;
+    }
+    for address in &instance.addresses {
+        if address.address.is_ipv6() != is_ipv6(instance.router.family) {
+            let (instance, address) = (instance.name.clone(), address.address);
+            return Err(ConfigurationError::MixedFamilies { instance, address });
+        }
+    }
+    router_of(instance)
+        .validate()
+        .map_err(|problem| ConfigurationError::Router {
+            instance: instance.name.clone(),
+            problem: problem.to_string(),
+        })
+}
+
+/// The configuration the protocol core gets, before the engine has found a source address.
+pub(super) fn router_of(instance: &InstanceConfig) -> vrrp_proto::Config {
+    let mut router = instance.router.clone();
+    router.addresses = instance
+        .addresses
+        .iter()
+        .map(|address| address.address)
+        .collect();
+    router
+}
+
+fn check_interfaces(
+    instance: &InstanceConfig,
+    picture: &Picture,
+    late_interfaces: bool,
+) -> Result<(), ConfigurationError> {
+    let devices = instance
+        .all_addresses()
+        .filter_map(|address| address.device.as_ref());
+    for interface in std::iter::once(&instance.interface).chain(devices) {
+        if picture.by_name(interface).is_none() && !late_interfaces {
+            let (instance, interface) = (instance.name.clone(), interface.clone());
+            return Err(ConfigurationError::NoSuchInterface {
+                instance,
+                interface,
+            });
+        }
+    }
+    let own = picture.by_name(&instance.interface);
+    if own.is_some_and(|link| link.kind == LinkKind::Loopback) {
+        let (instance, interface) = (instance.name.clone(), instance.interface.clone());
+        return Err(ConfigurationError::Loopback {
+            instance,
+            interface,
+        });
+    }
+    Ok(())
+}
+
+fn check_trackers(
+    configuration: &Configuration,
+    user: &str,
+    tracked: &[Tracker],
+) -> Result<(), ConfigurationError> {
+    for entry in tracked {
+        if !configuration
+            .trackers
+            .iter()
+            .any(|tracker| tracker.name == entry.name)
+        {
+            let (user, tracker) = (user.to_owned(), entry.name.clone());
+            return Err(ConfigurationError::NoSuchTracker { user, tracker });
+        }
+    }
+    Ok(())
+}
+
+/// One virtual router per interface, family and number. Unicast peers that differ make them distinct on the wire, but
+/// their answers could not be told apart here.
+fn check_router_ids(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
+    let mut seen = BTreeMap::new();
+    for instance in instances {
+        let key = (
+            &instance.interface,
+            is_ipv6(instance.router.family),
+            instance.router.vrid,
+        );
+        if let Some(first) = seen.insert(key, &instance.name) {
+            return Err(ConfigurationError::DuplicateRouterId {
+                first: first.clone(),
+                second: instance.name.clone(),
+                vrid: instance.router.vrid.value(),
+                interface: instance.interface.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_addresses(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
+    let mut seen: BTreeMap<(&str, IpAddr, u8), &String> = BTreeMap::new();
+    for instance in instances {
+        for address in instance.all_addresses() {
+            let device = address.device.as_deref().unwrap_or(&instance.interface);
+            if let Some(first) = seen.insert(
+                (device, address.address, address.prefix_length),
+                &instance.name,
+            ) {
+                return Err(ConfigurationError::DuplicateAddress {
+                    address: format!("{}/{}", address.address, address.prefix_length),
+                    first: first.clone(),
+                    second: instance.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_groups(configuration: &Configuration) -> Result<(), ConfigurationError> {
+    let mut taken = BTreeSet::new();
+    for group in &configuration.groups {
+        check_trackers(
+            configuration,
+            &format!("group {}", group.name),
+            &group.trackers,
+        )?;
+        for member in &group.members {
+            let problem = |problem| member_problem(group, member, problem);
+            if !configuration
+                .instances
+                .iter()
+                .any(|instance| instance.name == *member)
+            {
+                return Err(problem("not configured"));
+            }
+            if !taken.insert(member) {
+                return Err(problem("in two groups, or twice in this one"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn member_problem(group: &GroupConfig, member: &str, problem: &'static str) -> ConfigurationError {
+    ConfigurationError::Group {
+        group: group.name.clone(),
+        member: member.to_owned(),
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vrrp_proto::{Config, Family, Vrid};
+
+    use super::*;
+    use crate::address::VirtualAddress;
+    use vrrp_proto::tracking::TrackerState;
+
+    use crate::instance::TrackerConfig;
+    use crate::kernel::Link;
+
+    fn picture() -> Picture {
+        let link = |index, name: &str, kind| Link {
+            index,
+            name: name.to_owned(),
+            kind,
+            mac: Some([2, 0, 0, 0, 0, 1]),
+            up: true,
+            mtu: 1500,
+        };
+        Picture::new(
+            vec![
+                link(1, "lo", LinkKind::Loopback),
+                link(2, "eth0", LinkKind::Ethernet),
+            ],
+            Vec::new(),
+        )
+    }
+
+    fn instance(name: &str, vrid: u8, address: [u8; 4]) -> InstanceConfig {
+        let router = Config::new(Vrid::new(vrid).unwrap(), Family::V4);
+        let mut instance = InstanceConfig::new(name, "eth0", router);
+        instance
+            .addresses
+            .push(VirtualAddress::new(IpAddr::from(address)));
+        instance
+    }
+
+    fn configuration() -> Configuration {
+        Configuration {
+            instances: vec![
+                instance("VI_1", 51, [10, 0, 0, 8]),
+                instance("VI_2", 52, [10, 0, 0, 9]),
+            ],
+            groups: vec![GroupConfig::new(
+                "G",
+                vec!["VI_1".to_owned(), "VI_2".to_owned()],
+            )],
+            trackers: vec![TrackerConfig {
+                name: "chk".to_owned(),
+                initial: TrackerState::Pending,
+            }],
+        }
+    }
+
+    fn problem(change: impl FnOnce(&mut Configuration)) -> String {
+        let mut configuration = configuration();
+        change(&mut configuration);
+        check(&configuration, &picture(), false)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_good_configuration_passes() {
+        assert_eq!(check(&configuration(), &picture(), false), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_interface_is_named_unless_it_may_come_late() {
+        let mut late = configuration();
+        late.instances[0].interface = "eth7".to_owned();
+        let error = check(&late, &picture(), false).unwrap_err();
+        assert!(
+            error.to_string().contains("interface eth7 does not exist"),
+            "{error}"
+        );
+        assert_eq!(check(&late, &picture(), true), Ok(()));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        assert!(problem(|c| c.instances[0].interface = "lo".to_owned()).contains("loopback"));
+        assert!(problem(|c| c.instances[1].name = "VI_1".to_owned()).contains("twice"));
+        assert!(
+            problem(|c| c.instances[1].router.vrid = Vrid::new(51).unwrap())
+                .contains("virtual router id 51")
+        );
+        assert!(
+            problem(|c| c.instances[1] = instance("VI_2", 52, [10, 0, 0, 8]))
+                .contains("10.0.0.8/32")
+        );
+        assert!(
+            problem(|c| c.groups[0].members.push("VI_3".to_owned()))
+                .contains("VI_3 is not configured")
+        );
+        assert!(problem(|c| c.groups[0].members.push("VI_1".to_owned())).contains("twice"));
+        assert!(
+            problem(|c| c.instances[0].trackers.push(Tracker {
+                name: "chk2".to_owned(),
+                weight: 0,
+                reverse: false
+            }))
+            .contains("VI_1 tracks chk2")
+        );
+        let ipv6 = VirtualAddress::new("fd00::1".parse().unwrap());
+        assert!(problem(|c| c.instances[0].addresses.push(ipv6.clone())).contains("exclude it"));
+        assert!(problem(|c| c.instances[0].addresses[0].prefix_length = 40).contains("too long"));
+    }
+}

@@ -1,0 +1,482 @@
+//! The engine's state and its dealings with the routers: time and packets in, adverts and announcements out.
+//!
+//! Everything here runs to completion without waiting. The order of things within one step is: adverts of all
+//! instances first, then addresses, then announcements.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use vrrp_proto::group::{GroupState, SyncGroup};
+use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::wire::MAX_ENCODED_LEN;
+use vrrp_proto::{
+    Action, Advert, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report,
+    State, Transition, Warning,
+};
+
+use super::instance::{Instance, InstanceId};
+use super::reconcile::Restorer;
+use super::sockets::Sockets;
+use super::timer::{Clock, Timer};
+use crate::announce::Announcer;
+use crate::event::{Event, EventSender, Reason};
+use crate::kernel::links::Picture;
+use crate::kernel::{AddressKey, AddressTable, Placed};
+use crate::settings::Settings;
+use crate::snapshot::Snapshot;
+use crate::wire::SocketKey;
+
+pub(super) struct Core {
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) table: Box<dyn AddressTable>,
+    pub(super) picture: Picture,
+    pub(super) sockets: Sockets,
+    pub(super) announcer: Announcer,
+    pub(super) timer: Rc<AsyncFd<Timer>>,
+    pub(super) events: EventSender,
+    pub(super) instances: BTreeMap<InstanceId, Instance>,
+    pub(super) names: BTreeMap<Arc<str>, InstanceId>,
+    pub(super) next_id: usize,
+    /// Whom a packet is for: interface, IPv6, VRID.
+    pub(super) routes: BTreeMap<(u32, bool, u8), InstanceId>,
+    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) trackers: BTreeMap<String, TrackerState>,
+    /// The virtual addresses that are in place by our doing, and whose they are.
+    pub(super) applied: BTreeMap<AddressKey, Applied>,
+    /// Where virtual addresses may be; none of them is a source of adverts.
+    pub(super) virtual_keys: BTreeSet<AddressKey>,
+    /// The next step compares the addresses of all instances, and takes `leftovers` away.
+    pub(super) whole: bool,
+    pub(super) leftovers: BTreeSet<AddressKey>,
+    pub(super) restorer: Restorer,
+    pub(super) touched: VecDeque<InstanceId>,
+    pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
+    pub(super) armed: Option<Instant>,
+    /// When the wall clock is told to the routers next; only signed adverts need it.
+    pub(super) wall_clock_due: Option<Instant>,
+    pub(super) publication: Publication,
+    pub(super) ignored: BTreeMap<&'static str, u64>,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// A synchronisation group as the engine runs it.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) logic: SyncGroup,
+    pub(super) members: Vec<InstanceId>,
+    pub(super) state: State,
+    pub(super) since: Instant,
+}
+
+/// An address in place.
+#[derive(Debug, Clone)]
+pub(super) struct Applied {
+    pub(super) placed: Placed,
+    pub(super) owner: InstanceId,
+    pub(super) owner_name: Arc<str>,
+}
+
+/// When the next snapshot is due.
+#[derive(Debug)]
+pub(super) struct Publication {
+    pub(super) sender: watch::Sender<Arc<Snapshot>>,
+    pub(super) last: Instant,
+    pub(super) due: Option<Instant>,
+}
+
+/// What a step leaves to do when all adverts are out.
+#[derive(Debug, Default)]
+pub(super) struct Later {
+    addresses: BTreeSet<InstanceId>,
+    announcements: Vec<(InstanceId, Announcement)>,
+}
+
+/// A snapshot in which only counters differ may be this old.
+const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
+pub(super) fn encode_buffer() -> Vec<u8> {
+    vec![0; MAX_ENCODED_LEN]
+}
+
+impl Core {
+    /// Lets every router whose deadline has come act, and does what else is due.
+    pub(super) fn on_timer(&mut self, now: Instant) {
+        self.armed = None;
+        while let Some(&(deadline, id)) = self.deadlines.first() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
+            instance.deadline = None;
+            if !instance.is_master() {
+                instance.takeover_due = Some(deadline);
+            }
+            instance.router.handle_timeout(now);
+            self.touched.push_back(id);
+        }
+        if self.wall_clock_due.is_some_and(|due| due <= now) {
+            self.tell_wall_clock(now);
+        }
+    }
+
+    /// Hands a packet to the instance it is for.
+    pub(super) fn on_packet(
+        &mut self,
+        key: SocketKey,
+        received: Option<&Received<'_>>,
+        now: Instant,
+    ) {
+        let Some(received) = received else {
+            return self.ignore("no complete ip header");
+        };
+        let Some(peek) = received.peek() else {
+            return self.ignore("no vrrp message");
+        };
+        let route = (key.index, key.ipv6, peek.vrid.value());
+        let Some(instance) = self
+            .routes
+            .get(&route)
+            .and_then(|id| Some((id, self.instances.get_mut(id)?)))
+        else {
+            return self.ignore("unknown virtual router");
+        };
+        let (id, instance) = instance;
+        // What became of it is in the router's counters and reports.
+        let _ = instance.router.handle_packet(now, received);
+        self.touched.push_back(*id);
+        self.counted(now);
+    }
+
+    fn ignore(&mut self, why: &'static str) {
+        *self.ignored.entry(why).or_insert(0) += 1;
+        let now = self.clock.now();
+        self.counted(now);
+    }
+
+    /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
+    pub(super) fn settle(&mut self) {
+        let mut later = Later::default();
+        while let Some(id) = self.touched.pop_front() {
+            self.drain(id, &mut later);
+            self.note_deadline(id);
+        }
+        if std::mem::take(&mut self.whole) {
+            let leftovers = std::mem::take(&mut self.leftovers);
+            self.reconcile_all(leftovers);
+        } else if !later.addresses.is_empty() {
+            self.reconcile(&later.addresses);
+        }
+        for (id, announcement) in later.announcements {
+            self.announce(id, announcement);
+        }
+        self.restore_due();
+        self.publish_if_due();
+        self.arm();
+    }
+
+    /// Does what one router asks for at once, and notes what comes after the adverts of all.
+    pub(super) fn drain(&mut self, id: InstanceId, later: &mut Later) {
+        while let Some(action) = self
+            .instances
+            .get_mut(&id)
+            .and_then(|instance| instance.router.poll_action())
+        {
+            match action {
+                Action::SendAdvert(advert) => self.send(id, &advert),
+                Action::AddAddresses => {
+                    self.set_wish(id, true);
+                    later.addresses.insert(id);
+                }
+                Action::RemoveAddresses => {
+                    self.set_wish(id, false);
+                    later.addresses.insert(id);
+                }
+                Action::Announce(announcement) => later.announcements.push((id, announcement)),
+                Action::Transition(transition) => self.transition(id, transition),
+                Action::Report(report) => self.report(id, report),
+                Action::Group(report) => self.group_report(id, report),
+                // The list may grow; an action that this crate does not know asks for nothing it promises.
+                _ => {}
+            }
+        }
+    }
+
+    fn set_wish(&mut self, id: InstanceId, wish: bool) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.wants_addresses = wish;
+        }
+    }
+
+    fn note_deadline(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let deadline = instance.router.poll_timeout();
+        if deadline != instance.deadline {
+            if let Some(old) = instance.deadline {
+                self.deadlines.remove(&(old, id));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, id));
+            }
+            instance.deadline = deadline;
+        }
+        if !instance.is_master() {
+            instance.takeover_due = None;
+        }
+    }
+
+    fn arm(&mut self) {
+        let next = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let others = [
+            self.publication.due,
+            self.wall_clock_due,
+            self.restorer.next_due(),
+        ];
+        let next = next.into_iter().chain(others.into_iter().flatten()).min();
+        if next == self.armed {
+            return;
+        }
+        match self.timer.get_ref().set(next) {
+            Ok(()) => self.armed = next,
+            Err(error) => self.warn(None, format!("cannot set the timer: {error}")),
+        }
+    }
+
+    fn send(&mut self, id: InstanceId, advert: &Advert) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let Some(socket) = instance
+            .attachment
+            .and_then(|attachment| self.sockets.socket(&attachment.key))
+        else {
+            instance.counts.send_errors += 1;
+            return;
+        };
+        let mut failure = None;
+        for destination in instance.router.config().transport.destinations() {
+            let encoded = match advert.source {
+                IpAddr::V4(_) => {
+                    instance
+                        .router
+                        .encode_datagram(advert, destination, &mut self.buffer)
+                }
+                IpAddr::V6(_) => {
+                    instance
+                        .router
+                        .encode_message(advert, destination, &mut self.buffer)
+                }
+            };
+            let sent = match encoded {
+                Ok(length) => {
+                    let bytes = self.buffer.get(..length).unwrap_or_default();
+                    socket
+                        .send(bytes, advert.source, destination, advert.hop_limit)
+                        .map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = sent {
+                instance.counts.send_errors += 1;
+                failure = Some(format!("cannot send an advert to {destination}: {error}"));
+            }
+        }
+        if let Some(due) = instance.takeover_due.take() {
+            let late = self.clock.now().saturating_duration_since(due);
+            instance.counts.slowest_takeover = instance.counts.slowest_takeover.max(late);
+        }
+        let first = failure.is_some() && !instance.send_failing;
+        instance.send_failing = failure.is_some();
+        let name = Arc::clone(&instance.name);
+        if let (true, Some(failure)) = (first, failure) {
+            self.warn(Some(name), failure);
+        }
+        let now = self.clock.now();
+        self.counted(now);
+    }
+
+    fn announce(&mut self, id: InstanceId, announcement: Announcement) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        if !instance.wants_addresses {
+            return;
+        }
+        let placed: Vec<Placed> = instance.placed(&self.picture).collect();
+        let mut failure = None;
+        for _ in 0..announcement.repeat {
+            for placed in &placed {
+                let Some(link) = self.picture.link(placed.index) else {
+                    continue;
+                };
+                match self.announcer.announce(link, placed.address.address) {
+                    Ok(true) => instance.counts.announcements_sent += 1,
+                    Ok(false) => {}
+                    Err(error) => {
+                        instance.counts.send_errors += 1;
+                        failure = Some(format!(
+                            "cannot announce {} on {}: {error}",
+                            placed.address, link.name
+                        ));
+                    }
+                }
+            }
+        }
+        let name = Arc::clone(&instance.name);
+        if let Some(failure) = failure {
+            self.warn(Some(name), failure);
+        }
+    }
+
+    fn transition(&mut self, id: InstanceId, transition: Transition) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        instance.since = transition.at;
+        instance.reason = Reason::new(transition.reason, &instance.interface);
+        self.events.send(Event::Transition {
+            instance: Arc::clone(&instance.name),
+            from: transition.from,
+            to: transition.to,
+            priority: transition.priority.value(),
+            reason: instance.reason.clone(),
+            at: self.clock.to_std(transition.at),
+        });
+        self.changed(transition.at);
+    }
+
+    fn report(&mut self, id: InstanceId, report: Report) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let name = Arc::clone(&instance.name);
+        let event = match report.warning {
+            Warning::Dropped { reason, source } => Event::PacketIgnored {
+                instance: Some(name),
+                interface: Arc::clone(&instance.interface),
+                reason: reason.to_string(),
+                source,
+                count: report.suppressed.saturating_add(1),
+            },
+            Warning::OtherMaster { source, priority } => Event::Contested {
+                instance: name,
+                by: source,
+                priority: priority.value(),
+            },
+            _ => Event::Warning {
+                instance: Some(name),
+                message: report.to_string(),
+            },
+        };
+        self.events.send(event);
+        let now = self.clock.now();
+        self.changed(now);
+    }
+
+    fn group_report(&mut self, id: InstanceId, report: MemberReport) {
+        let Some((name, place)) = self
+            .instances
+            .get(&id)
+            .and_then(|instance| instance.group.clone())
+        else {
+            return;
+        };
+        let Some(group) = self.groups.get_mut(&name) else {
+            return;
+        };
+        group.logic.handle(place, report);
+        self.deliver_orders(&name);
+    }
+
+    /// Hands the orders of a group to its members.
+    pub(super) fn deliver_orders(&mut self, name: &Arc<str>) {
+        let now = self.clock.now();
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        while let Some((member, order)) = group.logic.poll_order() {
+            let Some(member) = group.members.get(member) else {
+                continue;
+            };
+            let Some(instance) = self.instances.get_mut(member) else {
+                continue;
+            };
+            instance.router.handle_event(now, RouterEvent::Group(order));
+            self.touched.push_back(*member);
+        }
+        self.note_group(name, now);
+    }
+
+    /// Tells of a group's transition, if it made one.
+    fn note_group(&mut self, name: &Arc<str>, now: Instant) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let state = match group.logic.state() {
+            GroupState::Master => State::Master,
+            GroupState::Backup => State::Backup,
+            GroupState::Fault => State::Fault,
+        };
+        if state == group.state {
+            return;
+        }
+        let from = std::mem::replace(&mut group.state, state);
+        group.since = now;
+        let at = self.clock.to_std(now);
+        self.events.send(Event::GroupTransition {
+            group: Arc::clone(name),
+            from,
+            to: state,
+            at,
+        });
+        self.changed(now);
+    }
+
+    pub(super) fn warn(&self, instance: Option<Arc<str>>, message: String) {
+        self.events.send(Event::Warning { instance, message });
+    }
+
+    /// Something a reader of the snapshot waits for has changed.
+    pub(super) fn changed(&mut self, now: Instant) {
+        let earliest = (self.publication.last + self.settings.snapshot_interval).max(now);
+        self.publication.due = Some(
+            self.publication
+                .due
+                .map_or(earliest, |due| due.min(earliest)),
+        );
+    }
+
+    /// Only counters have changed.
+    pub(super) fn counted(&mut self, now: Instant) {
+        if self.publication.due.is_none() {
+            self.publication.due = Some((self.publication.last + COUNTER_INTERVAL).max(now));
+        }
+    }
+
+    fn tell_wall_clock(&mut self, now: Instant) {
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let wall = vrrp_proto::UnixTime::new(since_epoch);
+        let mut needed = false;
+        for (id, instance) in &mut self.instances {
+            if instance.config.router.signing.is_some() {
+                instance
+                    .router
+                    .handle_event(now, RouterEvent::WallClock(wall));
+                self.touched.push_back(*id);
+                needed = true;
+            }
+        }
+        self.wall_clock_due = needed.then(|| now + std::time::Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,84 @@
+//! One instance as the engine runs it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vrrp_proto::tracking::Tracking;
+use vrrp_proto::{Fault, Instant, State, VirtualRouter};
+
+use super::sockets::Attachment;
+use crate::event::Reason;
+use crate::instance::InstanceConfig;
+use crate::kernel::links::Picture;
+use crate::kernel::{AddressKey, Placed};
+
+/// Position of an instance; positions of removed instances are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct InstanceId(pub(super) usize);
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) name: Arc<str>,
+    pub(super) interface: Arc<str>,
+    pub(super) config: InstanceConfig,
+    pub(super) router: VirtualRouter,
+    pub(super) tracking: Tracking,
+    /// The group it is in and its place there.
+    pub(super) group: Option<(Arc<str>, usize)>,
+    pub(super) attachment: Option<Attachment>,
+    /// What the router has been told.
+    pub(super) source: Option<IpAddr>,
+    pub(super) raised: BTreeSet<Fault>,
+    pub(super) tracked_priority: u8,
+    /// Cleared when a new configuration may have overridden it.
+    pub(super) priority_told: bool,
+    pub(super) arithmetic: String,
+    /// The router wishes its addresses to be in place.
+    pub(super) wants_addresses: bool,
+    /// The deadline the engine's timer knows of.
+    pub(super) deadline: Option<Instant>,
+    /// The master-down deadline that passed, until the first advert is out.
+    pub(super) takeover_due: Option<Instant>,
+    pub(super) since: Instant,
+    pub(super) reason: Reason,
+    /// The last advert could not be sent; said once.
+    pub(super) send_failing: bool,
+    pub(super) counts: Counts,
+}
+
+/// What the router itself does not count.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) announcements_sent: u64,
+    pub(super) send_errors: u64,
+    pub(super) addresses_restored: u64,
+    pub(super) slowest_takeover: Duration,
+}
+
+impl Instance {
+    /// Its addresses with the interfaces that are to carry them; those without an interface are left out.
+    pub(super) fn placed<'a>(&'a self, picture: &'a Picture) -> impl Iterator<Item = Placed> + 'a {
+        self.config.all_addresses().filter_map(|address| {
+            let device = address.device.as_deref().unwrap_or(&self.interface);
+            let index = picture.by_name(device)?.index;
+            Some(Placed {
+                index,
+                address: address.clone(),
+            })
+        })
+    }
+
+    pub(super) fn keys(&self, picture: &Picture) -> BTreeSet<AddressKey> {
+        self.placed(picture).map(|placed| placed.key()).collect()
+    }
+
+    pub(super) const fn is_ipv6(&self) -> bool {
+        crate::wire::is_ipv6(self.config.router.family)
+    }
+
+    pub(super) fn is_master(&self) -> bool {
+        self.router.state() == State::Master
+    }
+}

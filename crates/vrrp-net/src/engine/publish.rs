@@ -1,0 +1,115 @@
+//! Snapshots: the engine's state as others see it.
+
+use std::sync::Arc;
+
+use vrrp_proto::Instant;
+
+use super::core::Core;
+use super::instance::{Instance, InstanceId};
+use crate::event::fault_text;
+use crate::snapshot::{
+    Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
+};
+
+impl Core {
+    pub(super) fn publish_if_due(&mut self) {
+        let now = self.clock.now();
+        if self.publication.due.is_some_and(|due| due <= now) {
+            self.publish(false);
+        }
+    }
+
+    pub(super) fn publish(&mut self, stopped: bool) {
+        let now = self.clock.now();
+        self.publication.due = None;
+        self.publication.last = now;
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, instance)| (Arc::clone(&instance.name), self.status(*id, instance, now)));
+        let groups = self.groups.iter().map(|(name, group)| {
+            let since = self.clock.to_std(group.since);
+            (
+                Arc::clone(name),
+                GroupStatus {
+                    state: group.state,
+                    since,
+                },
+            )
+        });
+        let snapshot = Snapshot {
+            instances: instances.collect(),
+            groups: groups.collect(),
+            ignored: self.ignored.clone(),
+            stopped,
+        };
+        self.publication.sender.send_replace(Arc::new(snapshot));
+    }
+
+    fn status(&self, id: InstanceId, instance: &Instance, now: Instant) -> InstanceStatus {
+        let router = &instance.router;
+        let time = |at| self.clock.to_std(at);
+        let master = router
+            .master()
+            .filter(|_| !instance.is_master())
+            .map(|heard| MasterSeen {
+                address: heard.source,
+                priority: heard.priority.value(),
+                at: time(heard.at),
+            });
+        let contested = router.contest(now).map(|contest| Contest {
+            by: contest.source,
+            priority: contest.priority.value(),
+            since: time(contest.since),
+            last: time(contest.last),
+        });
+        let held = self
+            .applied
+            .iter()
+            .filter(|(_, applied)| applied.owner == id)
+            .map(|(key, _)| HeldAddress {
+                address: key.address,
+                prefix_length: key.prefix_length,
+                interface: self.interface_name(key.index),
+            });
+        InstanceStatus {
+            interface: Arc::clone(&instance.interface),
+            vrid: router.config().vrid.value(),
+            state: router.state(),
+            since: time(instance.since),
+            reason: instance.reason.clone(),
+            base_priority: instance.config.router.priority.value(),
+            effective_priority: router.effective_priority().value(),
+            priority_arithmetic: instance.arithmetic.clone(),
+            master,
+            contested,
+            source: instance.source,
+            addresses: held.collect(),
+            faults: router
+                .faults()
+                .iter()
+                .map(|fault| fault_text(fault, &instance.interface))
+                .collect(),
+            counters: counters(instance),
+        }
+    }
+}
+
+fn counters(instance: &Instance) -> Counters {
+    let stats = instance.router.stats();
+    let dropped = stats.drops().filter(|(_, count)| *count > 0);
+    Counters {
+        adverts_sent: stats.adverts_sent,
+        adverts_received: stats.adverts_received,
+        became_master: stats.became_master,
+        resignations_sent: stats.resignations_sent,
+        resignations_received: stats.resignations_received,
+        announcements_sent: instance.counts.announcements_sent,
+        send_errors: instance.counts.send_errors,
+        addresses_restored: instance.counts.addresses_restored,
+        ignored: dropped
+            .map(|(reason, count)| (reason.to_string(), count))
+            .collect(),
+        slowest_takeover: instance.counts.slowest_takeover,
+    }
+}

@@ -1,0 +1,358 @@
+//! Virtual addresses: from what the routers wish to what the kernel has.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use vrrp_proto::Instant;
+
+use super::core::{Applied, Core};
+use super::instance::InstanceId;
+use crate::event::Event;
+use crate::kernel::difference::difference;
+use crate::kernel::{AddressKey, Change, KernelAddress, Notice, Placed};
+
+impl Core {
+    /// Brings the addresses of these instances in line with their wishes.
+    pub(super) fn reconcile(&mut self, ids: &BTreeSet<InstanceId>) {
+        let mut managed: BTreeSet<AddressKey> = self
+            .applied
+            .iter()
+            .filter(|(_, applied)| ids.contains(&applied.owner))
+            .map(|(key, _)| *key)
+            .collect();
+        for id in ids {
+            if let Some(instance) = self.instances.get(id) {
+                managed.extend(instance.keys(&self.picture));
+            }
+        }
+        self.reconcile_managed(ids, managed);
+    }
+
+    /// The same for all instances, `more` and whatever is in place: moves between instances happen in one step.
+    pub(super) fn reconcile_all(&mut self, more: BTreeSet<AddressKey>) {
+        let ids: BTreeSet<InstanceId> = self.instances.keys().copied().collect();
+        let mut managed = more;
+        managed.extend(self.applied.keys());
+        for instance in self.instances.values() {
+            managed.extend(instance.keys(&self.picture));
+        }
+        self.reconcile_managed(&ids, managed);
+    }
+
+    fn reconcile_managed(&mut self, ids: &BTreeSet<InstanceId>, managed: BTreeSet<AddressKey>) {
+        let mut wished = BTreeMap::new();
+        let mut owners = BTreeMap::new();
+        for id in ids {
+            let Some(instance) = self
+                .instances
+                .get(id)
+                .filter(|instance| instance.wants_addresses)
+            else {
+                continue;
+            };
+            for placed in instance.placed(&self.picture) {
+                owners.insert(placed.key(), (*id, Arc::clone(&instance.name)));
+                wished.insert(placed.key(), placed);
+            }
+        }
+        // The kernel's notices run behind, so what we did ourselves counts first; the picture serves to find what
+        // is to go and was not put there by us.
+        let mut present: BTreeSet<AddressKey> = managed
+            .iter()
+            .filter(|key| {
+                self.applied.contains_key(key)
+                    || (!wished.contains_key(key) && self.picture.has(key))
+            })
+            .copied()
+            .collect();
+        let mut changes = Vec::new();
+        for (key, placed) in &wished {
+            let Some(applied) = self.applied.get_mut(key) else {
+                continue;
+            };
+            if let Some((owner, name)) = owners.get(key) {
+                applied.owner = *owner;
+                applied.owner_name = Arc::clone(name);
+            }
+            if applied.placed != *placed {
+                // Another label or scope: the kernel cannot change that in place.
+                changes.push(Change::Remove(*key));
+                present.remove(key);
+            }
+        }
+        changes.extend(difference(&wished, &managed, &present));
+        self.apply(&changes, &owners);
+    }
+
+    fn apply(&mut self, changes: &[Change], owners: &BTreeMap<AddressKey, (InstanceId, Arc<str>)>) {
+        if changes.is_empty() {
+            return;
+        }
+        let results = self.table.apply(changes);
+        let now = self.clock.now();
+        for (change, result) in changes.iter().zip(results) {
+            match (change, result) {
+                (Change::Add(placed), Ok(())) => self.added(placed, owners),
+                (Change::Remove(key), Ok(())) => self.removed(key),
+                (Change::Add(placed), Err(error)) => {
+                    let interface = self.interface_name(placed.index);
+                    let message = format!(
+                        "cannot add {} to {interface}: {error}; trying again",
+                        placed.address
+                    );
+                    let owner = owners.get(&placed.key());
+                    self.warn(owner.map(|(_, name)| Arc::clone(name)), message);
+                    if let Some((owner, _)) = owner {
+                        self.restorer.later(placed.key(), *owner, now);
+                    }
+                }
+                (Change::Remove(key), Err(error)) => {
+                    let interface = self.interface_name(key.index);
+                    self.warn(
+                        None,
+                        format!("cannot remove {} from {interface}: {error}", key.address),
+                    );
+                }
+            }
+        }
+        self.changed(now);
+    }
+
+    fn added(&mut self, placed: &Placed, owners: &BTreeMap<AddressKey, (InstanceId, Arc<str>)>) {
+        let key = placed.key();
+        let Some((owner, name)) = owners.get(&key) else {
+            return;
+        };
+        let applied = Applied {
+            placed: placed.clone(),
+            owner: *owner,
+            owner_name: Arc::clone(name),
+        };
+        self.applied.insert(key, applied);
+        self.picture.note(&Notice::Address(KernelAddress {
+            key,
+            scope: if key.address.is_ipv4() {
+                placed.address.scope.0
+            } else {
+                0
+            },
+            mark: self.settings.address_mark.unwrap_or(0),
+            tentative: false,
+        }));
+        self.events.send(Event::AddressAdded {
+            instance: Arc::clone(name),
+            address: key.address,
+            prefix_length: key.prefix_length,
+            interface: self.interface_name(key.index),
+        });
+    }
+
+    fn removed(&mut self, key: &AddressKey) {
+        let owner = self.applied.remove(key).map(|applied| applied.owner_name);
+        self.picture.forget(key);
+        self.restorer.forget(key);
+        self.events.send(Event::AddressRemoved {
+            instance: owner,
+            address: key.address,
+            prefix_length: key.prefix_length,
+            interface: self.interface_name(key.index),
+        });
+    }
+
+    pub(super) fn interface_name(&self, index: u32) -> Arc<str> {
+        self.picture.link(index).map_or_else(
+            || Arc::from(format!("interface {index}")),
+            |link| Arc::from(&*link.name),
+        )
+    }
+
+    /// Takes over the kernel's notices.
+    pub(super) fn on_notices(&mut self, notices: &[Notice]) {
+        let mut differs = false;
+        let mut suspects = Vec::new();
+        for notice in notices {
+            differs |= self.picture.note(notice);
+            match notice {
+                // Perhaps by our own hand a moment ago: the kernel is asked below.
+                Notice::AddressGone(key) if self.applied.contains_key(key) => suspects.push(*key),
+                Notice::LinkGone(index) => self.applied.retain(|key, _| key.index != *index),
+                Notice::Overrun => {
+                    self.read_links();
+                    suspects.extend(self.applied.keys().copied());
+                }
+                _ => {}
+            }
+        }
+        if !suspects.is_empty() {
+            self.read_addresses();
+        }
+        if differs {
+            self.refresh_all();
+            self.settle();
+        }
+        let now = self.clock.now();
+        for key in suspects {
+            if self.picture.has(&key) {
+                continue;
+            }
+            let Some(lost) = self.applied.remove(&key) else {
+                continue;
+            };
+            let wanted = self
+                .instances
+                .get(&lost.owner)
+                .is_some_and(|instance| instance.wants_addresses);
+            if wanted && lost.placed.address.restore {
+                self.restorer
+                    .lost(key, lost.owner, now, self.settings.restores_per_minute);
+            }
+        }
+    }
+
+    fn read_links(&mut self) {
+        match self.table.links() {
+            Ok(links) => self.picture.replace_links(links),
+            Err(error) => self.warn(None, format!("cannot read the interfaces: {error}")),
+        }
+    }
+
+    fn read_addresses(&mut self) {
+        match self.table.addresses() {
+            Ok(addresses) => self.picture.replace_addresses(addresses),
+            Err(error) => self.warn(None, format!("cannot read the addresses: {error}")),
+        }
+    }
+
+    /// Puts back what is due to be put back.
+    pub(super) fn restore_due(&mut self) {
+        let now = self.clock.now();
+        for (key, owner, by_others) in self.restorer.take_due(now) {
+            let Some(instance) = self
+                .instances
+                .get_mut(&owner)
+                .filter(|instance| instance.wants_addresses)
+            else {
+                continue;
+            };
+            let Some(placed) = instance
+                .placed(&self.picture)
+                .find(|placed| placed.key() == key)
+            else {
+                continue;
+            };
+            if self.applied.contains_key(&key) {
+                continue;
+            }
+            let name = Arc::clone(&instance.name);
+            let owners = BTreeMap::from([(key, (owner, Arc::clone(&name)))]);
+            self.apply(&[Change::Add(placed)], &owners);
+            if !by_others || !self.applied.contains_key(&key) {
+                continue;
+            }
+            if let Some(instance) = self.instances.get_mut(&owner) {
+                instance.counts.addresses_restored += 1;
+                instance
+                    .router
+                    .handle_event(now, vrrp_proto::Event::Announce);
+                self.touched.push_back(owner);
+            }
+            let interface = self.interface_name(key.index);
+            self.events.send(Event::AddressRestored {
+                instance: name,
+                address: key.address,
+                interface,
+            });
+        }
+        if !self.touched.is_empty() {
+            self.settle();
+        }
+    }
+}
+
+/// Addresses to be put back, and how often each has been.
+#[derive(Debug, Default)]
+pub(super) struct Restorer {
+    due: BTreeMap<AddressKey, (Instant, InstanceId, bool)>,
+    history: BTreeMap<AddressKey, VecDeque<Instant>>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// When an addition failed, the next attempt comes after this.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Restorer {
+    /// Somebody removed the address: back at once, unless that has happened too often within a minute.
+    fn lost(&mut self, key: AddressKey, owner: InstanceId, now: Instant, per_minute: u32) {
+        let history = self.history.entry(key).or_default();
+        while history
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) >= MINUTE)
+        {
+            history.pop_front();
+        }
+        let limit = usize::try_from(per_minute.max(1)).unwrap_or(usize::MAX);
+        let at = match history.front() {
+            Some(oldest) if history.len() >= limit => *oldest + MINUTE,
+            _ => now,
+        };
+        if history.len() >= limit {
+            history.pop_front();
+        }
+        history.push_back(at);
+        self.due.insert(key, (at, owner, true));
+    }
+
+    /// An addition failed: once more after a while.
+    fn later(&mut self, key: AddressKey, owner: InstanceId, now: Instant) {
+        self.due.insert(key, (now + RETRY, owner, false));
+    }
+
+    fn forget(&mut self, key: &AddressKey) {
+        self.due.remove(key);
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.values().map(|(at, ..)| *at).min()
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<(AddressKey, InstanceId, bool)> {
+        let due: Vec<_> = self
+            .due
+            .iter()
+            .filter(|(_, (at, ..))| *at <= now)
+            .map(|(key, (_, owner, by_others))| (*key, *owner, *by_others))
+            .collect();
+        for (key, ..) in &due {
+            self.due.remove(key);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restoring_is_bounded_within_a_minute() {
+        let key = AddressKey {
+            index: 1,
+            address: "10.0.0.1".parse().unwrap(),
+            prefix_length: 32,
+        };
+        let (owner, start) = (InstanceId(0), Instant::from_millis(1_000));
+        let mut restorer = Restorer::default();
+        for _ in 0..3 {
+            restorer.lost(key, owner, start, 3);
+            assert_eq!(restorer.take_due(start), [(key, owner, true)]);
+        }
+        restorer.lost(key, owner, start, 3);
+        assert_eq!(restorer.take_due(start), []);
+        assert_eq!(restorer.next_due(), Some(start + MINUTE));
+        assert_eq!(restorer.take_due(start + MINUTE).len(), 1);
+        restorer.later(key, owner, start);
+        restorer.forget(&key);
+        assert_eq!(restorer.next_due(), None);
+    }
+}

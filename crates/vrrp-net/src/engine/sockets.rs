@@ -1,0 +1,122 @@
+//! The advert sockets in use, and who uses them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
+
+use crate::wire::{AdvertSocket, SocketKey};
+
+/// Sockets by interface, family and protocol, each shared by all instances there.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    open: BTreeMap<SocketKey, Shared>,
+    /// Opened since the last [`Sockets::take_new`]: nobody reads from them yet.
+    new: Vec<Rc<AsyncFd<AdvertSocket>>>,
+    receive_buffer: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    socket: Rc<AsyncFd<AdvertSocket>>,
+    users: usize,
+    /// Multicast groups with the number of users of each.
+    groups: BTreeMap<IpAddr, usize>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// What an instance uses; given back by [`Sockets::leave`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attachment {
+    pub(super) key: SocketKey,
+    pub(super) group: Option<IpAddr>,
+}
+
+impl Sockets {
+    pub(super) fn new(receive_buffer: Option<usize>) -> Self {
+        Self {
+            receive_buffer,
+            ..Self::default()
+        }
+    }
+
+    /// Opens the socket if nobody has, and joins the group if nobody has.
+    pub(super) fn join(&mut self, wanted: Attachment, interface: &str) -> io::Result<()> {
+        if !self.open.contains_key(&wanted.key) {
+            let socket = AdvertSocket::open(wanted.key, interface, self.receive_buffer)?;
+            let socket = Rc::new(crate::sys::watch(socket)?);
+            self.new.push(Rc::clone(&socket));
+            let shared = Shared {
+                socket,
+                users: 0,
+                groups: BTreeMap::new(),
+                reader: None,
+            };
+            self.open.insert(wanted.key, shared);
+        }
+        let Some(shared) = self.open.get_mut(&wanted.key) else {
+            return Ok(());
+        };
+        shared.users += 1;
+        if let Some(group) = wanted.group {
+            if !shared.groups.contains_key(&group)
+                && let Err(error) = shared.socket.get_ref().join(group)
+            {
+                self.leave(Attachment {
+                    key: wanted.key,
+                    group: None,
+                });
+                return Err(error);
+            }
+            *shared.groups.entry(group).or_insert(0) += 1;
+        }
+        Ok(())
+    }
+
+    /// Leaves the group and closes the socket when the last user does.
+    pub(super) fn leave(&mut self, given_back: Attachment) {
+        let Some(shared) = self.open.get_mut(&given_back.key) else {
+            return;
+        };
+        if let Some(group) = given_back.group
+            && let Some(users) = shared.groups.get_mut(&group)
+        {
+            *users = users.saturating_sub(1);
+            if *users == 0 {
+                shared.groups.remove(&group);
+                // Fails only when the interface is gone, and with it the membership.
+                let _ = shared.socket.get_ref().leave(group);
+            }
+        }
+        shared.users = shared.users.saturating_sub(1);
+        if shared.users == 0
+            && let Some(shared) = self.open.remove(&given_back.key)
+        {
+            self.new
+                .retain(|socket| socket.get_ref().key() != given_back.key);
+            if let Some(reader) = shared.reader {
+                reader.abort();
+            }
+        }
+    }
+
+    pub(super) fn socket(&self, key: &SocketKey) -> Option<&AdvertSocket> {
+        self.open.get(key).map(|shared| shared.socket.get_ref())
+    }
+
+    /// Sockets that need a reader.
+    pub(super) fn take_new(&mut self) -> Vec<Rc<AsyncFd<AdvertSocket>>> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Notes who reads from a socket; ends at once if the socket has been closed since.
+    pub(super) fn set_reader(&mut self, key: &SocketKey, reader: JoinHandle<()>) {
+        match self.open.get_mut(key) {
+            Some(shared) => shared.reader = Some(reader),
+            None => reader.abort(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The engine's thread: one runtime, a task for the timer, one for the kernel's notices, one per socket, and the
+//! commands.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+
+use super::Command;
+use super::core::{Core, Publication, encode_buffer};
+use super::reconcile::Restorer;
+use super::sockets::Sockets;
+use super::timer::{Clock, Timer};
+use crate::announce::Announcer;
+use crate::error::StartError;
+use crate::event::EventSender;
+use crate::instance::Configuration;
+use crate::kernel::AddressTable;
+use crate::kernel::links::Picture;
+use crate::kernel::netlink::Netlink;
+use crate::kernel::notify::NoticeSocket;
+use crate::settings::Settings;
+use crate::snapshot::Snapshot;
+use crate::sys;
+use crate::wire::{AdvertSocket, LARGEST_DATAGRAM};
+
+type Shared = Rc<RefCell<Core>>;
+
+/// Packets read from one socket before the timers are looked at again.
+const BURST: usize = 64;
+
+pub(super) fn run(
+    settings: Settings,
+    configuration: Configuration,
+    events: EventSender,
+    commands: mpsc::Receiver<Command>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    ready: &SyncSender<Result<(), StartError>>,
+) {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .build_local(LocalOptions::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            // Nobody listens only if the caller is gone, and then nobody minds.
+            let _ = ready.send(Err(StartError::Thread {
+                doing: "making a runtime",
+                source,
+            }));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        match start(settings, configuration, events, snapshots) {
+            Ok((shared, notices)) => {
+                let _ = ready.send(Ok(()));
+                serve(&shared, notices, commands).await;
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+            }
+        }
+    });
+}
+
+fn start(
+    settings: Settings,
+    configuration: Configuration,
+    events: EventSender,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+) -> Result<(Shared, AsyncFd<NoticeSocket>), StartError> {
+    let clock = Clock::new();
+    // Listening begins before the tables are read, so that no change falls between the two.
+    let notices = NoticeSocket::open().map_err(netlink("subscribing to changes"))?;
+    let notices = sys::watch(notices).map_err(thread("watching netlink"))?;
+    let mut table = Netlink::open(settings.address_mark).map_err(netlink("opening a socket"))?;
+    let links = table.links().map_err(netlink("reading the interfaces"))?;
+    let addresses = table
+        .addresses()
+        .map_err(netlink("reading the addresses"))?;
+    let announcer = Announcer::open().map_err(privileged("opening a packet socket"))?;
+    let timer = Timer::new().map_err(thread("making a timer"))?;
+    let timer = sys::watch(timer).map_err(thread("watching the timer"))?;
+    let now = clock.now();
+    let mut core = Core {
+        clock,
+        table: Box::new(table),
+        picture: Picture::new(links, addresses),
+        sockets: Sockets::new(settings.receive_buffer),
+        announcer,
+        timer: Rc::new(timer),
+        events,
+        instances: BTreeMap::new(),
+        names: BTreeMap::new(),
+        next_id: 0,
+        routes: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        trackers: BTreeMap::new(),
+        applied: BTreeMap::new(),
+        virtual_keys: BTreeSet::new(),
+        whole: false,
+        leftovers: BTreeSet::new(),
+        restorer: Restorer::default(),
+        touched: VecDeque::new(),
+        deadlines: BTreeSet::new(),
+        armed: None,
+        wall_clock_due: None,
+        publication: Publication {
+            sender: snapshots,
+            last: now,
+            due: None,
+        },
+        ignored: BTreeMap::new(),
+        buffer: encode_buffer(),
+        settings,
+    };
+    core.schedule();
+    core.find_leftovers();
+    core.replace(configuration)?;
+    core.settle();
+    core.publish(false);
+    Ok((Rc::new(RefCell::new(core)), notices))
+}
+
+impl Core {
+    /// Real-time scheduling and locked memory are wishes: without them the engine runs all the same.
+    fn schedule(&self) {
+        if let Some(priority) = self.settings.realtime_priority
+            && let Err(error) = sys::schedule_realtime(priority)
+        {
+            self.warn(
+                None,
+                format!("cannot get real-time priority {priority}, give CAP_SYS_NICE: {error}"),
+            );
+        }
+        if self.settings.lock_memory
+            && let Err(error) = sys::lock_memory()
+        {
+            self.warn(
+                None,
+                format!("cannot lock memory, give CAP_IPC_LOCK: {error}"),
+            );
+        }
+    }
+}
+
+fn thread(doing: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::Thread { doing, source }
+}
+
+fn netlink(doing: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied => StartError::Privilege { doing },
+        _ => StartError::Netlink { doing, source },
+    }
+}
+
+fn privileged(doing: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied => StartError::Privilege { doing },
+        _ => StartError::Thread { doing, source },
+    }
+}
+
+/// Does something to the core, then all that follows from it.
+fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
+    let mut core = shared.borrow_mut();
+    let result = step(&mut core);
+    core.settle();
+    for socket in core.sockets.take_new() {
+        let key = socket.get_ref().key();
+        let reader = tokio::task::spawn_local(read_adverts(Rc::clone(shared), socket));
+        core.sockets.set_reader(&key, reader);
+    }
+    result
+}
+
+async fn serve(
+    shared: &Shared,
+    notices: AsyncFd<NoticeSocket>,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    enter(shared, |_| ());
+    let timer = Rc::clone(&shared.borrow().timer);
+    let mut tasks = vec![
+        tokio::task::spawn_local(keep_time(Rc::clone(shared), timer)),
+        tokio::task::spawn_local(read_notices(Rc::clone(shared), notices)),
+    ];
+    let done = loop {
+        match commands.recv().await {
+            Some(Command::Replace(configuration, answer)) => {
+                let result = enter(shared, |core| {
+                    let result = core.replace(*configuration);
+                    core.settle();
+                    core.publish(false);
+                    result
+                });
+                // The caller may have stopped waiting.
+                let _ = answer.send(result);
+            }
+            Some(Command::TrackerResult(name, state)) => enter(shared, |core| {
+                let now = core.clock.now();
+                core.on_tracker(&name, state, now);
+            }),
+            Some(Command::Shutdown(done)) => break Some(done),
+            Some(Command::Abort) => return,
+            None => break None,
+        }
+    };
+    for task in tasks.drain(..) {
+        task.abort();
+    }
+    shared.borrow_mut().shut_down();
+    if let Some(done) = done {
+        let _ = done.send(());
+    }
+}
+
+async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
+    loop {
+        let Ok(mut guard) = timer.readable().await else {
+            return;
+        };
+        let fired = timer.get_ref().acknowledge();
+        guard.clear_ready();
+        drop(guard);
+        if fired.is_ok() {
+            enter(&shared, |core| {
+                let now = core.clock.now();
+                core.on_timer(now);
+            });
+        }
+    }
+}
+
+async fn read_notices(shared: Shared, socket: AsyncFd<NoticeSocket>) {
+    loop {
+        let Ok(mut guard) = socket.readable().await else {
+            return;
+        };
+        match socket.get_ref().read() {
+            Ok((notices, more)) => {
+                if !more {
+                    guard.clear_ready();
+                }
+                enter(&shared, |core| core.on_notices(&notices));
+            }
+            Err(error) => {
+                guard.clear_ready();
+                shared
+                    .borrow()
+                    .warn(None, format!("cannot read the kernel's notices: {error}"));
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn read_adverts(shared: Shared, socket: Rc<AsyncFd<AdvertSocket>>) {
+    let key = socket.get_ref().key();
+    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    loop {
+        let Ok(mut guard) = socket.readable().await else {
+            return;
+        };
+        enter(&shared, |core| {
+            let now = core.clock.now();
+            for _ in 0..BURST {
+                let read = socket
+                    .get_ref()
+                    .receive(&mut buffer, |received| core.on_packet(key, received, now));
+                match read {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        // Errors of the link, such as its going down, are told by netlink; the next packet wakes us.
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            guard.clear_ready();
+                        }
+                        break;
+                    }
+                }
+            }
+        });
+        tokio::task::yield_now().await;
+    }
+}

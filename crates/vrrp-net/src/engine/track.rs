@@ -1,0 +1,241 @@
+//! What the machine's state does to an instance: interfaces, source address, trackers.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use vrrp_proto::auth::Authentication;
+use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::{
+    Event as RouterEvent, Fault, Instant, PROTOCOL_AH, PROTOCOL_VRRP, Priority, Transport,
+};
+
+use super::core::Core;
+use super::instance::{Instance, InstanceId};
+use super::sockets::Attachment;
+use crate::event::Event;
+use crate::kernel::{AddressKey, primary_source};
+use crate::wire::SocketKey;
+
+/// How a tracked interface is called among the trackers of an instance; keeps it apart from a script of that name.
+pub(super) const INTERFACE_PREFIX: &str = "interface ";
+
+impl Core {
+    pub(super) fn refresh_all(&mut self) {
+        self.note_virtual_keys();
+        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
+        let now = self.clock.now();
+        for id in ids {
+            self.refresh(id, now);
+        }
+    }
+
+    pub(super) fn note_virtual_keys(&mut self) {
+        self.virtual_keys = self
+            .instances
+            .values()
+            .flat_map(|instance| instance.keys(&self.picture))
+            .collect();
+    }
+
+    /// Compares what an instance needs with what there is, and tells its router what changed.
+    pub(super) fn refresh(&mut self, id: InstanceId, now: Instant) {
+        let mut faults = self.attach(id);
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        self.interface_faults(instance, &mut faults);
+        let source = self.source_of(instance);
+        let states = self.interface_states(instance);
+
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        for (name, state) in states {
+            instance.tracking.set(&name, state);
+        }
+        let effective = instance.tracking.effective();
+        for name in &effective.faults {
+            faults.insert(match name.strip_prefix(INTERFACE_PREFIX) {
+                Some(interface) => Fault::InterfaceDown(interface.to_owned()),
+                None => Fault::Tracker(name.clone()),
+            });
+        }
+        if !effective.pending.is_empty() {
+            faults.insert(Fault::TrackersPending);
+        }
+
+        for fault in faults.difference(&instance.raised) {
+            instance
+                .router
+                .handle_event(now, RouterEvent::FaultRaised(fault.clone()));
+        }
+        if source != instance.source {
+            instance.source = source;
+            instance
+                .router
+                .handle_event(now, RouterEvent::SourceChanged(source));
+        }
+        let priority = effective.priority;
+        let arithmetic = effective.to_string();
+        let before = std::mem::replace(&mut instance.tracked_priority, priority.value());
+        let told = std::mem::replace(&mut instance.priority_told, true);
+        if !priority.is_owner() && (before != priority.value() || !told) {
+            instance
+                .router
+                .handle_event(now, RouterEvent::TrackedPriority(priority));
+        }
+        if before != priority.value() {
+            self.events.send(Event::PriorityChanged {
+                instance: Arc::clone(&instance.name),
+                from: before,
+                to: priority.value(),
+                arithmetic: arithmetic.clone(),
+            });
+        }
+        for fault in instance.raised.difference(&faults) {
+            instance
+                .router
+                .handle_event(now, RouterEvent::FaultCleared(fault.clone()));
+        }
+        if faults != instance.raised || arithmetic != instance.arithmetic {
+            instance.raised = faults;
+            instance.arithmetic = arithmetic;
+            self.changed(now);
+        }
+        self.touched.push_back(id);
+    }
+
+    /// Gives the instance the sockets that fit its interface as it is now.
+    fn attach(&mut self, id: InstanceId) -> BTreeSet<Fault> {
+        let mut faults = BTreeSet::new();
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return faults;
+        };
+        let link = self.picture.by_name(&instance.interface);
+        let wanted = link.map(|link| attachment_of(instance, link.index));
+        if wanted == instance.attachment {
+            return faults;
+        }
+        if let Some(old) = instance.attachment.take() {
+            self.sockets.leave(old);
+            self.routes.remove(&(
+                old.key.index,
+                old.key.ipv6,
+                instance.config.router.vrid.value(),
+            ));
+        }
+        if let Some(wanted) = wanted {
+            match self.sockets.join(wanted, &instance.interface) {
+                Ok(()) => {
+                    instance.attachment = Some(wanted);
+                    let vrid = instance.config.router.vrid.value();
+                    self.routes
+                        .insert((wanted.key.index, wanted.key.ipv6, vrid), id);
+                }
+                Err(error) => {
+                    let why = format!("cannot use {} for adverts: {error}", instance.interface);
+                    faults.insert(Fault::Other(why));
+                }
+            }
+        }
+        faults
+    }
+
+    fn interface_faults(&self, instance: &Instance, faults: &mut BTreeSet<Fault>) {
+        let up = |name: &str| self.picture.by_name(name).is_some_and(|link| link.up);
+        let there = self.picture.by_name(&instance.interface).is_some();
+        if !there || (!instance.config.ignore_own_interface && !up(&instance.interface)) {
+            faults.insert(Fault::InterfaceDown(instance.interface.to_string()));
+        }
+        for address in instance
+            .config
+            .all_addresses()
+            .filter(|address| address.restore)
+        {
+            if let Some(device) = address
+                .device
+                .as_deref()
+                .filter(|device| **device != *instance.interface && !up(device))
+            {
+                faults.insert(Fault::InterfaceDown(device.to_owned()));
+            }
+        }
+    }
+
+    fn source_of(&self, instance: &Instance) -> Option<IpAddr> {
+        if let Some(configured) = instance.config.router.source {
+            let there = !instance.config.track_source || self.picture.has_address(configured);
+            return there.then_some(configured);
+        }
+        let index = self.picture.by_name(&instance.interface)?.index;
+        let find = |is_virtual: &dyn Fn(&AddressKey) -> bool| {
+            primary_source(
+                self.picture.addresses(),
+                index,
+                instance.is_ipv6(),
+                is_virtual,
+            )
+        };
+        // An owner's virtual address may be the only address it has.
+        let owner = instance.config.router.priority == Priority::OWNER;
+        find(&|key| self.virtual_keys.contains(key))
+            .or_else(|| if owner { find(&|_| false) } else { None })
+    }
+
+    fn interface_states(&self, instance: &Instance) -> Vec<(String, TrackerState)> {
+        let names = instance.tracking.trackers().filter_map(|(tracker, _)| {
+            let interface = tracker.name.strip_prefix(INTERFACE_PREFIX)?;
+            let up = self.picture.by_name(interface).is_some_and(|link| link.up);
+            Some((
+                tracker.name.clone(),
+                if up {
+                    TrackerState::Up
+                } else {
+                    TrackerState::Down
+                },
+            ))
+        });
+        names.collect()
+    }
+
+    /// Takes over the result of a tracker.
+    pub(super) fn on_tracker(&mut self, name: &str, state: TrackerState, now: Instant) {
+        let Some(known) = self.trackers.get_mut(name) else {
+            return;
+        };
+        if *known == state {
+            return;
+        }
+        *known = state;
+        let mut users = Vec::new();
+        for (id, instance) in &mut self.instances {
+            if instance.tracking.set(name, state) {
+                users.push(*id);
+            }
+        }
+        for id in users {
+            self.refresh(id, now);
+        }
+    }
+}
+
+fn attachment_of(instance: &Instance, index: u32) -> Attachment {
+    let router = &instance.config.router;
+    let protocol = match router.authentication {
+        Authentication::Header(_) => PROTOCOL_AH,
+        _ => PROTOCOL_VRRP,
+    };
+    let group = match &router.transport {
+        Transport::Multicast(group) => Some(*group),
+        Transport::Unicast { .. } => None,
+    };
+    Attachment {
+        key: SocketKey {
+            index,
+            ipv6: instance.is_ipv6(),
+            protocol,
+        },
+        group,
+    }
+}

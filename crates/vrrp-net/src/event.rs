@@ -1,0 +1,337 @@
+//! What the engine tells: transitions with their reasons, addresses, warnings.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use crate::State;
+
+/// Something that happened, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An instance changed its state. The addresses follow as events of their own.
+    Transition {
+        /// Its name.
+        instance: Arc<str>,
+        /// The state left.
+        from: State,
+        /// The state entered.
+        to: State,
+        /// Effective priority at that moment, 0–255.
+        priority: u8,
+        /// Why.
+        reason: Reason,
+        /// When, on the monotonic clock.
+        at: Instant,
+    },
+    /// A synchronisation group changed its state.
+    GroupTransition {
+        /// Its name.
+        group: Arc<str>,
+        /// The state left.
+        from: State,
+        /// The state entered.
+        to: State,
+        /// When, on the monotonic clock.
+        at: Instant,
+    },
+    /// The effective priority of an instance changed without a transition.
+    PriorityChanged {
+        /// Its name.
+        instance: Arc<str>,
+        /// Before, 0–255.
+        from: u8,
+        /// Now, 0–255.
+        to: u8,
+        /// The sum that gives it, such as `100 - 20 (chk_nginx down) = 80`.
+        arithmetic: String,
+    },
+    /// A virtual address was put on an interface.
+    AddressAdded {
+        /// The instance it belongs to.
+        instance: Arc<str>,
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_length: u8,
+        /// The interface.
+        interface: Arc<str>,
+    },
+    /// A virtual address was taken off an interface.
+    AddressRemoved {
+        /// The instance it belonged to; `None` for what an earlier run left behind.
+        instance: Option<Arc<str>>,
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_length: u8,
+        /// The interface.
+        interface: Arc<str>,
+    },
+    /// Somebody else removed a virtual address while its instance was master; it is back.
+    AddressRestored {
+        /// The instance it belongs to.
+        instance: Arc<str>,
+        /// The address.
+        address: IpAddr,
+        /// The interface.
+        interface: Arc<str>,
+    },
+    /// Packets were dropped. One event stands for all with one reason since the last such event.
+    PacketIgnored {
+        /// The instance, if the packet came as far as one.
+        instance: Option<Arc<str>>,
+        /// The interface it came in on.
+        interface: Arc<str>,
+        /// Why, such as `checksum is 0x1234, expected 0x4321`.
+        reason: String,
+        /// The sender of the last one.
+        source: IpAddr,
+        /// How many since the last such event.
+        count: u64,
+    },
+    /// Another router claims to be master while this one is.
+    Contested {
+        /// The instance.
+        instance: Arc<str>,
+        /// The other one's address.
+        by: IpAddr,
+        /// Its priority, 0–255.
+        priority: u8,
+    },
+    /// Something an operator should know; the text says what to do.
+    Warning {
+        /// The instance concerned, if one is.
+        instance: Option<Arc<str>>,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transition {
+                instance,
+                from,
+                to,
+                priority,
+                reason,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{instance}: {from} -> {to} at priority {priority}: {reason}"
+                )
+            }
+            Self::GroupTransition {
+                group, from, to, ..
+            } => write!(f, "group {group}: {from} -> {to}"),
+            Self::PriorityChanged {
+                instance,
+                from,
+                to,
+                arithmetic,
+            } => {
+                write!(f, "{instance}: priority {from} -> {to} ({arithmetic})")
+            }
+            Self::AddressAdded {
+                instance,
+                address,
+                prefix_length,
+                interface,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {address}/{prefix_length} added to {interface}"
+                )
+            }
+            Self::AddressRemoved {
+                instance,
+                address,
+                prefix_length,
+                interface,
+            } => {
+                let owner = instance.as_deref().unwrap_or("left over");
+                write!(
+                    f,
+                    "{owner}: {address}/{prefix_length} removed from {interface}"
+                )
+            }
+            Self::AddressRestored {
+                instance,
+                address,
+                interface,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {address} had been removed from {interface} by somebody else, it is back"
+                )
+            }
+            Self::PacketIgnored {
+                instance,
+                interface,
+                reason,
+                source,
+                count,
+            } => {
+                if let Some(instance) = instance {
+                    write!(f, "{instance}: ")?;
+                }
+                write!(
+                    f,
+                    "ignored {count} packet(s) on {interface}, the last from {source}: {reason}"
+                )
+            }
+            Self::Contested {
+                instance,
+                by,
+                priority,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {by} also claims to be master, with priority {priority}"
+                )
+            }
+            Self::Warning {
+                instance: Some(instance),
+                message,
+            } => write!(f, "{instance}: {message}"),
+            Self::Warning {
+                instance: None,
+                message,
+            } => f.write_str(message),
+        }
+    }
+}
+
+/// Why an instance is in its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    cause: vrrp_proto::Reason,
+    text: Arc<str>,
+}
+
+impl Reason {
+    pub(crate) fn new(cause: vrrp_proto::Reason, interface: &str) -> Self {
+        let text = match &cause {
+            vrrp_proto::Reason::Fault(fault) => fault_text(fault, interface),
+            other => other.to_string(),
+        };
+        Self {
+            cause,
+            text: Arc::from(text),
+        }
+    }
+
+    /// The reason as data.
+    #[must_use]
+    pub const fn cause(&self) -> &vrrp_proto::Reason {
+        &self.cause
+    }
+
+    /// The reason in words, such as `no source address on eth0`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A fault in words, with the name of the interface where that helps.
+pub(crate) fn fault_text(fault: &vrrp_proto::Fault, interface: &str) -> String {
+    match fault {
+        vrrp_proto::Fault::NoSourceAddress => format!("no source address on {interface}"),
+        other => other.to_string(),
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Receiving end of the events. The engine never waits for it: what does not fit is dropped and counted.
+#[derive(Debug)]
+pub struct Events {
+    receiver: mpsc::Receiver<Event>,
+    missed: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// Waits for the next event; `None` when the engine has ended. Dropping the future loses nothing.
+    pub async fn recv(&mut self) -> Option<Event> {
+        self.receiver.recv().await
+    }
+
+    /// The next event if there is one now.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Waits for the next event on a thread that runs no async code; `None` when the engine has ended.
+    ///
+    /// # Panics
+    /// When called from inside an async runtime.
+    pub fn recv_blocking(&mut self) -> Option<Event> {
+        self.receiver.blocking_recv()
+    }
+
+    /// How many events were dropped because nobody took them in time.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
+    }
+}
+
+/// Sending end; never waits.
+#[derive(Debug, Clone)]
+pub(crate) struct EventSender {
+    sender: mpsc::Sender<Event>,
+    missed: Arc<AtomicU64>,
+}
+
+impl EventSender {
+    pub(crate) fn send(&self, event: Event) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.sender.try_send(event) {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+pub(crate) fn channel(capacity: usize) -> (EventSender, Events) {
+    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    let missed = Arc::new(AtomicU64::new(0));
+    (
+        EventSender {
+            sender,
+            missed: Arc::clone(&missed),
+        },
+        Events { receiver, missed },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_channel_drops_and_counts() {
+        let (sender, mut events) = channel(2);
+        for number in 0..5 {
+            sender.send(Event::Warning {
+                instance: None,
+                message: number.to_string(),
+            });
+        }
+        assert_eq!(events.missed(), 3);
+        assert_eq!(events.try_recv().unwrap().to_string(), "0");
+        assert_eq!(events.try_recv().unwrap().to_string(), "1");
+        assert_eq!(events.try_recv(), None);
+    }
+}

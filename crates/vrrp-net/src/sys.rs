@@ -1,0 +1,61 @@
+//! The calls that no safe wrapper in our dependencies offers.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A type that owns its descriptor: `as_raw_fd` gives the same open descriptor as long as the value lives.
+pub(crate) trait OwnsDescriptor: AsRawFd {}
+
+/// Waits for `inner` to become readable, from inside the runtime.
+pub(crate) fn watch<T: OwnsDescriptor>(inner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: `OwnsDescriptor` promises that the descriptor stays open and the same while `inner` lives, and nothing
+    // hands out `&mut T` of a watched value.
+    Ok(unsafe { AsyncFd::register_with_interest(inner, Interest::READABLE)? })
+}
+
+/// Gives the calling thread the real-time scheduler `SCHED_RR` with `priority` (1–99), and not its children.
+pub(crate) fn schedule_realtime(priority: u8) -> io::Result<()> {
+    let parameters = libc::sched_param {
+        sched_priority: libc::c_int::from(priority.clamp(1, 99)),
+    };
+    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: 0 names the calling thread; the parameters live through the call, which only reads them.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Keeps all present and future pages of the process in memory.
+pub(crate) fn lock_memory() -> io::Result<()> {
+    // SAFETY: takes flags only and touches no memory of ours.
+    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The address of an interface for frames that bring their own Ethernet header (`sockaddr_ll`).
+pub(crate) fn link_address(index: u32) -> io::Result<socket2::SockAddr> {
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `sockaddr_storage` is at least as large and as aligned as `sockaddr_ll`, and is zeroed; the length
+    // told is that of the structure written.
+    let ((), address) = unsafe {
+        socket2::SockAddr::try_init(|storage, length| {
+            let address = storage.cast::<libc::sockaddr_ll>();
+            (*address).sll_family = libc::AF_PACKET as libc::sa_family_t;
+            (*address).sll_ifindex = index;
+            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+            Ok(())
+        })?
+    };
+    Ok(address)
+}

@@ -1,0 +1,174 @@
+//! Beside the distribution's keepalived, each side in turn as master.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test stops where it fails"
+)]
+
+mod support;
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use support::{Node, Process, eventually, one, pair, run};
+use vrrp_net::vrrp_proto::auth::{Authentication, Password};
+use vrrp_net::vrrp_proto::{
+    Config, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
+};
+use vrrp_net::{InstanceConfig, Settings, State, VirtualAddress};
+
+/// Starts keepalived in a namespace, with all its files in a directory of the test.
+fn keepalived(node: &Node, directory: &tempfile::TempDir, instance: &str) -> Option<Process> {
+    if Command::new("keepalived")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: keepalived is not installed");
+        return None;
+    }
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(
+        path("keepalived.conf"),
+        format!("global_defs {{\n router_id peer\n}}\n{instance}\n"),
+    )
+    .unwrap();
+    let mut command = Command::new("keepalived");
+    command.args(["--vrrp", "--dont-fork", "--log-console"]);
+    command.arg("--use-file").arg(path("keepalived.conf"));
+    command.arg("--pid").arg(path("main.pid"));
+    command.arg("--vrrp_pid").arg(path("vrrp.pid"));
+    Some(node.spawn(command))
+}
+
+fn peer_configuration(priority: u8, extra: &str) -> String {
+    format!(
+        "vrrp_instance VI {{\n interface eth0\n virtual_router_id 51\n priority {priority}\n {extra}\n \
+         virtual_ipaddress {{\n 10.9.0.100\n }}\n}}"
+    )
+}
+
+fn version_2(priority: u8, authentication: Authentication) -> InstanceConfig {
+    let mut router = Config::new(Vrid::new(51).unwrap(), Family::V4);
+    router.priority = Priority::new(priority);
+    router.authentication = authentication;
+    let mut instance = InstanceConfig::new("VI", "eth0", router);
+    instance
+        .addresses
+        .push(VirtualAddress::new("10.9.0.100".parse().unwrap()));
+    instance
+}
+
+fn version_3(priority: u8) -> InstanceConfig {
+    let mut instance = version_2(priority, Authentication::None);
+    instance.router.version = Version::V3;
+    instance.router.interval = Interval::from_centiseconds(10).unwrap();
+    instance
+}
+
+/// keepalived is master first; it resigns, comes back as backup, and takes over when we crash.
+fn both_roles(ours: InstanceConfig, peer: &str) {
+    let Some((a, b)) = pair() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let Some(mut process) = keepalived(&b, &directory, &peer_configuration(200, peer)) else {
+        return;
+    };
+    eventually(|| b.holds("10.9.0.100"));
+    run(async {
+        let mut ours = {
+            let mut ours = ours;
+            ours.router.preemption = Preemption::Always;
+            a.start(Settings::default(), one(ours))
+        };
+        ours.wait_state("VI", State::Backup).await;
+        let mut snapshots = ours.engine.snapshots();
+        let heard = snapshots.wait_for(|snapshot| {
+            let status = &snapshot.instances["VI"];
+            status.counters.adverts_received >= 2
+                && status.master.is_some_and(|master| master.priority == 200)
+        });
+        let snapshot = tokio::time::timeout(support::PATIENCE, heard)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            snapshot.instances["VI"].counters.ignored.is_empty(),
+            "{snapshot:?}"
+        );
+        assert_eq!(snapshot.instances["VI"].state, State::Backup);
+
+        process.signal(Signal::SIGTERM);
+        let event = ours.wait_state("VI", State::Master).await;
+        assert!(
+            event
+                .to_string()
+                .contains("priority 0 advert from 10.9.0.2"),
+            "{event}"
+        );
+        process.wait();
+        eventually(|| a.holds("10.9.0.100"));
+
+        // Lower than ours now: it stays backup as long as it understands our adverts.
+        let Some(_process) = keepalived(&b, &directory, &peer_configuration(50, peer)) else {
+            return;
+        };
+        let sent = ours.engine.snapshots().latest().instances["VI"]
+            .counters
+            .adverts_sent;
+        let mut snapshots = ours.engine.snapshots();
+        let going_on = snapshots
+            .wait_for(|snapshot| snapshot.instances["VI"].counters.adverts_sent >= sent + 5);
+        tokio::time::timeout(support::PATIENCE, going_on)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!b.holds("10.9.0.100"), "two masters");
+        assert_eq!(
+            ours.engine.snapshots().latest().instances["VI"].state,
+            State::Master
+        );
+        ours.engine.abort();
+        eventually(|| b.holds("10.9.0.100"));
+    });
+}
+
+#[test]
+fn version_2_with_a_password() {
+    let password = Authentication::Password(Password::new(b"secret"));
+    both_roles(
+        version_2(100, password),
+        "authentication {\n auth_type PASS\n auth_pass secret\n }",
+    );
+}
+
+#[test]
+fn version_2_with_an_authentication_header() {
+    let password = Authentication::Header(Password::new(b"secret"));
+    both_roles(
+        version_2(100, password),
+        "authentication {\n auth_type AH\n auth_pass secret\n }",
+    );
+}
+
+#[test]
+fn version_3_every_100_milliseconds() {
+    both_roles(version_3(100), "version 3\n advert_int 0.1");
+}
+
+#[test]
+fn version_3_to_peers_one_by_one() {
+    let mut ours = version_3(100);
+    let peers = vec![Peer::new("10.9.0.2".parse().unwrap())];
+    ours.router.transport = Transport::Unicast {
+        peers,
+        check_source: true,
+    };
+    both_roles(
+        ours,
+        "version 3\n advert_int 0.1\n unicast_peer {\n 10.9.0.1\n }",
+    );
+}

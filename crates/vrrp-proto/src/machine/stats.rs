@@ -1,0 +1,88 @@
+//! Counters of a virtual router.
+
+use super::reason::DropReason;
+
+/// Counters since the router was made; they only grow (RFC 9568 and keepalived's MIB name most).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Adverts that passed all checks.
+    pub adverts_received: u64,
+    /// Adverts sent, each counted once however many peers get a copy.
+    pub adverts_sent: u64,
+    /// Adverts with priority 0 among those received.
+    pub resignations_received: u64,
+    /// Adverts with priority 0 among those sent.
+    pub resignations_sent: u64,
+    /// Times it became master.
+    pub became_master: u64,
+    /// Times it stopped being master.
+    pub left_master: u64,
+    /// Adverts that listed other addresses than ours.
+    pub address_list_mismatches: u64,
+    /// Version 3 adverts with another interval than ours.
+    pub interval_differences: u64,
+    /// Adverts of a lower priority heard as master.
+    pub lower_priority_received: u64,
+    /// Times the router woke later than its master-down interval.
+    pub overslept: u64,
+    dropped: DropCounters,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct DropCounters([u64; DropReason::ALL.len()]);
+
+impl Default for DropCounters {
+    fn default() -> Self {
+        Self([0; DropReason::ALL.len()])
+    }
+}
+
+impl Stats {
+    /// Packets dropped for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped.0.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Every reason with its counter.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL
+            .iter()
+            .copied()
+            .zip(self.dropped.0.iter().copied())
+    }
+
+    /// Packets dropped for any reason.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.0.iter().sum()
+    }
+
+    pub(super) fn count_drop(&mut self, reason: DropReason) {
+        if let Some(counter) = self.dropped.0.get_mut(reason as usize) {
+            *counter += 1;
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Stats {
+    /// The counters by name; `dropped` is a map of the reasons that occurred.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Stats", 11)?;
+        fields.serialize_field("adverts_received", &self.adverts_received)?;
+        fields.serialize_field("adverts_sent", &self.adverts_sent)?;
+        fields.serialize_field("resignations_received", &self.resignations_received)?;
+        fields.serialize_field("resignations_sent", &self.resignations_sent)?;
+        fields.serialize_field("became_master", &self.became_master)?;
+        fields.serialize_field("left_master", &self.left_master)?;
+        fields.serialize_field("address_list_mismatches", &self.address_list_mismatches)?;
+        fields.serialize_field("interval_differences", &self.interval_differences)?;
+        fields.serialize_field("lower_priority_received", &self.lower_priority_received)?;
+        fields.serialize_field("overslept", &self.overslept)?;
+        let dropped: alloc::collections::BTreeMap<DropReason, u64> =
+            self.drops().filter(|(_, count)| *count > 0).collect();
+        fields.serialize_field("dropped", &dropped)?;
+        fields.end()
+    }
+}
