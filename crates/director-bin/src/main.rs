@@ -1,2 +1,19 @@
-//! The load-balancing director for Linux.
-fn main() {}
+//! The load-balancing director for Linux: VRRP, IPVS and health checks from one `keepalived.conf`.
+//!
+//! The command line is in [`cli`], the daemon in [`daemon`]; everything that decides without touching the system is in
+//! [`config`] (from the configuration model to what the engines take) and [`lvs`] (from verdicts to the wished table).
+
+mod cli;
+mod config;
+mod daemon;
+mod exit;
+mod kernel;
+mod log;
+mod lvs;
+mod output;
+mod script;
+mod state;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os())
+}

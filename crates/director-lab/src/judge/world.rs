@@ -42,6 +42,8 @@ struct NodeFacts {
 
 #[derive(Debug, Default)]
 struct ProcessFacts {
+    /// How often it was started.
+    lives: u64,
     pid: Option<u32>,
     ending: Option<Ending>,
     log: VecDeque<(Moment, String)>,
@@ -63,7 +65,9 @@ struct Outage {
 impl Outage {
     /// Takes in a request; a line for the timeline at the begin and at the end of an outage.
     fn take(&mut self, request: &Request) -> Option<String> {
-        let to = request.address.map_or_else(|| "the name".to_owned(), |a| a.to_string());
+        let to = request
+            .address
+            .map_or_else(|| "the name".to_owned(), |a| a.to_string());
         if request.by.is_none() {
             self.failed += 1;
             self.good_in_a_row = 0;
@@ -71,7 +75,9 @@ impl Outage {
             return (self.failed == 1)
                 .then(|| format!("request {} to {to} fails: {error}", request.sequence));
         }
-        let silence = self.last_good.map_or(Duration::ZERO, |last| request.finished.since(last));
+        let silence = self
+            .last_good
+            .map_or(Duration::ZERO, |last| request.finished.since(last));
         self.last_good = Some(request.finished);
         if self.failed == 0 {
             return None;
@@ -83,7 +89,10 @@ impl Outage {
         }
         let ended = std::mem::replace(
             self,
-            Self { last_good: self.last_good, ..Self::default() },
+            Self {
+                last_good: self.last_good,
+                ..Self::default()
+            },
         );
         Some(format!(
             "{to} answers steadily again; {} requests failed, longest silence {}",
@@ -98,41 +107,78 @@ impl World {
         let nodes = scenario
             .nodes
             .iter()
-            .map(|node| (node.name.clone(), NodeFacts { role: node.role, ..NodeFacts::default() }))
+            .map(|node| {
+                (
+                    node.name.clone(),
+                    NodeFacts {
+                        role: node.role,
+                        ..NodeFacts::default()
+                    },
+                )
+            })
             .collect();
-        Self { nodes, ..Self::default() }
+        Self {
+            nodes,
+            ..Self::default()
+        }
     }
 
     /// Takes in an event; what people want to read about it comes back.
     pub(crate) fn observe(&mut self, event: Event) -> Vec<Note> {
         let Event { at, what } = event;
-        let note = |node: &str, text: String| Note { node: node.to_owned(), text };
+        let note = |node: &str, text: String| Note {
+            node: node.to_owned(),
+            text,
+        };
         match what {
-            Happening::Address { node, fact, present } => {
+            Happening::Address {
+                node,
+                fact,
+                present,
+            } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
                 // An address that is announced again may have got another label.
                 facts.addresses.retain(|known| {
                     known.prefix != fact.prefix || known.interface != fact.interface
                 });
                 let text = if present {
-                    let label = fact.label.as_ref().map(|l| format!(" as {l}")).unwrap_or_default();
-                    format!("{} appears on {}{label}", fact.prefix.address, fact.interface)
+                    let label = fact
+                        .label
+                        .as_ref()
+                        .map(|l| format!(" as {l}"))
+                        .unwrap_or_default();
+                    format!(
+                        "{} appears on {}{label}",
+                        fact.prefix.address, fact.interface
+                    )
                 } else {
                     format!("{} leaves {}", fact.prefix.address, fact.interface)
                 };
-                let interesting = facts.role == Role::Director && !is_link_local(fact.prefix.address);
+                let interesting =
+                    facts.role == Role::Director && !is_link_local(fact.prefix.address);
                 if present {
                     facts.addresses.insert(fact);
                 }
-                if interesting { vec![note(&node, text)] } else { Vec::new() }
+                if interesting {
+                    vec![note(&node, text)]
+                } else {
+                    Vec::new()
+                }
             }
-            Happening::Link { node, interface, up } => {
+            Happening::Link {
+                node,
+                interface,
+                up,
+            } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
                 let before = facts.links.insert(interface.clone(), up);
                 if before.is_none_or(|was| was == up) {
                     return Vec::new();
                 }
-                vec![note(&node, format!("{interface} is {}", if up { "up" } else { "down" }))]
+                vec![note(
+                    &node,
+                    format!("{interface} is {}", if up { "up" } else { "down" }),
+                )]
             }
             Happening::Table { node, table } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
@@ -141,10 +187,14 @@ impl World {
                     None => table.changes_since(&Table::default()),
                 };
                 facts.table = Some(table);
-                changes.into_iter().map(|text| note(&node, format!("table: {text}"))).collect()
+                changes
+                    .into_iter()
+                    .map(|text| note(&node, format!("table: {text}")))
+                    .collect()
             }
             Happening::Started { process, pid } => {
                 let facts = self.processes.entry(process.clone()).or_default();
+                facts.lives += 1;
                 facts.pid = Some(pid);
                 facts.ending = None;
                 vec![note(&process.node, format!("{} starts", process.process))]
@@ -171,7 +221,11 @@ impl World {
                 self.traffic.push(request);
                 text.map(|text| note(&node, text)).into_iter().collect()
             }
-            Happening::File { node, path, content } => {
+            Happening::File {
+                node,
+                path,
+                content,
+            } => {
                 match content {
                     Some(content) => self.files.insert((node, path), content),
                     None => self.files.remove(&(node, path)),
@@ -190,7 +244,11 @@ impl World {
     }
 
     pub(crate) fn address(&self, node: &str, address: IpAddr) -> Option<&AddressFact> {
-        self.nodes.get(node)?.addresses.iter().find(|fact| fact.prefix.address == address)
+        self.nodes
+            .get(node)?
+            .addresses
+            .iter()
+            .find(|fact| fact.prefix.address == address)
     }
 
     /// The nodes that hold an address, apart from real servers, which hide theirs.
@@ -198,7 +256,12 @@ impl World {
         self.nodes
             .iter()
             .filter(|(_, facts)| facts.role != Role::RealServer)
-            .filter(|(_, facts)| facts.addresses.iter().any(|fact| fact.prefix.address == address))
+            .filter(|(_, facts)| {
+                facts
+                    .addresses
+                    .iter()
+                    .any(|fact| fact.prefix.address == address)
+            })
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -211,12 +274,19 @@ impl World {
         self.processes.get(process)?.pid
     }
 
+    /// How often a process was started.
+    pub(crate) fn lives(&self, process: &ProcessId) -> u64 {
+        self.processes.get(process).map_or(0, |facts| facts.lives)
+    }
+
     pub(crate) fn ending(&self, process: &ProcessId) -> Option<&Ending> {
         self.processes.get(process)?.ending.as_ref()
     }
 
     pub(crate) fn file(&self, node: &str, path: &str) -> Option<&str> {
-        self.files.get(&(node.to_owned(), path.to_owned())).map(String::as_str)
+        self.files
+            .get(&(node.to_owned(), path.to_owned()))
+            .map(String::as_str)
     }
 
     pub(crate) fn log_since(
@@ -238,7 +308,10 @@ impl World {
             .iter()
             .filter(|(process, _)| process.node == node)
             .flat_map(|(process, facts)| {
-                facts.log.iter().map(move |(at, text)| (*at, process, text.as_str()))
+                facts
+                    .log
+                    .iter()
+                    .map(move |(at, text)| (*at, process, text.as_str()))
             })
             .collect();
         lines.sort_by_key(|(at, ..)| *at);

@@ -1,0 +1,103 @@
+//! The command line.
+
+mod check;
+mod ipvs;
+mod plan;
+
+use crate::exit::Exit;
+use crate::{daemon, log, output};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the user typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "director",
+    version,
+    about = "The load-balancing director for Linux: VRRP, IPVS and health checks from one keepalived.conf",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the director in the foreground
+    Run(RunArguments),
+    /// Check configuration files; needs no privilege and changes nothing
+    Check(check::CheckArguments),
+    /// Show what a start or reload with a file would change in the kernel; changes nothing
+    Plan(plan::PlanArguments),
+    /// The kernel's IPVS table
+    Ipvs(ipvs::IpvsArguments),
+    /// Rehearse a cluster in network namespaces on this machine, with real IPVS
+    Lab(director_lab::cli::Args),
+}
+
+/// `director run`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RunArguments {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/keepalived/keepalived.conf"
+    )]
+    pub(crate) config: PathBuf,
+    /// Where the director keeps what it must know after a restart
+    #[arg(long, value_name = "DIR", default_value_os_t = default_state_dir())]
+    pub(crate) state_dir: PathBuf,
+    /// How log lines are written to standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log_format: log::LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or pairs such as `info,vrrp_net=debug`
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+}
+
+/// What systemd's `StateDirectory=` has made, or the usual place.
+fn default_state_dir() -> PathBuf {
+    std::env::var_os("STATE_DIRECTORY").map_or_else(|| "/var/lib/director".into(), PathBuf::from)
+}
+
+/// Parses the command line and runs what it asks for.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            drop(error.print());
+            return if error.use_stderr() {
+                Exit::Other
+            } else {
+                Exit::Success
+            }
+            .into();
+        }
+    };
+    match arguments.command {
+        Command::Run(arguments) => daemon::run(arguments).into(),
+        Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Plan(arguments) => plan::run(&arguments).into(),
+        Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
+        Command::Lab(arguments) => lab(arguments),
+    }
+}
+
+fn lab(arguments: director_lab::cli::Args) -> ExitCode {
+    match std::env::current_exe() {
+        Ok(executable) => {
+            director_lab::cli::run(arguments, &director_lab::Program::new(executable, ["lab"]))
+        }
+        Err(error) => {
+            output::print_error(format_args!(
+                "director: error: cannot find its own executable: {error}\n"
+            ));
+            Exit::Failure.into()
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From the configuration model to what the engines take. Decisions only: nothing here touches the system, except that
+//! script programs, users and certificate files are looked up.
+//!
+//! What the file asks for and this version cannot do is a diagnostic like those of the parser, with the place in the file:
+//! nothing is left out silently.
+
+mod checks;
+mod load;
+mod lvs;
+mod scripts;
+mod tls;
+mod unsupported;
+mod vrrp;
+
+pub(crate) use load::{Against, Loaded, load};
+
+use crate::daemon::HookTable;
+use crate::lvs::{CheckId, VirtualServer};
+use crate::script::TrackScript;
+use healthcheck::{Check, Policy, Probe};
+use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
+use scripts::Scripts;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The configuration asks for something that this version cannot do; the rest works.
+const UNSUPPORTED: Code = Code(901);
+/// A value cannot be used on this machine or by this program.
+const UNUSABLE: Code = Code(902);
+/// A script, user or file that the configuration names is missing.
+pub(crate) const MISSING: Code = Code(903);
+
+/// Everything the daemon runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// What the VRRP engine runs.
+    pub(crate) vrrp: vrrp_net::Configuration,
+    /// How it runs it.
+    pub(crate) vrrp_settings: vrrp_net::Settings,
+    /// Scripts whose results it is told.
+    pub(crate) track_scripts: Vec<TrackScript>,
+    /// The virtual servers.
+    pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Their checks.
+    pub(crate) checks: BTreeMap<CheckId, PlannedCheck>,
+    /// Virtual servers whose down notifications run at a stop (`omega`).
+    pub(crate) omega: BTreeSet<String>,
+    /// Notification scripts.
+    pub(crate) hooks: HookTable,
+    /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
+    pub(crate) notify_deleted: BTreeSet<String>,
+    /// Where each interface is named, to say so when it is missing.
+    pub(crate) interfaces: BTreeMap<String, Span>,
+}
+
+/// A check as the file asks for it.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedCheck {
+    probe: Arc<dyn Probe>,
+    policy: Policy,
+}
+
+impl PlannedCheck {
+    /// For the monitor.
+    pub(crate) fn check(&self) -> Check {
+        Check::shared(Arc::clone(&self.probe), self.policy.clone())
+    }
+
+    /// The same, counting as failed until its first success.
+    pub(crate) fn check_from_down(&self) -> Check {
+        Check::shared(
+            Arc::clone(&self.probe),
+            Policy {
+                alpha: true,
+                ..self.policy.clone()
+            },
+        )
+    }
+
+    /// True if the other one does exactly the same.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.check().same_as(&other.check())
+    }
+}
+
+/// Problems found on the way, as diagnostics.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    list: Vec<Diagnostic>,
+}
+
+impl Problems {
+    fn error(&mut self, code: Code, message: impl Into<String>, span: Span) {
+        self.list
+            .push(Diagnostic::new(code, Severity::Error, message, span));
+    }
+
+    fn warning(&mut self, code: Code, message: impl Into<String>, span: Span) {
+        self.list
+            .push(Diagnostic::new(code, Severity::Warning, message, span));
+    }
+}
+
+/// Makes the plan, and lists what stands in its way or is left out of it.
+pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
+    let mut problems = Problems::default();
+    let mut plan = Plan::default();
+    let scripts = Scripts::new(&config.global_defs);
+    unsupported::report(config, &mut problems);
+    vrrp::add(config, &mut plan, &scripts, &mut problems);
+    lvs::add(config, &mut plan, &scripts, &mut problems);
+    (plan, problems.list)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Scripts of the configuration: user, program, and whether they can run at all.
+
+use super::{MISSING, Problems};
+use crate::script::{Identity, Program, ProgramError, Security};
+use keepalived_conf::Span;
+use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
+
+/// Turns scripts into programs that can be started.
+pub(super) struct Scripts {
+    security: Security,
+    /// Who runs scripts for which nobody is named.
+    default: Option<Identity>,
+}
+
+impl Scripts {
+    pub(super) fn new(global: &GlobalDefs) -> Self {
+        let security = if *global.enable_script_security {
+            Security::On
+        } else {
+            Security::Off
+        };
+        // keepalived's rule: this user if there is one, else the daemon's own.
+        let default = Identity::look_up("keepalived_script", None).ok();
+        Self { security, default }
+    }
+
+    /// What `enable_script_security` asks for.
+    pub(super) const fn security(&self) -> Security {
+        self.security
+    }
+
+    /// The program of a script; `None` with a problem told if it cannot run.
+    pub(super) fn program(
+        &self,
+        script: &Script,
+        what: &str,
+        problems: &mut Problems,
+    ) -> Option<Program> {
+        let result = self.identity(script.user.as_ref()).and_then(|identity| {
+            let mut program = Program {
+                arguments: script.command.clone(),
+                identity,
+            };
+            program.resolve(self.security).map(|()| program)
+        });
+        self.report(result, what, *script.span, problems)
+    }
+
+    /// Who runs a script of that user.
+    pub(super) fn identity(
+        &self,
+        user: Option<&ScriptUser>,
+    ) -> Result<Option<Identity>, ProgramError> {
+        match user {
+            Some(user) => Identity::look_up(&user.user, user.group.as_deref()).map(Some),
+            None => Ok(self.default),
+        }
+    }
+
+    pub(super) fn report<T>(
+        &self,
+        result: Result<T, ProgramError>,
+        what: &str,
+        span: Span,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                problems.error(MISSING, format!("{what} cannot run: {error}"), span);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
+
+use super::scripts::Scripts;
+use super::{Plan, Problems, UNUSABLE};
+use crate::daemon::{HookTable, Trigger, group_object, instance_object};
+use crate::script::TrackScript;
+use keepalived_conf::model::{
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
+    Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
+    VrrpScript, VrrpVersion,
+};
+use std::time::Duration;
+use vrrp_net::{
+    AddressScope, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig, TrackerState,
+};
+use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
+use vrrp_proto::wire::ChecksumForm;
+use vrrp_proto::{
+    AddressCheck, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
+};
+
+pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
+    plan.vrrp_settings = settings(config);
+    for script in config.vrrp_script.iter().filter(|script| script.tracked) {
+        plan.track_scripts
+            .extend(track_script(script, scripts, problems));
+        let initial = TrackerState::Pending;
+        plan.vrrp.trackers.push(TrackerConfig {
+            name: script.name.value.clone(),
+            initial,
+        });
+    }
+    for instance in &config.vrrp_instance {
+        hooks(
+            &mut plan.hooks,
+            &instance_object(&instance.name),
+            &instance.notify,
+            scripts,
+            problems,
+        );
+        if *instance.notify_deleted {
+            plan.notify_deleted.insert(instance.name.value.clone());
+        }
+        for (interface, span) in interfaces(instance) {
+            plan.interfaces.entry(interface).or_insert(span);
+        }
+        plan.vrrp
+            .instances
+            .extend(self::instance(config, instance, problems));
+    }
+    for group in &config.vrrp_sync_group {
+        hooks(
+            &mut plan.hooks,
+            &group_object(&group.name),
+            &group.notify,
+            scripts,
+            problems,
+        );
+        let members = group
+            .group
+            .iter()
+            .map(|member| member.value.clone())
+            .collect();
+        plan.vrrp.groups.push(GroupConfig {
+            trackers: tracked(&group.track.track_script),
+            track_interfaces: tracked(&group.track.track_interface),
+            ..GroupConfig::new(group.name.value.clone(), members)
+        });
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let global = &config.global_defs;
+    let mut settings = Settings::default();
+    settings.realtime_priority = *global.vrrp_rt_priority;
+    settings.lock_memory = *global.vrrp_no_swap;
+    settings.late_interfaces = *global.dynamic_interfaces != DynamicInterfaces::No;
+    settings.reclaim_marked = true;
+    settings
+}
+
+fn instance(
+    config: &Config,
+    instance: &VrrpInstance,
+    problems: &mut Problems,
+) -> Option<InstanceConfig> {
+    let name = &instance.name.value;
+    let Some(interface) = instance.interface.value.clone() else {
+        problems.error(
+            UNUSABLE,
+            format!("instance {name} has no interface; add `interface NAME`"),
+            *instance.span,
+        );
+        return None;
+    };
+    // Without a number the parser has already reported an error.
+    let vrid = Vrid::new(*instance.virtual_router_id)?;
+    let family = match instance.family {
+        keepalived_conf::model::Family::Inet => Family::V4,
+        keepalived_conf::model::Family::Inet6 => Family::V6,
+    };
+    let mut router = vrrp_proto::Config::new(vrid, family);
+    router.version = match *instance.version {
+        VrrpVersion::V2 => Version::V2,
+        VrrpVersion::V3 => Version::V3,
+    };
+    router.priority = Priority::new(*instance.priority);
+    router.interval = Interval::nearest(router.version, *instance.advert_int);
+    router.source = instance.source_address();
+    router.transport = transport(config, instance, family);
+    router.preemption = preemption(instance);
+    router.down_timer_adverts = *instance.down_timer_adverts;
+    router.lower_priority_no_advert = *instance.lower_prio_no_advert;
+    router.higher_priority_send_advert = *instance.higher_prio_send_advert;
+    router.owner_ignore_adverts = *instance.owner_ignore_adverts;
+    if *instance.skip_check_adv_addr {
+        router.address_check = AddressCheck::SkipKnownMaster;
+    }
+    router.authentication = authentication(instance);
+    router.signing = instance
+        .auth_hmac
+        .as_ref()
+        .and_then(|hmac| signing(hmac, router.interval, problems));
+    router.checksum = match (*instance.old_unicast_checksum, *instance.v3_checksum_as_v2) {
+        (Some(OldUnicastChecksum::Always), _) => ChecksumForm::MulticastPseudoHeader,
+        (_, true) => ChecksumForm::Message,
+        _ => ChecksumForm::PseudoHeader,
+    };
+    router.follow_old_unicast_checksum =
+        *instance.old_unicast_checksum != Some(OldUnicastChecksum::Never);
+    router.hop_limit = instance
+        .unicast_ttl
+        .filter(|_| instance.is_unicast())
+        .unwrap_or(255);
+    router.announce.repeat = *instance.garp_master_repeat;
+    router.announce.delay = *instance.garp_master_delay;
+    router.announce.refresh = *instance.garp_master_refresh;
+    router.announce.refresh_repeat = *instance.garp_master_refresh_repeat;
+    router.announce.lower_priority_repeat = *instance.garp_lower_prio_repeat;
+    router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
+    let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
+        list.iter()
+            .map(|address| virtual_address(address, problems))
+            .collect()
+    };
+    Some(InstanceConfig {
+        addresses: addresses(&instance.virtual_ipaddress, problems),
+        excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
+        track_source: *instance.track_src_ip,
+        trackers: tracked(&instance.track.track_script),
+        track_interfaces: tracked(&instance.track.track_interface),
+        ignore_own_interface: *instance.dont_track_primary,
+        ..InstanceConfig::new(name.clone(), interface, router)
+    })
+}
+
+fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {
+    if instance.is_unicast() {
+        let peer = |peer: &keepalived_conf::model::UnicastPeer| Peer {
+            min_hop_limit: peer.min_ttl.unwrap_or(0),
+            max_hop_limit: peer.max_ttl.unwrap_or(255),
+            ..Peer::new(peer.address)
+        };
+        let peers = instance.unicast_peer.iter().map(peer).collect();
+        return Transport::Unicast {
+            peers,
+            check_source: *instance.check_unicast_src,
+        };
+    }
+    let global = &config.global_defs;
+    let default = match family {
+        Family::V4 => (*global.vrrp_mcast_group4).into(),
+        Family::V6 => (*global.vrrp_mcast_group6).into(),
+    };
+    Transport::Multicast(instance.mcast_dst_ip.value.unwrap_or(default))
+}
+
+fn preemption(instance: &VrrpInstance) -> Preemption {
+    match (*instance.nopreempt, *instance.preempt_delay) {
+        (true, _) => Preemption::Never,
+        (false, Duration::ZERO) => Preemption::Always,
+        (false, delay) => Preemption::Delayed(delay),
+    }
+}
+
+fn authentication(instance: &VrrpInstance) -> Authentication {
+    let Some(authentication) = &instance.authentication else {
+        return Authentication::None;
+    };
+    let password = Password::new(authentication.auth_pass.expose());
+    match authentication.auth_type {
+        AuthType::Pass => Authentication::Password(password),
+        AuthType::Ah => Authentication::Header(password),
+    }
+}
+
+fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Option<Signing> {
+    let mut keys = Vec::new();
+    for key in &hmac.key {
+        match HmacKey::new(key.id, key.key.expose()) {
+            Ok(key) => keys.push(key),
+            Err(error) => problems.error(UNUSABLE, format!("key {}: {error}", key.id), *key.span),
+        }
+    }
+    let mut keys = keys.into_iter();
+    let mut signing = Signing::new(keys.next()?, interval);
+    keys.for_each(|key| signing.add_key(key));
+    if !signing.activate(hmac.active_key) {
+        problems.error(
+            UNUSABLE,
+            format!("there is no key {}, which should sign", hmac.active_key),
+            *hmac.span,
+        );
+    }
+    signing.mode = match hmac.mode {
+        HmacMode::Enforce => SigningMode::Enforce,
+        HmacMode::Permissive => SigningMode::Permissive,
+        HmacMode::ReceiveOnly => SigningMode::ReceiveOnly,
+    };
+    signing.anti_replay = match hmac.anti_replay {
+        AntiReplay::Time => vrrp_proto::auth::AntiReplay::Time(hmac.time_window),
+        AntiReplay::Monotonic => vrrp_proto::auth::AntiReplay::Monotonic,
+    };
+    Some(signing)
+}
+
+fn virtual_address(address: &VirtualAddress, problems: &mut Problems) -> vrrp_net::VirtualAddress {
+    let mut mapped =
+        vrrp_net::VirtualAddress::new(address.address).with_prefix_length(address.prefix_length);
+    mapped.device = address.dev.as_ref().map(|dev| dev.value.clone());
+    mapped.label = address.label.as_ref().map(|label| label.value.clone());
+    mapped.scope = match &address.scope {
+        None => AddressScope::GLOBAL,
+        Some(RouteScope::Number(number)) => AddressScope(*number),
+        Some(RouteScope::Name(name)) => {
+            let message = format!("scope `{name}` is not known; write its number");
+            problems.error(UNUSABLE, message, *address.span);
+            AddressScope::GLOBAL
+        }
+    };
+    mapped.broadcast = match address.broadcast {
+        None => vrrp_net::Broadcast::None,
+        Some(Broadcast::Address(broadcast)) => vrrp_net::Broadcast::Address(broadcast),
+        Some(Broadcast::HostBitsSet) => vrrp_net::Broadcast::HostBitsSet,
+        Some(Broadcast::HostBitsClear) => vrrp_net::Broadcast::HostBitsClear,
+    };
+    mapped.peer = address.peer.map(|peer| peer.address);
+    mapped.duplicate_detection = !address.nodad;
+    mapped.home = address.home;
+    mapped.manage_temporary = address.mngtmpaddr;
+    mapped.no_prefix_route = address.noprefixroute;
+    mapped.preferred_lifetime = match address.preferred_lft {
+        Lifetime::Forever => None,
+        Lifetime::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
+    };
+    mapped.restore = !address.no_track;
+    if let Err(error) = mapped.validate() {
+        problems.error(UNUSABLE, error.to_string(), *address.span);
+    }
+    mapped
+}
+
+/// Every interface that an instance needs, with the place that names it.
+fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepalived_conf::Span)> {
+    let own = instance.interface.value.iter().map(|name| {
+        (
+            name.clone(),
+            instance.interface.span.unwrap_or(*instance.span),
+        )
+    });
+    let all = instance
+        .virtual_ipaddress
+        .iter()
+        .chain(&instance.virtual_ipaddress_excluded);
+    let devices = all
+        .filter_map(|address| address.dev.as_ref())
+        .map(|dev| (dev.value.clone(), dev.span));
+    own.chain(devices)
+}
+
+fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
+    let entry = |entry: &TrackEntry| Tracker {
+        name: entry.name.value.clone(),
+        weight: i16::try_from(entry.weight.weight.clamp(-253, 253)).unwrap_or(0),
+        reverse: entry.weight.reverse,
+    };
+    entries
+        .iter()
+        .filter(|entry| entry.resolved)
+        .map(entry)
+        .collect()
+}
+
+/// Whether anything of a kind that nobody watches yet is tracked.
+pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
+    let kinds = [
+        ("track_file", &track.track_file),
+        ("track_process", &track.track_process),
+        ("track_bfd", &track.track_bfd),
+    ];
+    kinds
+        .into_iter()
+        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+}
+
+fn track_script(
+    script: &VrrpScript,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) -> Option<TrackScript> {
+    let what = format!("vrrp_script {}", script.name.value);
+    let command = script.script.value.as_ref()?;
+    let mut program = scripts.program(command, &what, problems)?;
+    if script.user.is_written() {
+        let identity = scripts.identity(script.user.as_ref());
+        program.identity = scripts.report(
+            identity,
+            &what,
+            script.user.span.unwrap_or(*script.span),
+            problems,
+        )?;
+    }
+    Some(TrackScript {
+        name: script.name.value.clone(),
+        program,
+        interval: *script.interval,
+        timeout: *script.timeout,
+        rise: *script.rise,
+        fall: *script.fall,
+    })
+}
+
+fn hooks(
+    table: &mut HookTable,
+    object: &str,
+    notify: &Notify,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) {
+    let triggers = [
+        (Trigger::Master, &notify.notify_master),
+        (Trigger::Backup, &notify.notify_backup),
+        (Trigger::Fault, &notify.notify_fault),
+        (Trigger::Stop, &notify.notify_stop),
+        (Trigger::Deleted, &notify.notify_deleted),
+        (Trigger::Any, &notify.notify),
+    ];
+    for (trigger, script) in triggers {
+        if let Some(program) = script
+            .as_ref()
+            .and_then(|script| scripts.program(script, trigger.keyword(), problems))
+        {
+            table.add(object.to_owned(), trigger, program);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The daemon: brings the parts together and keeps them in step.
+//!
+//! VRRP has a thread of its own, inside `vrrp-net`. Everything else runs on the single-threaded runtime here: one loop that
+//! takes verdicts, transitions, script results and signals, asks the model what follows, and applies the difference.
+
+mod notify;
+mod privileges;
+mod reload;
+mod report;
+mod running;
+mod service_manager;
+mod start;
+mod stop;
+
+pub(crate) use notify::{
+    HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object,
+};
+pub(crate) use start::run;

@@ -1,0 +1,313 @@
+//! The running daemon and its loop.
+
+use super::notify::Announced;
+use super::{report, start};
+use crate::cli::RunArguments;
+use crate::config::Plan;
+use crate::exit::Exit;
+use crate::kernel::IpvsTable;
+use crate::log::RateLimit;
+use crate::lvs::{CheckId, Happening, Model, Verdict};
+use crate::script::{Hooks, Report, Trackers};
+use crate::state::StateDirectory;
+use healthcheck::{Monitor, MonitorSettings};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
+use vrrp_net::{Engine, TrackerState};
+use vrrp_proto::State;
+
+/// How often the kernel's table is read to see whether somebody else has changed what is ours.
+const AUDIT: Duration = Duration::from_secs(60);
+
+/// Verdicts taken together before the table is brought up to date.
+const VERDICTS_AT_ONCE: usize = 4096;
+
+/// Results of tracking scripts that may wait.
+const REPORTS: usize = 256;
+
+/// What the daemon is started with.
+pub(super) struct Parts {
+    pub(super) arguments: RunArguments,
+    pub(super) state: StateDirectory,
+    pub(super) table: Option<IpvsTable>,
+}
+
+/// The VRRP engine and what it tells.
+pub(super) struct Vrrp {
+    pub(super) engine: Engine,
+    pub(super) events: vrrp_net::Events,
+}
+
+/// The running daemon.
+pub(super) struct Running {
+    pub(super) arguments: RunArguments,
+    pub(super) state: StateDirectory,
+    /// What is in force.
+    pub(super) plan: Plan,
+    pub(super) model: Model,
+    /// The kernel's table; `None` while there are no virtual servers.
+    pub(super) table: Option<IpvsTable>,
+    /// `None` without instances and without the privilege to run them.
+    pub(super) vrrp: Option<Vrrp>,
+    pub(super) monitor: Monitor<CheckId>,
+    pub(super) verdicts: healthcheck::Events<CheckId>,
+    pub(super) trackers: Trackers,
+    reports: mpsc::Receiver<Report>,
+    pub(super) hooks: Hooks,
+    signals: Signals,
+    audit: Interval,
+    /// Lines about packets and failed checks.
+    pub(super) rate: RateLimit,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+impl Running {
+    /// Starts everything, the services before the addresses. On failure nothing is left behind, and the text says why.
+    pub(super) async fn start(parts: Parts, plan: Plan) -> Result<Self, String> {
+        let signals =
+            Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        let mut model = Model::default();
+        let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
+        let mut table = parts.table;
+        if let Some(table) = &mut table {
+            let changes = table
+                .replace(&model.wished())
+                .map_err(|error| crate::output::chain(&error))?;
+            report::changes(&changes);
+        }
+        let vrrp = match start_vrrp(&plan) {
+            Ok(vrrp) => vrrp,
+            Err(problem) => {
+                if let Some(Err(error)) = table.as_mut().map(IpvsTable::clear) {
+                    report::table_error(&error);
+                }
+                return Err(problem);
+            }
+        };
+        let (monitor, verdicts) = Monitor::spawn(MonitorSettings::default());
+        for (id, check) in &plan.checks {
+            monitor.set(id.clone(), check.check());
+        }
+        let (sender, reports) = mpsc::channel(REPORTS);
+        let mut trackers = Trackers::new(sender);
+        trackers.replace(plan.track_scripts.clone());
+        let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
+        audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let Parts {
+            arguments, state, ..
+        } = parts;
+        let rate = RateLimit::new(Duration::from_secs(10), 1024);
+        let hooks = Hooks::default();
+        let mut running = Self {
+            arguments,
+            state,
+            plan,
+            model,
+            table,
+            vrrp,
+            monitor,
+            verdicts,
+            trackers,
+            reports,
+            hooks,
+            signals,
+            audit,
+            rate,
+        };
+        running.tell(&happenings);
+        Ok(running)
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) async fn run(mut self) -> Exit {
+        report::started(&self.arguments, &self.plan);
+        start::announce(&self.plan);
+        loop {
+            tokio::select! {
+                _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
+                _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
+                _ = self.signals.hang_up.recv() => self.reload().await,
+                _ = self.signals.user.recv() => self.log_status(),
+                event = next_vrrp(&mut self.vrrp) => match event {
+                    Some(event) => self.take_vrrp(&event),
+                    None => {
+                        self.vrrp = None;
+                        tracing::error!(event = "vrrp_ended", "the VRRP thread has ended unexpectedly, stopping");
+                        self.stop("the VRRP thread has ended").await;
+                        return Exit::Failure;
+                    }
+                },
+                Some(event) = self.verdicts.next() => self.take_verdicts(event),
+                Some(report) = self.reports.recv() => self.take_report(&report).await,
+                _ = self.audit.tick() => self.audit(),
+            }
+        }
+    }
+
+    /// Takes this verdict and all that wait behind it, then brings the table up to date once.
+    fn take_verdicts(&mut self, first: healthcheck::Event<CheckId>) {
+        let mut touched = BTreeSet::new();
+        let mut happenings = Vec::new();
+        let mut next = Some(first);
+        let mut taken = 0_usize;
+        while let Some(event) = next {
+            if let healthcheck::Event::Changed {
+                id,
+                to,
+                weight,
+                reason,
+                ..
+            } = &event
+            {
+                touched.insert(id.virtual_server.clone());
+                let verdict = Verdict {
+                    up: to.is_up(),
+                    weight: *weight,
+                    reason: reason.to_string(),
+                };
+                happenings.extend(self.model.observe(id, verdict));
+            } else {
+                report::failed_check(&event, &mut self.rate);
+            }
+            taken = taken.saturating_add(1);
+            next = (taken < VERDICTS_AT_ONCE)
+                .then(|| self.verdicts.try_next())
+                .flatten();
+        }
+        // The table first: nobody should be sent to a dead server while the log is written.
+        if let Some(table) = &mut self.table {
+            let services = touched
+                .iter()
+                .flat_map(|name| self.model.wished_of(name))
+                .collect();
+            let result = table.update(services);
+            self.tell(&happenings);
+            match result {
+                Ok(changes) => report::changes(&changes),
+                Err(error) => report::table_error(&error),
+            }
+        } else {
+            self.tell(&happenings);
+        }
+    }
+
+    /// Logs what happened and queues the scripts for it.
+    pub(super) fn tell(&mut self, happenings: &[Happening]) {
+        for happening in happenings {
+            report::happening(happening);
+            if let Some((object, hook)) = self.plan.hooks.for_happening(happening) {
+                self.hooks.send(&object, hook);
+            }
+        }
+    }
+
+    fn take_vrrp(&mut self, event: &vrrp_net::Event) {
+        report::vrrp(event, &mut self.rate);
+        let hooks = match event {
+            vrrp_net::Event::Transition {
+                instance,
+                to,
+                priority,
+                ..
+            } => {
+                announced(*to).map(|state| self.plan.hooks.for_instance(instance, state, *priority))
+            }
+            vrrp_net::Event::GroupTransition { group, to, .. } => {
+                announced(*to).map(|state| self.plan.hooks.for_group(group, state))
+            }
+            _ => None,
+        };
+        for (object, hook) in hooks.into_iter().flatten() {
+            self.hooks.send(&object, hook);
+        }
+    }
+
+    async fn take_report(&mut self, report: &Report) {
+        report::tracker(report);
+        let state = if report.good {
+            TrackerState::Up
+        } else {
+            TrackerState::Down
+        };
+        if let Some(vrrp) = &self.vrrp {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.tracker_result(&report.name, state).await;
+        }
+    }
+
+    /// Repairs what somebody else has changed in our services.
+    fn audit(&mut self) {
+        let Some(table) = &mut self.table else { return };
+        match table.replace(&self.model.wished()) {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) => {
+                let count = changes.len();
+                tracing::warn!(
+                    event = "ipvs_repaired",
+                    count,
+                    "somebody else had changed our services, {count} changes taken back"
+                );
+                report::changes(&changes);
+            }
+            Err(error) => report::table_error(&error),
+        }
+    }
+
+    fn log_status(&self) {
+        let now = Instant::now();
+        if let Some(vrrp) = &self.vrrp {
+            report::vrrp_status(&vrrp.engine.snapshots().latest(), now);
+        }
+        report::lvs_status(&self.model);
+    }
+}
+
+/// Starts the VRRP engine. Without instances it still clears what a predecessor has left, if it may.
+pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
+    let needed = !plan.vrrp.instances.is_empty();
+    if !needed && !super::privileges::missing(true, false).is_empty() {
+        return Ok(None);
+    }
+    match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
+        Ok((engine, events)) => Ok(Some(Vrrp { engine, events })),
+        Err(_) if !needed => Ok(None),
+        Err(error) => Err(crate::output::chain(&error)),
+    }
+}
+
+async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
+    match vrrp {
+        Some(vrrp) => vrrp.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What notifications call a state; the time before the first state is not announced.
+const fn announced(state: State) -> Option<Announced> {
+    match state {
+        State::Master => Some(Announced::Master),
+        State::Backup => Some(Announced::Backup),
+        State::Fault => Some(Announced::Fault),
+        State::Initialize => None,
+    }
+}

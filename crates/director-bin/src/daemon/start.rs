@@ -1,0 +1,141 @@
+//! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
+
+use super::running::{Parts, Running};
+use super::{privileges, report, service_manager};
+use crate::cli::RunArguments;
+use crate::config::{Against, Loaded, Plan, load};
+use crate::exit::Exit;
+use crate::kernel::{IpvsTable, TableError};
+use crate::state::StateDirectory;
+use crate::{log, output};
+use keepalived_conf::render;
+use std::io::IsTerminal;
+
+/// Runs the daemon until it is told to stop.
+pub(crate) fn run(arguments: RunArguments) -> Exit {
+    let _flush = match log::start(arguments.log_format, &arguments.log_level) {
+        Ok(flush) => flush,
+        Err(error) => {
+            output::report(&error);
+            return Exit::Other;
+        }
+    };
+    let loaded = load(&arguments.config, Against::ThisMachine);
+    if loaded.diagnostics.has_errors() {
+        refuse(&arguments, &loaded);
+        return Exit::Failure;
+    }
+    report::warnings(&loaded);
+    let state = match preconditions(&arguments, &loaded.plan) {
+        Ok(state) => state,
+        Err(problems) => {
+            for problem in &problems {
+                output::print_error(format_args!("director: error: {problem}\n"));
+            }
+            return Exit::Failure;
+        }
+    };
+    if let Err(error) = privileges::restrict() {
+        tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::report(&error);
+            return Exit::Failure;
+        }
+    };
+    runtime.block_on(async {
+        let parts = Parts {
+            arguments,
+            state: state.0,
+            table: state.1,
+        };
+        match Running::start(parts, loaded.plan).await {
+            Ok(running) => running.run().await,
+            Err(problem) => {
+                tracing::error!(
+                    event = "start_failed",
+                    reason = problem,
+                    "not started, nothing is left behind: {problem}"
+                );
+                Exit::Failure
+            }
+        }
+    })
+}
+
+/// Shows every problem of the file.
+fn refuse(arguments: &RunArguments, loaded: &Loaded) {
+    match arguments.log_format {
+        log::LogFormat::Text => {
+            let colour = std::io::stderr().is_terminal();
+            let style = render::Style::new(colour, colour);
+            output::print_error(render::full(&loaded.diagnostics, &loaded.sources, style));
+        }
+        log::LogFormat::Json => report::errors(loaded),
+    }
+    output::print_error(format_args!(
+        "director: error: {} is refused: {}; nothing has been changed\n",
+        arguments.config.display(),
+        loaded.summary()
+    ));
+}
+
+/// Privileges, state directory and kernel: all of what is missing, not only the first.
+fn preconditions(
+    arguments: &RunArguments,
+    plan: &Plan,
+) -> Result<(StateDirectory, Option<IpvsTable>), Vec<String>> {
+    let has_ipvs = !plan.virtual_servers.is_empty();
+    let missing = privileges::missing(!plan.vrrp.instances.is_empty(), has_ipvs);
+    let mut problems: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let state = match StateDirectory::open(&arguments.state_dir) {
+        Ok(state) => Some(state),
+        Err(error) => {
+            problems.push(output::chain(&error));
+            None
+        }
+    };
+    let mut table = None;
+    if let Some(state) = state.as_ref().filter(|_| missing.is_empty()) {
+        match connect(state, has_ipvs) {
+            Ok(connected) => table = connected,
+            Err(error) => problems.push(format!(
+                "the virtual servers cannot be set up: {}",
+                output::chain(&error)
+            )),
+        }
+    }
+    match state {
+        Some(state) if problems.is_empty() => Ok((state, table)),
+        _ => Err(problems),
+    }
+}
+
+/// The kernel's table if it is needed: for the virtual servers, or for what a predecessor has left there.
+pub(super) fn connect(
+    state: &StateDirectory,
+    needed: bool,
+) -> Result<Option<IpvsTable>, TableError> {
+    let leftovers = !state.owned_services().read().is_empty();
+    if !needed && !leftovers {
+        return Ok(None);
+    }
+    match IpvsTable::connect(state.owned_services()) {
+        Ok(table) => Ok(Some(table)),
+        Err(_) if !needed => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells the service manager that the daemon runs.
+pub(super) fn announce(plan: &Plan) {
+    let (instances, servers) = (plan.vrrp.instances.len(), plan.virtual_servers.len());
+    service_manager::ready(&format!(
+        "{instances} VRRP instances, {servers} virtual servers"
+    ));
+}

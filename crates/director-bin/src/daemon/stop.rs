@@ -1,0 +1,61 @@
+//! The orderly end: resign, addresses off, services out, scripts told.
+
+use super::notify::Announced;
+use super::running::Running;
+use super::{report, service_manager};
+use crate::exit::Exit;
+use std::time::Duration;
+
+/// How long notification scripts may take at the end.
+const SCRIPTS: Duration = Duration::from_secs(5);
+
+impl Running {
+    /// Ends everything in order. The next master is told first; the services go when no more traffic comes.
+    pub(super) async fn stop(mut self, why: &str) -> Exit {
+        service_manager::stopping();
+        report::stopping(why);
+        self.trackers.stop().await;
+        if let Some(vrrp) = self.vrrp.take() {
+            let snapshot = vrrp.engine.snapshots().latest();
+            let mut events = vrrp.events;
+            vrrp.engine.shutdown().await;
+            while let Some(event) = events.try_recv() {
+                report::vrrp(&event, &mut self.rate);
+            }
+            for (name, status) in &snapshot.instances {
+                for (object, hook) in
+                    self.plan
+                        .hooks
+                        .for_instance(name, Announced::Stop, status.effective_priority)
+                {
+                    self.hooks.send(&object, hook);
+                }
+            }
+            for name in snapshot.groups.keys() {
+                for (object, hook) in self.plan.hooks.for_group(name, Announced::Stop) {
+                    self.hooks.send(&object, hook);
+                }
+            }
+        }
+        let mut exit = Exit::Success;
+        if let Some(table) = &mut self.table {
+            match table.clear() {
+                Ok(changes) => report::changes(&changes),
+                Err(error) => {
+                    report::table_error(&error);
+                    exit = Exit::Failure;
+                }
+            }
+        }
+        let farewell: Vec<_> = self
+            .plan
+            .omega
+            .iter()
+            .flat_map(|name| self.model.farewell(name))
+            .collect();
+        self.tell(&farewell);
+        self.hooks.finish(SCRIPTS).await;
+        report::stopped();
+        exit
+    }
+}

@@ -1,0 +1,187 @@
+//! The real program on the command line.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails may panic")]
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Far longer than anything here takes, so that a busy machine does not fail the tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn director(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_director")).args(arguments).output().unwrap()
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+const BROKEN: &str = "vrrp_instance VI_1 {
+    interface lo
+    virtual_router_id 51
+    priority99
+    advert_int 1
+    virtual_ipaddres {
+        192.0.2.8
+    }
+}
+";
+
+/// Harmless anywhere: neither an instance nor a virtual server, so neither privilege nor interface is needed.
+const EMPTY: &str = "global_defs {\n    router_id test\n}\n";
+
+#[test]
+fn check_lists_every_problem_and_says_so_with_its_status() {
+    let folder = Folder::new();
+    let broken = folder.file("broken.conf", BROKEN);
+    let result = director(&["check", "--format", "concise", &broken]);
+    let text = String::from_utf8(result.stdout).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(text.contains("broken.conf:4:5: error["), "{text}");
+    assert!(text.contains("broken.conf:6:5: error["), "{text}");
+    let human = String::from_utf8(director(&["check", &broken]).stdout).unwrap();
+    assert!(human.contains("priority 99"), "the missing blank is pointed out: {human}");
+    let json = director(&["check", "--format", "json", &broken]).stdout;
+    let list: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert!(list.as_array().unwrap().len() >= 2, "{list}");
+
+    let good = folder.file("good.conf", EMPTY);
+    assert_eq!(director(&["check", &good]).status.code(), Some(0));
+    assert_eq!(director(&["check", "/nowhere/at/all.conf"]).status.code(), Some(2));
+    assert_eq!(director(&["check"]).status.code(), Some(2), "usage");
+}
+
+#[test]
+fn run_refuses_a_broken_file_with_every_problem() {
+    let folder = Folder::new();
+    let broken = folder.file("broken.conf", BROKEN);
+    let state = folder.path("state");
+    let result = director(&["run", "--config", &broken, "--state-dir", state.to_str().unwrap()]);
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(text.contains("priority 99") && text.contains("virtual_ipaddress"), "{text}");
+    assert!(text.contains("nothing has been changed"), "{text}");
+    assert!(!state.exists());
+}
+
+#[test]
+fn run_names_a_missing_interface_and_a_missing_script() {
+    let folder = Folder::new();
+    let text = "vrrp_script check {
+    script \"/nowhere/check.sh\"
+}
+vrrp_instance VI_1 {
+    interface nosuchif0
+    virtual_router_id 51
+    virtual_ipaddress {
+        192.0.2.8
+    }
+    track_script {
+        check
+    }
+}
+";
+    let config = folder.file("missing.conf", text);
+    let state = folder.path("state");
+    let result = director(&["run", "--config", &config, "--state-dir", state.to_str().unwrap()]);
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(text.contains("interface nosuchif0 does not exist"), "{text}");
+    assert!(text.contains("/nowhere/check.sh"), "{text}");
+}
+
+/// A running director and the events it logs.
+struct Running {
+    child: Child,
+    events: Receiver<serde_json::Value>,
+}
+
+impl Running {
+    fn start(folder: &Folder, config: &str) -> Self {
+        let state = folder.path("state");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_director"))
+            .args(["run", "--log-format", "json", "--config", config, "--state-dir"])
+            .arg(&state)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, events) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Ok(event) = serde_json::from_str(&line) {
+                    let _ = send.send(event);
+                }
+            }
+        });
+        Self { child, events }
+    }
+
+    /// The next event of that name; fails when it does not come.
+    fn wait(&self, name: &str) -> serde_json::Value {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no event {name}"));
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").arg(name).arg(self.child.id().to_string()).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_broken_file_is_refused_at_reload_and_the_old_one_stays_in_force() {
+    let folder = Folder::new();
+    let config = folder.file("director.conf", EMPTY);
+    let mut director = Running::start(&folder, &config);
+    director.wait("started");
+    folder.file("director.conf", BROKEN);
+    director.signal("-HUP");
+    let error = director.wait("config_error");
+    assert!(error["message"].as_str().unwrap().contains("director.conf:"), "{error}");
+    director.wait("reload_refused");
+    folder.file("director.conf", EMPTY);
+    director.signal("-HUP");
+    director.wait("reload_done");
+    director.signal("-TERM");
+    director.wait("stopped");
+    assert_eq!(director.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_second_director_with_the_same_state_is_refused() {
+    let folder = Folder::new();
+    let config = folder.file("director.conf", EMPTY);
+    let first = Running::start(&folder, &config);
+    first.wait("started");
+    let result = director(&["run", "--config", &config, "--state-dir", folder.path("state").to_str().unwrap()]);
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(text.contains("another director runs"), "{text}");
+}
