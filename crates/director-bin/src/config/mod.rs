@@ -22,6 +22,7 @@ use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
 use scripts::Scripts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The configuration asks for something that this version cannot do; the rest works.
 const UNSUPPORTED: Code = Code(901);
@@ -66,12 +67,13 @@ impl PlannedCheck {
         Check::shared(Arc::clone(&self.probe), self.policy.clone())
     }
 
-    /// The same, counting as failed until its first success.
+    /// The same, counting as failed until its first success, with the first attempt at once.
     pub(crate) fn check_from_down(&self) -> Check {
         Check::shared(
             Arc::clone(&self.probe),
             Policy {
                 alpha: true,
+                warmup: Some(Duration::ZERO),
                 ..self.policy.clone()
             },
         )

@@ -47,6 +47,15 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
     );
 }
 
+pub(super) fn adopted(checks: usize) {
+    if checks > 0 {
+        info!(
+            event = "adopted",
+            checks, "{checks} checks start as failed: a predecessor had taken their servers out"
+        );
+    }
+}
+
 pub(super) fn stopping(reason: &str) {
     info!(event = "stopping", reason, "stopping: {reason}");
 }

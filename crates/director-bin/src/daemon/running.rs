@@ -7,7 +7,7 @@ use crate::config::Plan;
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
-use crate::lvs::{CheckId, Happening, Model, Verdict};
+use crate::lvs::{CheckId, Happening, Model, Verdict, adopt};
 use crate::script::{Hooks, Report, Trackers};
 use crate::state::StateDirectory;
 use healthcheck::{Monitor, MonitorSettings};
@@ -83,12 +83,20 @@ impl Signals {
 
 impl Running {
     /// Starts everything, the services before the addresses. On failure nothing is left behind, and the text says why.
-    pub(super) async fn start(parts: Parts, plan: Plan) -> Result<Self, String> {
+    pub(super) async fn start(parts: Parts, mut plan: Plan) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        let mut table = parts.table;
+        let mut from_down = BTreeSet::new();
+        if let Some(table) = &mut table {
+            let inherited = table
+                .inherited()
+                .map_err(|error| crate::output::chain(&error))?;
+            from_down = adopt(&mut plan.virtual_servers, &inherited);
+            report::adopted(from_down.len());
+        }
         let mut model = Model::default();
         let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
-        let mut table = parts.table;
         if let Some(table) = &mut table {
             let changes = table
                 .replace(&model.wished())
@@ -106,7 +114,12 @@ impl Running {
         };
         let (monitor, verdicts) = Monitor::spawn(MonitorSettings::default());
         for (id, check) in &plan.checks {
-            monitor.set(id.clone(), check.check());
+            let check = if from_down.contains(id) {
+                check.check_from_down()
+            } else {
+                check.check()
+            };
+            monitor.set(id.clone(), check);
         }
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);

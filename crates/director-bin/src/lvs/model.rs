@@ -45,7 +45,7 @@ impl Verdict {
     /// What holds before the first attempt.
     pub(super) fn start(check: &CheckStart) -> Self {
         let reason = if check.alpha {
-            "no check has succeeded yet (alpha)"
+            "no check has succeeded yet"
         } else {
             "no check has failed yet"
         };
