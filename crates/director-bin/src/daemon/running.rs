@@ -39,6 +39,8 @@ pub(super) struct Parts {
 pub(super) struct Vrrp {
     pub(super) engine: Engine,
     pub(super) events: vrrp_net::Events,
+    /// Events that were dropped, as far as that has been said.
+    missed: u64,
 }
 
 /// The running daemon.
@@ -268,8 +270,20 @@ impl Running {
         }
     }
 
-    /// Repairs what somebody else has changed in our services.
+    /// Says what was missed, and repairs what somebody else has changed in our services.
     fn audit(&mut self) {
+        if let Some(vrrp) = &mut self.vrrp {
+            let missed = vrrp.events.missed();
+            if missed > vrrp.missed {
+                let count = missed.saturating_sub(vrrp.missed);
+                tracing::warn!(
+                    event = "vrrp_events_missed",
+                    count,
+                    "{count} VRRP events were not taken in time: not logged, no scripts run for them"
+                );
+                vrrp.missed = missed;
+            }
+        }
         let Some(table) = &mut self.table else { return };
         match table.replace(&self.model.wished()) {
             Ok(changes) if changes.is_empty() => {}
@@ -302,7 +316,11 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
         return Ok(None);
     }
     match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
-        Ok((engine, events)) => Ok(Some(Vrrp { engine, events })),
+        Ok((engine, events)) => Ok(Some(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        })),
         Err(_) if !needed => Ok(None),
         Err(error) => Err(crate::output::chain(&error)),
     }
