@@ -1,4 +1,45 @@
 //! VRRP on Linux: raw sockets, gratuitous ARP, virtual addresses and a thread that keeps the timers.
+//!
+//! [`vrrp_proto`] decides, this crate does: an [`Engine`] runs any number of virtual routers
+//! ([`InstanceConfig`]) on a thread of its own. It takes a [`Configuration`] at start and at each
+//! reload ([`Engine::replace`]), results of what others watch ([`Engine::tracker_result`]), and
+//! tells what happens by [`Events`] and [`Snapshot`]s.
+//!
+//! It reads no configuration files, runs no scripts, knows nothing of IPVS.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use vrrp_net::vrrp_proto::{Config, Family, Vrid};
+//! use vrrp_net::{Configuration, Engine, InstanceConfig, Settings, State, VirtualAddress};
+//!
+//! let vrid = Vrid::new(51).ok_or("0 is no virtual router id")?;
+//! let mut instance = InstanceConfig::new("VI_1", "eth0", Config::new(vrid, Family::V4));
+//! instance.addresses.push(VirtualAddress::new("172.16.1.8".parse()?));
+//! let configuration = Configuration { instances: vec![instance], ..Configuration::default() };
+//!
+//! let (engine, _events) = Engine::start(Settings::default(), configuration)?;
+//! let mut snapshots = engine.snapshots();
+//! snapshots.wait_for(|now| now.instances["VI_1"].state == State::Master).await;
+//! engine.shutdown().await; // resigns, then takes the address off
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it keeps time
+//!
+//! The thread has one timer, set to the earliest deadline of all routers. When it fires, adverts of
+//! all routers that are due go out first, then addresses change, then announcements are sent. No
+//! lock is shared with other threads, nothing is logged from here, and an event that finds its
+//! channel full is dropped and counted. [`Counters::slowest_takeover`] says how late the first
+//! advert after a master-down deadline was.
+//!
+//! # Privileges and panics
+//!
+//! Needs `CAP_NET_ADMIN` and `CAP_NET_RAW` in the network namespace of the thread that calls
+//! [`Engine::start`]. No input from the network, the kernel or the caller makes it panic, except
+//! where a function says so.
 
 mod address;
 mod announce;
@@ -26,3 +67,7 @@ pub use snapshot::{
 pub use vrrp_proto;
 pub use vrrp_proto::State;
 pub use vrrp_proto::tracking::{Tracker, TrackerState};
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+pub struct ReadmeDoctests;

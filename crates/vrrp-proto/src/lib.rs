@@ -9,6 +9,7 @@ pub mod auth;
 pub mod group;
 mod ids;
 pub mod machine;
+pub mod sim;
 mod time;
 pub mod tracking;
 pub mod wire;

@@ -462,7 +462,7 @@ impl Core {
         }
     }
 
-    fn tell_wall_clock(&mut self, now: Instant) {
+    pub(super) fn tell_wall_clock(&mut self, now: Instant) {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();

@@ -78,7 +78,7 @@ impl Engine {
                     commands_out,
                     snapshot_in,
                     &ready_in,
-                )
+                );
             })
             .map_err(|source| StartError::Thread {
                 doing: "making a thread",

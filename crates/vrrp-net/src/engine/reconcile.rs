@@ -130,6 +130,7 @@ impl Core {
             owner_name: Arc::clone(name),
         };
         self.applied.insert(key, applied);
+        self.restorer.succeeded(&key);
         self.picture.note(&Notice::Address(KernelAddress {
             key,
             scope: if key.address.is_ipv4() {
@@ -275,10 +276,12 @@ impl Core {
 pub(super) struct Restorer {
     due: BTreeMap<AddressKey, (Instant, InstanceId, bool)>,
     history: BTreeMap<AddressKey, VecDeque<Instant>>,
+    /// How often the addition failed in a row.
+    failures: BTreeMap<AddressKey, u32>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// When an addition failed, the next attempt comes after this.
+/// When an addition failed for the first time, the next attempt comes after this; each further one doubles it.
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Restorer {
@@ -305,11 +308,21 @@ impl Restorer {
 
     /// An addition failed: once more after a while.
     fn later(&mut self, key: AddressKey, owner: InstanceId, now: Instant) {
-        self.due.insert(key, (now + RETRY, owner, false));
+        let failures = self.failures.entry(key).or_insert(0);
+        let wait = (RETRY * 2_u32.saturating_pow(*failures)).min(MINUTE);
+        *failures = failures.saturating_add(1).min(10);
+        self.due.insert(key, (now + wait, owner, false));
     }
 
-    fn forget(&mut self, key: &AddressKey) {
+    /// The address is in place.
+    fn succeeded(&mut self, key: &AddressKey) {
         self.due.remove(key);
+        self.failures.remove(key);
+    }
+
+    /// Nobody wants the address any more.
+    fn forget(&mut self, key: &AddressKey) {
+        self.succeeded(key);
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -351,7 +364,13 @@ mod tests {
         assert_eq!(restorer.take_due(start), []);
         assert_eq!(restorer.next_due(), Some(start + MINUTE));
         assert_eq!(restorer.take_due(start + MINUTE).len(), 1);
-        restorer.later(key, owner, start);
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            restorer.later(key, owner, start);
+            assert_eq!(
+                restorer.next_due(),
+                Some(start + Duration::from_secs(seconds))
+            );
+        }
         restorer.forget(&key);
         assert_eq!(restorer.next_due(), None);
     }

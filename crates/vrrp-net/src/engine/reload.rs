@@ -71,6 +71,7 @@ impl Core {
         for id in &fresh {
             self.refresh(*id, now);
         }
+        self.tell_wall_clock(now);
         for id in fresh {
             if let Some(instance) = self.instances.get_mut(&id) {
                 instance.router.handle_event(now, RouterEvent::Startup);
@@ -79,7 +80,6 @@ impl Core {
         }
         // Another instance's addresses are no source, so the list of addresses concerns all.
         self.refresh_all();
-        self.wall_clock_due = Some(now);
         self.whole = true;
         self.changed(now);
         Ok(())

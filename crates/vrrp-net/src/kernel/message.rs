@@ -198,7 +198,7 @@ fn link_notice(message: LinkMessage) -> Notice {
             LinkAttribute::Address(address) => link.mac = <[u8; 6]>::try_from(address).ok(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::OperState(State::Down | State::LowerLayerDown | State::NotPresent) => {
-                link.up = false
+                link.up = false;
             }
             _ => {}
         }

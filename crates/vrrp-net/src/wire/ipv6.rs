@@ -79,7 +79,7 @@ pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Envelope
                 envelope.destination = IpAddr::V6(Ipv6Addr::from(information.ipi6_addr.s6_addr));
             }
             ControlMessageOwned::Ipv6HopLimit(limit) => {
-                envelope.hop_limit = u8::try_from(limit).unwrap_or(0)
+                envelope.hop_limit = u8::try_from(limit).unwrap_or(0);
             }
             _ => {}
         }

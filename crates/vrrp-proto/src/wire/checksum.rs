@@ -136,6 +136,7 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     /// The example of RFC 1071 section 3.
     #[test]
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn odd_lengths_and_long_inputs_agree_with_a_plain_sum() {
-        let bytes: alloc::vec::Vec<u8> = (0..4_095u32).map(|n| (n * 7 + 255) as u8).collect();
+        let bytes: Vec<u8> = (0..4_095u32).map(|n| (n * 7 + 255) as u8).collect();
         for len in [0, 1, 2, 3, 5, 20, 63, 4_095] {
             let mut plain = 0u32;
             for pair in bytes[..len].chunks(2) {

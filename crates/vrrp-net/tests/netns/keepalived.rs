@@ -1,20 +1,9 @@
 //! Beside the distribution's keepalived, each side in turn as master.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs,
-    reason = "a test stops where it fails"
-)]
-
-mod support;
 
 use std::process::Command;
 
+use crate::support::{Node, Process, eventually, one, pair, run};
 use nix::sys::signal::Signal;
-use support::{Node, Process, eventually, one, pair, run};
 use vrrp_net::vrrp_proto::auth::{Authentication, Password};
 use vrrp_net::vrrp_proto::{
     Config, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
@@ -91,7 +80,7 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
             status.counters.adverts_received >= 2
                 && status.master.is_some_and(|master| master.priority == 200)
         });
-        let snapshot = tokio::time::timeout(support::PATIENCE, heard)
+        let snapshot = tokio::time::timeout(crate::support::PATIENCE, heard)
             .await
             .unwrap()
             .unwrap();
@@ -122,7 +111,7 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
         let mut snapshots = ours.engine.snapshots();
         let going_on = snapshots
             .wait_for(|snapshot| snapshot.instances["VI"].counters.adverts_sent >= sent + 5);
-        tokio::time::timeout(support::PATIENCE, going_on)
+        tokio::time::timeout(crate::support::PATIENCE, going_on)
             .await
             .unwrap()
             .unwrap();

@@ -1,21 +1,11 @@
-//! The engine in network namespaces of its own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs,
-    reason = "a test stops where it fails"
-)]
+//! The engine alone.
 
-mod support;
-
-use support::{fast, one, pair, run};
+use crate::support::{Tap, eventually, fast, one, pair, run};
 use vrrp_net::vrrp_proto::tracking::Tracker;
+use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{
-    Configuration, ConfigurationError, Engine, Event, GroupConfig, Settings, StartError, State,
-    TrackerConfig, TrackerState,
+    Configuration, ConfigurationError, Engine, Event, GroupConfig, InstanceConfig, Settings,
+    StartError, State, TrackerConfig, TrackerState, VirtualAddress,
 };
 
 fn settings() -> Settings {
@@ -131,13 +121,13 @@ fn labels_devices_and_excluded_addresses_are_as_configured() {
         let mut instance = fast("VI", 51, 255, &["10.9.0.100"]);
         instance.addresses[0].label = Some("eth0:0".to_owned());
         instance.excluded.push(
-            vrrp_net::VirtualAddress::new("10.7.0.1".parse().unwrap())
+            VirtualAddress::new("10.7.0.1".parse().unwrap())
                 .with_prefix_length(24)
                 .on_device("inner0"),
         );
         instance
             .excluded
-            .push(vrrp_net::VirtualAddress::new("fd09::100".parse().unwrap()));
+            .push(VirtualAddress::new("fd09::100".parse().unwrap()));
         let mut first = a.start(settings(), one(instance));
         first.wait("the last address", added("fd09::100")).await;
         assert!(
@@ -359,7 +349,8 @@ fn a_group_is_master_as_a_whole_or_not_at_all() {
             )
         };
         engine.wait("the group", master).await;
-        assert!(a.holds("10.9.0.100") && a.holds("10.7.0.100"));
+        engine.wait("the addresses", added("10.9.0.100")).await;
+        eventually(|| a.holds("10.9.0.100") && a.holds("10.7.0.100"));
         a.ip("link set inner0 down");
         engine.wait_state("OUT", State::Fault).await;
         engine
@@ -399,7 +390,7 @@ fn malformed_packets_are_counted_and_harm_nothing() {
             let dropped: u64 = snapshot.instances["VI"].counters.ignored.values().sum();
             dropped == 2 && snapshot.ignored.values().sum::<u64>() == 3
         });
-        let snapshot = tokio::time::timeout(support::PATIENCE, snapshot)
+        let snapshot = tokio::time::timeout(crate::support::PATIENCE, snapshot)
             .await
             .unwrap()
             .unwrap();
@@ -411,5 +402,143 @@ fn malformed_packets_are_counted_and_harm_nothing() {
                 matches!(event, Event::PacketIgnored { .. })
             })
             .await;
+    });
+}
+
+#[test]
+fn the_link_sees_the_advert_first_and_then_the_announcements() {
+    let Some((a, b)) = pair() else { return };
+    let tap = Tap::new(&b);
+    run(async {
+        let _engine = a.start(settings(), one(fast("VI", 51, 150, &["10.9.0.100"])));
+        let mut adverts = 0;
+        let mut announcements = 0;
+        while announcements < 5 {
+            let frame = tap.next();
+            match frame[12..14] {
+                [0x08, 0x00] if frame[23] == 112 => {
+                    adverts += 1;
+                    assert_eq!(frame[..6], [0x01, 0x00, 0x5e, 0, 0, 0x12]);
+                    assert_eq!(frame[15], 0xc0, "type of service");
+                    assert_eq!(frame[22], 255, "time to live");
+                    assert_eq!(frame[26..34], [10, 9, 0, 1, 224, 0, 0, 18]);
+                }
+                [0x08, 0x06] if frame[38..42] == [10, 9, 0, 100] => {
+                    assert!(adverts > 0, "announced before it claimed to be master");
+                    assert_eq!(frame[..6], [0xff; 6]);
+                    assert_eq!(frame[28..32], [10, 9, 0, 100]);
+                    announcements += 1;
+                }
+                _ => {}
+            }
+        }
+    });
+}
+
+#[test]
+fn ipv6_elects_announces_and_hands_over() {
+    let Some((a, b)) = pair() else { return };
+    let ipv6 = |priority| {
+        let mut router = Config::new(Vrid::new(66).unwrap(), Family::V6);
+        router.priority = Priority::new(priority);
+        router.interval = Interval::from_centiseconds(10).unwrap();
+        let mut instance = InstanceConfig::new("VI6", "eth0", router);
+        instance.addresses = ["fe80::100", "fd09::100"]
+            .map(|address| VirtualAddress::new(address.parse().unwrap()))
+            .to_vec();
+        one(instance)
+    };
+    let tap = Tap::new(&b);
+    run(async {
+        let mut first = a.start(settings(), ipv6(150));
+        let mut second = b.start(settings(), ipv6(100));
+        first.wait_state("VI6", State::Master).await;
+        first.wait("the address", added("fd09::100")).await;
+        assert!(a.holds("fd09::100"));
+        // An unsolicited neighbour advertisement for the second address.
+        let target = "fd09::100".parse::<std::net::Ipv6Addr>().unwrap().octets();
+        loop {
+            let frame = tap.next();
+            let advertisement =
+                frame.len() == 86 && frame[12..14] == [0x86, 0xdd] && frame[54] == 136;
+            if advertisement && frame[62..78] == target {
+                break;
+            }
+        }
+        second.wait_state("VI6", State::Backup).await;
+        let mut snapshots = second.engine.snapshots();
+        let heard = snapshots.wait_for(|snapshot| {
+            let counters = &snapshot.instances["VI6"].counters;
+            assert!(counters.ignored.is_empty(), "{counters:?}");
+            counters.adverts_received > 0
+        });
+        tokio::time::timeout(crate::support::PATIENCE, heard)
+            .await
+            .unwrap()
+            .unwrap();
+        first.engine.shutdown().await;
+        assert!(!a.holds("fd09::100"));
+        let event = second.wait_state("VI6", State::Master).await;
+        assert!(
+            event.to_string().contains("priority 0 advert from fe80::"),
+            "{event}"
+        );
+    });
+}
+
+#[test]
+fn two_hundred_and_fifty_instances_change_sides_together() {
+    let Some((a, b)) = pair() else { return };
+    let configuration = |priority| {
+        let instances = (1..=250_u8).map(|number| {
+            let address = format!("10.9.1.{number}");
+            let mut instance = fast(&format!("VI_{number}"), number, priority, &[&address]);
+            instance.router.interval = Interval::from_centiseconds(50).unwrap();
+            instance
+        });
+        Configuration {
+            instances: instances.collect(),
+            ..Configuration::default()
+        }
+    };
+    let masters = |snapshot: &vrrp_net::Snapshot| {
+        let all = snapshot.instances.values();
+        all.filter(|instance| instance.state == State::Master && instance.addresses.len() == 1)
+            .count()
+    };
+    run(async {
+        let first = a.start(settings(), configuration(150));
+        let mut snapshots = first.engine.snapshots();
+        let all = snapshots.wait_for(|snapshot| masters(snapshot) == 250);
+        tokio::time::timeout(crate::support::PATIENCE, all)
+            .await
+            .unwrap()
+            .unwrap();
+        let second = b.start(settings(), configuration(100));
+        let mut snapshots = second.engine.snapshots();
+        let heard = snapshots.wait_for(|snapshot| {
+            assert_eq!(masters(snapshot), 0);
+            snapshot
+                .instances
+                .values()
+                .all(|instance| instance.master.is_some())
+        });
+        tokio::time::timeout(crate::support::PATIENCE, heard)
+            .await
+            .unwrap()
+            .unwrap();
+        first.engine.shutdown().await;
+        assert!(!a.ip("-o address show").contains("10.9.1."));
+        let all = snapshots.wait_for(|snapshot| masters(snapshot) == 250);
+        let snapshot = tokio::time::timeout(crate::support::PATIENCE, all)
+            .await
+            .unwrap()
+            .unwrap();
+        let slowest = snapshot
+            .instances
+            .values()
+            .map(|instance| instance.counters.slowest_takeover)
+            .max();
+        println!("slowest takeover of 250: {slowest:?}");
     });
 }

@@ -12,13 +12,17 @@ use vrrp_net::{
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A network namespace with a thread inside.
-pub struct Node {
+pub(crate) struct Node {
     jobs: mpsc::Sender<Job>,
     tid: i32,
 }
 
 impl Node {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
+        if Command::new("ip").arg("-V").output().is_err() {
+            println!("skipped: the ip command is not installed");
+            return None;
+        }
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tid_in, tid_out) = mpsc::channel();
         std::thread::spawn(move || {
@@ -34,6 +38,8 @@ impl Node {
             Ok(tid) => {
                 let node = Self { jobs, tid };
                 node.ip("link set lo up");
+                // Link-local addresses without a second of waiting; a system without IPv6 has no such file.
+                node.run(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").ok());
                 Some(node)
             }
             Err(error) => {
@@ -44,7 +50,7 @@ impl Node {
     }
 
     /// Runs something inside the namespace.
-    pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer_in, answer_out) = mpsc::channel();
         self.jobs
             .send(Box::new(move || answer_in.send(job()).unwrap()))
@@ -52,7 +58,7 @@ impl Node {
         answer_out.recv().unwrap()
     }
 
-    pub fn ip(&self, arguments: &str) -> String {
+    pub(crate) fn ip(&self, arguments: &str) -> String {
         let words: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
         let output = self.run(move || Command::new("ip").args(&words).output().unwrap());
         assert!(
@@ -63,7 +69,7 @@ impl Node {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub fn start(&self, settings: Settings, configuration: Configuration) -> Running {
+    pub(crate) fn start(&self, settings: Settings, configuration: Configuration) -> Running {
         let (engine, events) = self
             .run(move || Engine::start(settings, configuration))
             .unwrap();
@@ -74,7 +80,7 @@ impl Node {
         }
     }
 
-    pub fn spawn(&self, mut command: Command) -> Process {
+    pub(crate) fn spawn(&self, mut command: Command) -> Process {
         Process(self.run(move || {
             command
                 .stdout(Stdio::null())
@@ -85,7 +91,7 @@ impl Node {
     }
 
     /// Whether an address is on an interface now.
-    pub fn holds(&self, address: &str) -> bool {
+    pub(crate) fn holds(&self, address: &str) -> bool {
         self.ip("-o address show")
             .split_whitespace()
             .any(|word| word.split('/').next() == Some(address))
@@ -93,15 +99,15 @@ impl Node {
 }
 
 /// A program that ends with the test.
-pub struct Process(std::process::Child);
+pub(crate) struct Process(std::process::Child);
 
 impl Process {
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
-    pub fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         self.0.wait().unwrap();
     }
 }
@@ -117,7 +123,7 @@ impl Drop for Process {
 }
 
 /// Two namespaces on one link: 10.9.0.1 and 10.9.0.2 on `eth0`.
-pub fn pair() -> Option<(Node, Node)> {
+pub(crate) fn pair() -> Option<(Node, Node)> {
     let (a, b) = (Node::new()?, Node::new()?);
     a.ip(&format!(
         "link add eth0 type veth peer name eth0 netns {}",
@@ -133,19 +139,47 @@ pub fn pair() -> Option<(Node, Node)> {
     Some((a, b))
 }
 
+/// Sees all frames of a namespace.
+pub(crate) struct Tap(socket2::Socket);
+
+impl Tap {
+    pub(crate) fn new(node: &Node) -> Self {
+        node.run(|| {
+            use socket2::{Domain, Protocol, Socket, Type};
+            let every_protocol = i32::from(3_u16.to_be());
+            let socket = Socket::new(
+                Domain::PACKET,
+                Type::RAW,
+                Some(Protocol::from(every_protocol)),
+            );
+            let socket = socket.unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            Self(socket)
+        })
+    }
+
+    pub(crate) fn next(&self) -> Vec<u8> {
+        use std::io::Read as _;
+        let mut buffer = vec![0; 2048];
+        let length = (&self.0).read(&mut buffer).expect("a frame in time");
+        buffer.truncate(length);
+        buffer
+    }
+}
+
 /// An engine with its events.
-pub struct Running {
-    pub engine: Engine,
-    pub events: Events,
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) events: Events,
     seen: Vec<Event>,
 }
 
 /// Longer than anything takes on a machine that is not stuck.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Running {
     /// Takes events until one fits.
-    pub async fn wait(&mut self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) async fn wait(&mut self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
         let wait = async {
             while let Some(event) = self.events.recv().await {
                 self.seen.push(event.clone());
@@ -161,7 +195,7 @@ impl Running {
         }
     }
 
-    pub async fn wait_state(&mut self, name: &str, state: State) -> Event {
+    pub(crate) async fn wait_state(&mut self, name: &str, state: State) -> Event {
         let what = format!("{name} {state}");
         self.wait(&what, |event| {
             matches!(event, Event::Transition { instance, to, .. } if &**instance == name && *to == state)
@@ -169,7 +203,7 @@ impl Running {
         .await
     }
 
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         self.seen
             .iter()
             .map(|event| format!("  {event}\n"))
@@ -177,7 +211,7 @@ impl Running {
     }
 }
 
-pub fn run<F: Future>(future: F) -> F::Output {
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -186,7 +220,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
 }
 
 /// For states of the kernel that announce themselves to nobody in the test.
-pub fn eventually(mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "it never came to hold");
@@ -195,7 +229,7 @@ pub fn eventually(mut holds: impl FnMut() -> bool) {
 }
 
 /// A fast version 3 instance on `eth0`.
-pub fn fast(name: &str, vrid: u8, priority: u8, addresses: &[&str]) -> InstanceConfig {
+pub(crate) fn fast(name: &str, vrid: u8, priority: u8, addresses: &[&str]) -> InstanceConfig {
     let mut router = Config::new(Vrid::new(vrid).unwrap(), Family::V4);
     router.version = Version::V3;
     router.priority = vrrp_proto::Priority::new(priority);
@@ -208,7 +242,7 @@ pub fn fast(name: &str, vrid: u8, priority: u8, addresses: &[&str]) -> InstanceC
     instance
 }
 
-pub fn one(instance: InstanceConfig) -> Configuration {
+pub(crate) fn one(instance: InstanceConfig) -> Configuration {
     Configuration {
         instances: vec![instance],
         ..Configuration::default()

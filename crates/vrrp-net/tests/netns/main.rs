@@ -1,0 +1,13 @@
+//! The engine in network namespaces of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops where it fails"
+)]
+
+mod engine;
+mod keepalived;
+mod support;

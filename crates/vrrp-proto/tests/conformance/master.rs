@@ -1,0 +1,237 @@
+//! F and G: master, announcements.
+
+use std::time::Duration;
+
+use vrrp_proto::{
+    Accepted, Action, AnnounceCause, AnnouncePolicy, Instant, Interval, Reason, State, Version,
+};
+
+use crate::harness::{Bench, Other, config, ip, millis, names, seconds};
+
+fn other(source: &str, priority: u8) -> Other {
+    Other::new(Version::V2, source, priority)
+}
+
+#[test]
+fn item_068_adverts_keep_their_times_though_handled_late() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    let first = bench.now;
+    for count in 1..=100 {
+        let due = bench.router.poll_timeout().unwrap();
+        assert_eq!(due, first + seconds(count));
+        // Handled 30 ms late each time.
+        bench.now = due + millis(30);
+        bench.timeout();
+        assert!(!bench.adverts().is_empty());
+    }
+}
+
+#[test]
+fn item_069_a_resignation_is_answered_at_once() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    bench.pass(millis(300));
+    bench.accepts(&other("10.0.0.9", 0), Accepted::ResignationAnswered);
+    assert_eq!(names(&bench.actions), ["advert"]);
+    assert_eq!(bench.until_timeout(), seconds(1));
+}
+
+#[test]
+fn item_070_a_higher_priority_is_yielded_to_without_a_word() {
+    let mut bench = Bench::master(config(Version::V3, 100));
+    let better = Other::new(Version::V3, "10.0.0.1", 101).with(|other| {
+        other.interval = Interval::from_centiseconds(200).unwrap();
+    });
+    bench.accepts(&better, Accepted::Yielded);
+    assert_eq!(
+        names(&bench.actions),
+        ["report", "remove", "transition"],
+        "the report is of the interval"
+    );
+    assert_eq!(bench.router.state(), State::Backup);
+    // 3 x 2 s + 156/256 of 2 s.
+    assert_eq!(bench.until_timeout(), Duration::from_micros(7_218_750));
+    assert_eq!(
+        bench.reason().to_string(),
+        "higher priority 101 from 10.0.0.1 (ours is 100)"
+    );
+    assert_eq!(bench.router.stats().left_master, 1);
+}
+
+#[test]
+fn item_070_higher_prio_send_advert_sends_one_more() {
+    let mut config = config(Version::V2, 100);
+    config.higher_priority_send_advert = true;
+    let mut bench = Bench::master(config);
+    bench.accepts(&other("10.0.0.1", 101), Accepted::Yielded);
+    assert_eq!(names(&bench.actions), ["advert", "remove", "transition"]);
+    assert_eq!(bench.adverts()[0].priority.value(), 100);
+}
+
+#[test]
+fn item_071_the_greater_address_wins_a_tie_as_an_unsigned_number() {
+    for (theirs, ours_wins) in [
+        ("10.0.0.4", true),
+        ("10.0.0.6", false),
+        ("9.255.255.255", true),
+        ("200.0.0.1", false),
+    ] {
+        let mut bench = Bench::master(config(Version::V2, 100));
+        let wanted = if ours_wins {
+            Accepted::LowerPriority
+        } else {
+            Accepted::Yielded
+        };
+        bench.accepts(&other(theirs, 100), wanted);
+    }
+    let mut config = vrrp_proto::Config::new(crate::harness::vrid(), vrrp_proto::Family::V6);
+    config.source = Some(ip("fe80::8000:0:0:5"));
+    let mut bench = Bench::master(config);
+    let v6 = |source: &str| {
+        Other::new(Version::V3, source, 100).with(|other| {
+            other.destination = ip("ff02::12");
+            other.addresses.clear();
+        })
+    };
+    bench.accepts(&v6("fe80::7fff:ffff:ffff:ffff"), Accepted::LowerPriority);
+    bench.accepts(&v6("fe80::8000:0:0:6"), Accepted::Yielded);
+    assert!(matches!(bench.reason(), Reason::GreaterAddress { .. }));
+}
+
+#[test]
+fn item_072_a_lower_priority_is_answered_at_once_and_the_timer_starts_again() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    bench.pass(millis(400));
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    assert_eq!(bench.adverts().len(), 1);
+    assert_eq!(bench.until_timeout(), seconds(1));
+    assert_eq!(bench.router.state(), State::Master);
+}
+
+#[test]
+fn item_072_lower_prio_no_advert_keeps_silent() {
+    let mut config = config(Version::V2, 100);
+    config.lower_priority_no_advert = true;
+    let mut bench = Bench::master(config);
+    bench.pass(millis(400));
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    assert_eq!(bench.adverts(), []);
+    assert_eq!(bench.until_timeout(), millis(600));
+}
+
+#[test]
+fn item_073_announcements_come_again_after_a_lower_advert_and_five_seconds_later() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    bench.run(seconds(10));
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    let now: Vec<_> = bench
+        .announcements()
+        .iter()
+        .map(|it| (it.repeat, it.cause))
+        .collect();
+    assert_eq!(now, [(5, AnnounceCause::Contest)]);
+    assert_eq!(
+        causes(&bench.run(seconds(10))),
+        [(5, AnnounceCause::ContestDelayed)]
+    );
+    let mut config = config(Version::V2, 100);
+    config.announce.lower_priority_repeat = 0;
+    let mut bench = Bench::master(config);
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    assert_eq!(bench.announcements(), []);
+}
+
+fn causes(actions: &[(Instant, Action)]) -> Vec<(u32, AnnounceCause)> {
+    let cause = |(_, action): &(Instant, Action)| match action {
+        Action::Announce(announcement) => Some((announcement.repeat, announcement.cause)),
+        _ => None,
+    };
+    actions.iter().filter_map(cause).collect()
+}
+
+#[test]
+fn a_contest_is_seen_while_the_other_master_is_heard() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    assert_eq!(bench.router.contest(bench.now), None);
+    let since = bench.now;
+    for _ in 0..3 {
+        bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+        bench.run(seconds(1));
+    }
+    let contest = bench.router.contest(bench.now).unwrap();
+    assert_eq!((contest.source, contest.since), (ip("10.0.0.9"), since));
+    bench.run(seconds(10));
+    assert_eq!(bench.router.contest(bench.now), None);
+}
+
+#[test]
+fn item_075_of_two_owners_the_lower_address_yields() {
+    let mut bench = Bench::master(config(Version::V2, 255));
+    bench.accepts(&other("10.0.0.9", 255), Accepted::Yielded);
+    assert!(matches!(
+        bench.warnings()[..],
+        [vrrp_proto::Warning::TwoOwners { .. }]
+    ));
+    assert_eq!(bench.router.state(), State::Backup);
+}
+
+#[test]
+fn item_075_the_higher_address_yields_only_to_an_owner_that_does_not_go() {
+    let mut bench = Bench::master(config(Version::V2, 255));
+    let began = bench.now;
+    let stubborn = other("10.0.0.1", 255);
+    let mut yielded_after = None;
+    for _ in 0..10 {
+        match bench.hear(&stubborn) {
+            vrrp_proto::Verdict::Accepted(Accepted::Yielded) => {
+                yielded_after = Some(bench.now - began);
+                break;
+            }
+            verdict => assert_eq!(
+                verdict,
+                vrrp_proto::Verdict::Accepted(Accepted::LowerPriority)
+            ),
+        }
+        bench.run(seconds(1));
+    }
+    let after = yielded_after.unwrap();
+    assert!(after >= seconds(2) && after <= seconds(4), "{after:?}");
+    assert_eq!(bench.router.effective_priority().value(), 254);
+    // Gone: an advert of a lower priority, or mastership, brings 255 back.
+    bench.accepts(&other("10.0.0.3", 100), Accepted::LowerPriorityIgnored);
+    assert!(bench.router.effective_priority().is_owner());
+}
+
+#[test]
+fn item_082_announcements_at_once_after_the_delay_and_refreshed() {
+    let mut config = config(Version::V2, 100);
+    let mut policy = AnnouncePolicy::default();
+    policy.refresh = seconds(10);
+    policy.refresh_repeat = 2;
+    config.announce = policy;
+    let mut bench = Bench::master(config);
+    let began = bench.now;
+    let first = bench.announcements();
+    assert_eq!(
+        (first[0].repeat, first[0].cause),
+        (5, AnnounceCause::Takeover)
+    );
+    let later: Vec<_> = bench
+        .run(seconds(40))
+        .into_iter()
+        .filter(|(_, action)| matches!(action, Action::Announce(_)))
+        .map(|(at, action)| ((at - began).as_secs(), action))
+        .collect();
+    let times: Vec<_> = later.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [5, 15, 25, 35]);
+    assert!(matches!(
+        &later[1].1,
+        Action::Announce(it) if it.repeat == 2 && it.cause == AnnounceCause::Refresh
+    ));
+}
+
+#[test]
+fn item_082_nothing_is_announced_after_mastership_ends() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    bench.accepts(&other("10.0.0.9", 200), Accepted::Yielded);
+    assert_eq!(causes(&bench.run(seconds(3))), []);
+}
