@@ -10,12 +10,18 @@
 
 mod suite;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command as Process;
+use std::rc::Rc;
+use std::time::Duration;
 
 use ipvs_netlink::listing::{self, Listing, View};
-use ipvs_netlink::transport::Namespace;
-use ipvs_netlink::{Client, ConnectError, Owned, Scheduler, Service, connections};
+use ipvs_netlink::transport::{Namespace, NetlinkSocket, Transport};
+use ipvs_netlink::{
+    Client, ConnectError, Destination, Forwarding, Owned, Scheduler, Service, Tunnel, TunnelFlags,
+    TunnelKind, VirtualService, connections,
+};
 use nix::sched::{CloneFlags, unshare};
 use suite::{tables, tcp};
 
@@ -154,17 +160,32 @@ fn listings_are_ipvsadms() {
     ] {
         wished.insert(tables::web(address, Scheduler::WeightedOverflow, &[]));
     }
-    let tunnel = ipvs_netlink::Forwarding::Tunnel(ipvs_netlink::Tunnel::ipip());
+    let tunnel = Forwarding::Tunnel(Tunnel::ipip());
     let long = suite::socket("[2001:db8:1111:2222:3333:4444:5555:7777]:8080");
-    let long = ipvs_netlink::Destination::new(long, tunnel);
+    let long = Destination::new(long, tunnel);
     for id in [tcp("192.0.2.77:8080"), tcp("[2001:db8::77]:8080")] {
         let service = Service::new(id, Scheduler::RoundRobin);
-        wished.insert(ipvs_netlink::VirtualService::with_destinations(
-            service,
-            [long],
-        ));
+        wished.insert(VirtualService::with_destinations(service, [long]));
     }
+    // Values that no tool of today sets, as a later kernel may have them.
+    let odd = [
+        Forwarding::Tunnel(Tunnel::gue(6080).with_flags(TunnelFlags(3))),
+        Forwarding::Tunnel(Tunnel::gre().with_flags(TunnelFlags(3))),
+        Forwarding::Tunnel(Tunnel::gre().with_flags(TunnelFlags(2))),
+        Forwarding::Tunnel(Tunnel {
+            kind: TunnelKind::Other(9),
+            ..Tunnel::gue(7)
+        }),
+        Forwarding::Bypass,
+        Forwarding::Other(5),
+    ];
+    let odd = (1..).zip(odd).map(|(port, forwarding)| {
+        Destination::new(suite::socket(&format!("198.51.100.9:{port}")), forwarding)
+    });
+    let odd_service = Service::new(tcp("192.0.2.78:80"), Scheduler::Unscheduled);
+    wished.insert(VirtualService::with_destinations(odd_service, odd));
     client.reconcile(&wished, Owned::Everything).unwrap();
+    assert_eq!(client.table().unwrap().services, wished.services);
     let snapshot = client.snapshot().unwrap();
     let Some(theirs) = ipvsadm(&["-Ln"]) else {
         println!("skipped: no ipvsadm to compare with (apt-get install ipvsadm)");
@@ -256,10 +277,9 @@ fn connections_are_listed_as_ipvsadm_does() {
     let id = service.id;
     client.add_service(service).unwrap();
     let destination = server.local_addr().unwrap();
-    let destination =
-        ipvs_netlink::Destination::new(destination, ipvs_netlink::Forwarding::Masquerading);
+    let destination = Destination::new(destination, Forwarding::Masquerading);
     client.add_destination(id, destination).unwrap();
-    let timeout = std::time::Duration::from_secs(5);
+    let timeout = Duration::from_secs(5);
     let address = suite::socket(&virtual_server);
     let Ok(stream) = std::net::TcpStream::connect_timeout(&address, timeout) else {
         println!("skipped: this kernel does not forward to loopback");
@@ -276,23 +296,9 @@ fn connections_are_listed_as_ipvsadm_does() {
     assert_eq!(entry.virtual_server, address);
     assert_eq!(entry.destination, destination.id.address_and_port());
     if let Some(theirs) = ipvsadm(&["-Lnc"]) {
-        // Seconds may pass between both readings.
-        let without_time = |text: &str| {
-            let words = |line: &str| {
-                let words = line
-                    .split(' ')
-                    .filter(|word| !word.contains(':') || word.len() != 5);
-                words.collect::<Vec<_>>().join(" ")
-            };
-            text.lines().map(words).collect::<Vec<_>>()
-        };
         assert_eq!(
             without_time(&listing::connections(&read, false)),
             without_time(&theirs)
-        );
-        println!(
-            "{theirs}\n{}",
-            ipvsadm(&["-Lnc", "--persistent-conn"]).unwrap()
         );
     }
     let snapshot = client.snapshot().unwrap();
@@ -301,4 +307,138 @@ fn connections_are_listed_as_ipvsadm_does() {
         (entry.active_connections, entry.persistent_connections),
         (1, 1)
     );
+}
+
+/// A persistence engine's data stands behind a connection that it made.
+#[test]
+fn engine_data_is_listed_as_ipvsadm_does() {
+    if !fresh_namespace() {
+        return;
+    }
+    let mut client = Client::connect().unwrap();
+    let id = ipvs_netlink::ServiceId::udp(suite::socket("203.0.113.1:5060"));
+    let service = Service {
+        persistence: Some(ipvs_netlink::Persistence::new(
+            ipvs_netlink::Family::V4,
+            300,
+        )),
+        persistence_engine: Some(ipvs_netlink::Name::new("sip").unwrap()),
+        ..Service::new(id, Scheduler::RoundRobin)
+    };
+    if let Err(error) = client.add_service(service) {
+        println!("skipped: {error}");
+        return;
+    }
+    let real = std::net::UdpSocket::bind("127.0.0.1:5060").unwrap();
+    let destination = Destination::new(real.local_addr().unwrap(), Forwarding::Masquerading);
+    client.add_destination(id, destination).unwrap();
+    let caller = std::net::UdpSocket::bind("203.0.113.1:0").unwrap();
+    let call = "OPTIONS sip:a@203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.1\r\n\
+                Call-ID: 8ff2a1@host.example\r\nContent-Length: 0\r\n\r\n";
+    caller.send_to(call.as_bytes(), "203.0.113.1:5060").unwrap();
+    let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs_conn").unwrap();
+    let read: Vec<_> = connections::parse(&text).collect::<Result<_, _>>().unwrap();
+    let engine = read
+        .iter()
+        .find_map(|connection| connection.engine.as_ref());
+    let Some(engine) = engine else {
+        println!("skipped: this kernel does not forward to loopback\n{text}");
+        return;
+    };
+    assert_eq!(
+        (engine.name.as_str(), engine.data.as_str()),
+        ("sip", "8ff2a1@host.example")
+    );
+    for options in [&["-Lnc"][..], &["-Lnc", "--persistent-conn"]] {
+        let Some(theirs) = ipvsadm(options) else {
+            return;
+        };
+        let ours = listing::connections(&read, options.len() > 1);
+        assert_eq!(without_time(&ours), without_time(&theirs), "{theirs}");
+    }
+}
+
+/// Lines without the time of expiry: seconds may pass between two readings.
+fn without_time(text: &str) -> Vec<String> {
+    let is_time = |word: &str| word.len() == 5 && word.get(2..3) == Some(":");
+    let words = |line: &str| {
+        line.split(' ')
+            .filter(|word| !is_time(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    text.lines().map(words).collect()
+}
+
+/// Keeps what the kernel sends.
+struct Recorder {
+    socket: NetlinkSocket,
+    received: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Transport for Recorder {
+    fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        self.socket.send(datagram)
+    }
+
+    fn receive(&mut self, datagram: &mut Vec<u8>, timeout: Duration) -> std::io::Result<()> {
+        self.socket.receive(datagram, timeout)?;
+        self.received.borrow_mut().extend_from_slice(datagram);
+        Ok(())
+    }
+}
+
+/// Answers of the kernel to the table that `tests/captures.rs` knows. With the environment
+/// variable `IPVS_CAPTURE` they are written to that directory.
+#[test]
+fn captures_can_be_made_again() {
+    if !fresh_namespace() {
+        return;
+    }
+    let received = Rc::new(RefCell::new(Vec::new()));
+    let socket = NetlinkSocket::open().unwrap();
+    let recorder = Recorder {
+        socket,
+        received: Rc::clone(&received),
+    };
+    let mut client = Client::with_transport(recorder).unwrap();
+    let directory = std::env::var_os("IPVS_CAPTURE").map(std::path::PathBuf::from);
+    let keep = |name: &str| {
+        let bytes = received.take();
+        assert!(!bytes.is_empty(), "{name}");
+        if let Some(directory) = &directory {
+            std::fs::write(directory.join(name), bytes).unwrap();
+        }
+    };
+    keep("family.bin");
+    client.info().unwrap();
+    keep("info.bin");
+    client.timeouts().unwrap();
+    keep("timeouts.bin");
+    let wished = tables::every_kind();
+    client.reconcile(&wished, Owned::Everything).unwrap();
+    received.take();
+    client.services().unwrap();
+    keep("services.bin");
+    client.destinations(&tcp("192.0.2.100:0")).unwrap();
+    keep("destinations.bin");
+    client.flush().unwrap();
+    let eth0 = ipvs_netlink::Name::new("eth0").unwrap();
+    for role in [
+        ipvs_netlink::DaemonRole::Master,
+        ipvs_netlink::DaemonRole::Backup,
+    ] {
+        client
+            .start_daemon(ipvs_netlink::SyncDaemon::new(role, eth0.clone(), 3))
+            .unwrap();
+    }
+    received.take();
+    client.daemons().unwrap();
+    keep("daemons.bin");
+    assert!(
+        client
+            .add_service(Service::new(tcp("1.1.1.1:1"), "nosuch".parse().unwrap()))
+            .is_err()
+    );
+    keep("refusal.bin");
 }

@@ -148,7 +148,7 @@ fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
             let destination = destination.to_string();
             put(
                 out,
-                format_args!("{destination:<18} {:<16} {}\n", engine.name, engine.data),
+                format_args!("{destination:<16} {:<18} {}\n", engine.name, engine.data),
             );
         }
         _ => put(out, format_args!("{destination}\n")),
@@ -342,7 +342,8 @@ const fn method(forwarding: Forwarding) -> &'static str {
         Forwarding::Masquerading => "Masq",
         Forwarding::Tunnel(_) => "Tunnel",
         Forwarding::Local => "Local",
-        Forwarding::Bypass | Forwarding::Other(_) => "Unknown",
+        // ipvsadm has no name for these, and prints what C prints for none.
+        Forwarding::Bypass | Forwarding::Other(_) => "(null)",
     }
 }
 
@@ -350,12 +351,12 @@ fn tunnel_info(forwarding: Forwarding) -> String {
     let Forwarding::Tunnel(Tunnel { kind, port, flags }) = forwarding else {
         return "n/a".to_owned();
     };
-    let checksum = if flags.contains(TunnelFlags::CHECKSUM) {
-        "+c"
-    } else if flags.contains(TunnelFlags::REMOTE_CHECKSUM) {
-        "+r"
-    } else {
-        "-c"
+    let checksum = match flags {
+        TunnelFlags::NO_CHECKSUM => "-c",
+        TunnelFlags::CHECKSUM => "+c",
+        TunnelFlags::REMOTE_CHECKSUM => "r+c",
+        // As for the forwarding methods without a name.
+        _ => "(null)",
     };
     match kind {
         TunnelKind::Ipip => "ipip".to_owned(),

@@ -44,7 +44,7 @@ pub(super) fn write_entry(writer: &mut Writer<'_>, entry: &DestinationEntry) {
     writer.u32(dest::PERSIST_CONNS, entry.persistent_connections);
     writer.nested(dest::STATS, |writer| stats::write_32(writer, &entry.stats));
     writer.nested(dest::STATS64, |writer| {
-        stats::write_64(writer, &entry.stats)
+        stats::write_64(writer, &entry.stats);
     });
 }
 

@@ -116,7 +116,7 @@ pub fn encode_command(
         Command::RemoveDestination(id, destination) => {
             writer.nested(attr::SERVICE, |writer| service::write_id(writer, id));
             writer.nested(attr::DEST, |writer| {
-                destination::write_id(writer, destination)
+                destination::write_id(writer, destination);
             });
         }
         Command::SetTimeouts(timeouts) => write_timeouts(writer, timeouts),

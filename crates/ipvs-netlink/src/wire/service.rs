@@ -36,7 +36,9 @@ pub(super) fn write(writer: &mut Writer<'_>, service: &Service) {
     if service.one_packet {
         flags |= svc_flag::ONE_PACKET;
     }
-    let persistence = service.persistence.unwrap_or(Persistence::new(family, 0));
+    let persistence = service
+        .persistence
+        .unwrap_or_else(|| Persistence::new(family, 0));
     writer.text(svc::SCHED_NAME, service.scheduler.name());
     if let Some(engine) = &service.persistence_engine {
         writer.text(svc::PE_NAME, engine.as_str());
@@ -66,7 +68,9 @@ pub(super) fn write_entry(writer: &mut Writer<'_>, entry: &ServiceEntry) {
     let service = &entry.service;
     write_id(writer, &service.id);
     let family = service.id.family();
-    let persistence = service.persistence.unwrap_or(Persistence::new(family, 0));
+    let persistence = service
+        .persistence
+        .unwrap_or_else(|| Persistence::new(family, 0));
     let mut flags = service.unknown_flags | service.scheduler_flags.bits() | svc_flag::HASHED;
     if service.persistence.is_some() {
         flags |= svc_flag::PERSISTENT;

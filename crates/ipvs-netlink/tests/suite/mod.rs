@@ -14,9 +14,11 @@ use ipvs_netlink::{
 
 pub(crate) mod tables;
 
+type Part<T> = fn(&mut Client<T>);
+
 /// Everything.
 pub(crate) fn run<T: Transport>(client: &mut Client<T>) {
-    let parts: [(&str, fn(&mut Client<T>)); 11] = [
+    let parts: [(&str, Part<T>); 11] = [
         ("reads back what it wrote", reads_back),
         ("refuses services", refuses_services),
         ("refuses destinations", refuses_destinations),

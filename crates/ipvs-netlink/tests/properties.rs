@@ -1,0 +1,295 @@
+//! What must hold for all tables and all bytes.
+#![cfg(feature = "fake")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    dead_code,
+    reason = "a test, with a part of the suite's helpers"
+)]
+
+mod suite;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs_netlink::fake::FakeKernel;
+use ipvs_netlink::wire::{Query, decode, encode_command};
+use ipvs_netlink::{
+    Change, Client, Command, DaemonRole, Destination, Family, Forwarding, Name, Netmask, Owned,
+    Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceId, SyncDaemon, Table,
+    Timeouts, Tunnel, TunnelFlags, TunnelKind, VirtualService, connections,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use suite::tables;
+
+fn service_id() -> impl Strategy<Value = ServiceId> {
+    let protocol = prop_oneof![
+        Just(Protocol::Tcp),
+        Just(Protocol::Udp),
+        Just(Protocol::Sctp)
+    ];
+    let family = prop_oneof![Just(Family::V4), Just(Family::V6)];
+    prop_oneof![
+        (protocol, address(), 80..82_u16).prop_map(|(protocol, address, port)| {
+            ServiceId::address(protocol, SocketAddr::new(address, port))
+        }),
+        (1..4_u32, family).prop_map(|(mark, family)| ServiceId::fwmark(mark, family).unwrap()),
+    ]
+}
+
+/// Few addresses, so that two tables have much in common.
+fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        (1..4_u8).prop_map(|n| IpAddr::from([192, 0, 2, n])),
+        (1..3_u16).prop_map(|n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n])),
+    ]
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    let scheduler = (0..Scheduler::KNOWN.len()).prop_map(|n| Scheduler::KNOWN[n].clone());
+    let persistence = option::of((1..3_u32, 1..=128_u8));
+    let engine = option::of(Just(Name::new("sip").unwrap()));
+    (
+        service_id(),
+        scheduler,
+        0..8_u32,
+        persistence,
+        engine,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(id, scheduler, flags, persistence, persistence_engine, one_packet)| Service {
+                id,
+                scheduler,
+                scheduler_flags: SchedulerFlags::from_bits_truncate(flags << 3),
+                persistence: persistence.map(|(timeout, bits)| {
+                    let family = id.family();
+                    Persistence::new(family, timeout).with_netmask(Netmask::prefix(family, bits))
+                }),
+                persistence_engine,
+                one_packet,
+                unknown_flags: 0,
+            },
+        )
+}
+
+fn destination() -> impl Strategy<Value = Destination> {
+    let kind = prop_oneof![
+        Just(TunnelKind::Ipip),
+        Just(TunnelKind::Gre),
+        Just(TunnelKind::Gue),
+        Just(TunnelKind::Other(9)),
+    ];
+    let tunnel = (kind, 1..3_u16, 0..4_u16).prop_map(|(kind, port, flags)| Tunnel {
+        kind,
+        port,
+        flags: TunnelFlags(flags),
+    });
+    let forwarding = prop_oneof![
+        Just(Forwarding::DirectRouting),
+        Just(Forwarding::Masquerading),
+        Just(Forwarding::Local),
+        Just(Forwarding::Bypass),
+        Just(Forwarding::Other(6)),
+        tunnel.prop_map(Forwarding::Tunnel),
+    ];
+    (
+        address(),
+        80..83_u16,
+        forwarding,
+        0..3_u32,
+        0..3_u32,
+        0..3_u32,
+    )
+        .prop_map(|(address, port, forwarding, weight, upper, lower)| {
+            Destination::new(SocketAddr::new(address, port), forwarding)
+                .with_weight(weight)
+                .with_thresholds(upper, lower.min(upper))
+        })
+}
+
+fn table() -> impl Strategy<Value = Table> {
+    let services = vec((service(), vec(destination(), 0..5)), 0..6);
+    let timeouts = option::of((0..3_u32, 0..3_u32, 1..3_u32));
+    let daemon = (0..3_u32, option::of(1..3_u8));
+    let daemons = option::of((option::of(daemon.clone()), option::of(daemon)));
+    (services, timeouts, daemons).prop_map(|(services, timeouts, daemons)| {
+        let services = services.into_iter().map(|(service, destinations)| {
+            // Mixed families need a tunnel, and that no daemon runs.
+            let fitting = destinations.into_iter().filter(|destination| {
+                let same = Family::of(destination.id.address) == service.id.family();
+                let tunnel = matches!(destination.forwarding, Forwarding::Tunnel(_));
+                same || (tunnel && daemons.is_none())
+            });
+            VirtualService::with_destinations(service.clone(), fitting.collect::<Vec<_>>())
+        });
+        let mut table: Table = services.collect();
+        table.timeouts = timeouts.map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp });
+        // A table without daemons in it stops them, so that its mixed families are possible.
+        let (master, backup) = daemons.unwrap_or_default();
+        let daemon = |role, settings: Option<(u32, Option<u8>)>| {
+            settings.map(|(sync_id, ttl)| {
+                let eth0 = Name::new("eth0").unwrap();
+                (
+                    role,
+                    SyncDaemon {
+                        ttl,
+                        ..SyncDaemon::new(role, eth0, sync_id)
+                    },
+                )
+            })
+        };
+        let both = [
+            daemon(DaemonRole::Master, master),
+            daemon(DaemonRole::Backup, backup),
+        ];
+        table.daemons = Some(both.into_iter().flatten().collect());
+        table
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Any table can follow any other; nothing that stays is removed; a second time changes
+    /// nothing.
+    #[test]
+    fn any_table_follows_any_other(first in table(), second in table()) {
+        let kernel = FakeKernel::new();
+        let mut client = Client::with_transport(kernel.transport()).unwrap();
+        client.reconcile(&first, Owned::Everything).unwrap();
+        prop_assert_eq!(&kernel.table().services, &first.services);
+
+        let before = kernel.table();
+        let changes = before.diff(&second, Owned::Everything);
+        tables::check_changes(&before, &second, &changes);
+        client.apply_changes(&changes).unwrap();
+        let after = kernel.table();
+        prop_assert_eq!(&after.services, &second.services);
+        prop_assert_eq!(after.diff(&second, Owned::Everything), []);
+        if let Some(timeouts) = second.timeouts {
+            prop_assert_eq!(after.timeouts, Some(timeouts.over(before.timeouts.unwrap())));
+        }
+        // As many commands as things that differ, not one more.
+        let log = kernel.take_log();
+        prop_assert!(log.len() >= changes.len());
+    }
+
+    /// A service that has a serving destination before and after has one after every step.
+    #[test]
+    fn traffic_never_finds_a_hole(first in table(), second in table()) {
+        let serves = |table: &Table, id: &ServiceId| {
+            let service = table.services.get(id);
+            service.is_some_and(|s| s.destinations.values().any(|d| d.weight > 0))
+        };
+        let always: BTreeSet<ServiceId> = first
+            .services
+            .keys()
+            .copied()
+            .filter(|id| serves(&first, id) && serves(&second, id))
+            .collect();
+        let kernel = FakeKernel::new();
+        let mut client = Client::with_transport(kernel.transport()).unwrap();
+        client.reconcile(&first, Owned::Everything).unwrap();
+        for change in kernel.table().diff(&second, Owned::Everything) {
+            client.apply_changes(std::slice::from_ref(&change)).unwrap();
+            let now = kernel.table();
+            for id in &always {
+                prop_assert!(serves(&now, id), "{} after {}", id, change);
+            }
+        }
+    }
+
+    /// Taking every change back, last first, restores the table.
+    #[test]
+    fn inverse_changes_restore(first in table(), second in table()) {
+        let kernel = FakeKernel::new();
+        let mut client = Client::with_transport(kernel.transport()).unwrap();
+        client.reconcile(&first, Owned::Everything).unwrap();
+        let before = kernel.table();
+        let changes = before.diff(&second, Owned::Everything);
+        client.apply_changes(&changes).unwrap();
+        let back: Vec<Change> = changes.iter().rev().flat_map(Change::inverse).collect();
+        client.apply_changes(&back).unwrap();
+        prop_assert_eq!(kernel.table(), before);
+    }
+
+    /// A refusal at any place leaves the table as it was.
+    #[test]
+    fn a_refusal_leaves_no_trace(first in table(), second in table(), at in any::<prop::sample::Index>()) {
+        let kernel = FakeKernel::new();
+        let mut client = Client::with_transport(kernel.transport()).unwrap();
+        client.reconcile(&first, Owned::Everything).unwrap();
+        let before = kernel.table();
+        let mut changes = before.diff(&second, Owned::Everything);
+        let nowhere = ServiceId::tcp("203.0.113.9:9".parse().unwrap());
+        let server: SocketAddr = "203.0.113.9:9".parse().unwrap();
+        let destination = Destination::new(server, Forwarding::DirectRouting);
+        let place = at.index(changes.len() + 1);
+        changes.insert(place, Change::AddDestination { service: nowhere, destination });
+        let error = client.apply_changes(&changes).unwrap_err();
+        let ipvs_netlink::ApplyError::RolledBack(rolled_back) = error else {
+            panic!("{error}");
+        };
+        prop_assert_eq!(rolled_back.position, place);
+        prop_assert_eq!(rolled_back.left, []);
+        prop_assert_eq!(kernel.table(), before);
+    }
+
+    /// Services of others survive everything.
+    #[test]
+    fn what_is_not_owned_stays(first in table(), second in table(), owned in vec(service_id(), 0..4)) {
+        let owned: BTreeSet<ServiceId> = owned.into_iter().collect();
+        let kernel = FakeKernel::new();
+        let mut client = Client::with_transport(kernel.transport()).unwrap();
+        client.reconcile(&first, Owned::Everything).unwrap();
+        let before = kernel.table();
+        let wished = Table { daemons: None, ..second };
+        let mixed = |table: &Table| table.daemons.as_ref().is_some_and(|d| !d.is_empty());
+        prop_assume!(!mixed(&before));
+        client.reconcile(&wished, Owned::Only(&owned)).unwrap();
+        let after = kernel.table();
+        for (id, service) in &before.services {
+            if !owned.contains(id) && !wished.services.contains_key(id) {
+                prop_assert_eq!(after.services.get(id), Some(service));
+            }
+        }
+    }
+
+    /// Reading never panics.
+    #[test]
+    fn any_bytes_can_be_read(bytes in vec(any::<u8>(), 0..300), id in service_id()) {
+        let queries = [
+            Query::Family, Query::Info, Query::Timeouts, Query::Daemons, Query::Services,
+            Query::Service(id), Query::Destinations(id),
+        ];
+        for query in queries {
+            decode(&query, &bytes).for_each(drop);
+        }
+        connections::parse(&String::from_utf8_lossy(&bytes)).for_each(drop);
+    }
+
+    /// Neither does the in-memory kernel, whatever it is sent; and it answers what looks like
+    /// requests.
+    #[test]
+    fn any_request_can_be_sent(bytes in vec(any::<u8>(), 0..200), command in 0..20_u8) {
+        use ipvs_netlink::transport::Transport;
+        let kernel = FakeKernel::new();
+        let mut transport = kernel.transport();
+        let _ = transport.send(&bytes);
+        let mut message = Vec::new();
+        encode_command(&Command::Flush, 0x1c, 1, true, &mut message);
+        message[16] = command;
+        message.extend_from_slice(&bytes);
+        let length = u32::try_from(message.len()).unwrap();
+        message[..4].copy_from_slice(&length.to_ne_bytes());
+        let _ = transport.send(&message);
+        let mut answer = Vec::new();
+        while transport.receive(&mut answer, std::time::Duration::ZERO).is_ok() {}
+    }
+}
