@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod dial;
 pub mod dns;
 pub mod file;
@@ -10,12 +11,15 @@ mod monitor;
 mod outcome;
 pub mod ping;
 mod probe;
+mod regex;
 mod schedule;
 pub mod smtp;
+pub mod talk;
 pub mod tcp;
 pub mod tls;
 pub mod udp;
 
+pub use agent::{AgentProbe, AgentSettings};
 pub use dial::Dialer;
 pub use dns::{DnsProbe, DnsSettings};
 pub use file::{FileProbe, FileSettings};
@@ -27,6 +31,7 @@ pub use ping::{PingProbe, PingSettings};
 pub use probe::{Attempt, Probe, ProbeKey};
 pub use schedule::{Change, Policy, Tracker, Verdict};
 pub use smtp::{SmtpProbe, SmtpSettings};
+pub use talk::{TalkProbe, TalkSettings};
 pub use tcp::{TcpProbe, TcpSettings};
 pub use tls::TlsSettings;
 pub use udp::{UdpProbe, UdpSettings};

@@ -53,7 +53,12 @@ async fn status_digest_and_text_are_judged() {
     let plain = HttpUrl::new("/");
     let outcome = check(target, plain.clone()).await;
     let Outcome::Up {
-        detail: Detail::Http { status, body_bytes },
+        detail:
+            Detail::Http {
+                status,
+                body_bytes,
+                certificate_expires: None,
+            },
         ..
     } = outcome
     else {

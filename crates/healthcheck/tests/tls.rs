@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use healthcheck::tls::{InvalidTls, Pem, Verification};
-use healthcheck::{Cause, HttpProbe, HttpSettings, HttpUrl, Outcome, Probe, TlsSettings, Wanted};
+use healthcheck::{
+    Cause, Detail, HttpProbe, HttpSettings, HttpUrl, Outcome, Probe, TlsSettings, Wanted,
+};
 use support::{PATIENT, SHORT, dialer, forever, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -69,7 +71,17 @@ async fn check(target: SocketAddr, host: Option<&str>, tls: TlsSettings) -> Outc
 async fn any_certificate_will_do_unless_told_otherwise() {
     let (target, _, mut seen) = https("whoever.example").await;
     let outcome = check(target, Some("www.example"), TlsSettings::default()).await;
-    assert!(outcome.is_up(), "{outcome}");
+    let Outcome::Up {
+        detail: Detail::Http {
+            certificate_expires: Some(end),
+            ..
+        },
+        ..
+    } = outcome
+    else {
+        panic!("{outcome}")
+    };
+    assert!(end > std::time::SystemTime::now());
     assert_eq!(
         seen.recv().await,
         Some((None, false)),

@@ -4,16 +4,15 @@ mod digest;
 mod exchange;
 mod genhash;
 mod page;
-mod pattern;
 mod probe;
 mod request;
 mod response;
 mod settings;
 mod status;
 
+pub use crate::regex::{InvalidPattern, Pattern, PatternOptions, UnknownPatternOption};
 pub use digest::{BodyDigest, InvalidDigest, Md5Digest};
 pub use genhash::{Genhash, GenhashError, GenhashSettings, genhash};
-pub use pattern::{InvalidPattern, Pattern, PatternOptions, UnknownPatternOption};
 pub use probe::HttpProbe;
 pub use request::Request;
 pub use response::{Header, ResponseError, ResponseReader, Step};

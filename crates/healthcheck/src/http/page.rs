@@ -1,11 +1,12 @@
 //! Judges the answer to one page.
 
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use super::exchange::Consumer;
-use super::pattern::Compiled;
 use super::{BodyDigest, Header, HttpUrl, Md5Digest, StatusCode, StatusRanges};
 use crate::outcome::{Cause, Detail};
+use crate::regex::Compiled;
 
 /// What is wanted of a page, ready for use.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ impl Page {
 pub(super) struct Judge<'a> {
     page: &'a Page,
     status: Option<StatusCode>,
+    header_length: usize,
     digest: BodyDigest,
     body: Vec<u8>,
     seen: u64,
@@ -45,6 +47,7 @@ impl<'a> Judge<'a> {
         Self {
             page,
             status: None,
+            header_length: 0,
             digest: BodyDigest::default(),
             body: Vec::new(),
             seen: 0,
@@ -52,7 +55,11 @@ impl<'a> Judge<'a> {
     }
 
     /// The verdict, once the answer has ended or was broken off.
-    pub(super) fn finish(self, url: impl Fn() -> String) -> Result<Detail, Cause> {
+    pub(super) fn finish(
+        self,
+        certificate_expires: Option<SystemTime>,
+        url: impl Fn() -> String,
+    ) -> Result<Detail, Cause> {
         let page = self.page;
         let status = self.status.unwrap_or_else(|| StatusCode::new(0));
         if !page.status.contains(status) {
@@ -80,7 +87,7 @@ impl<'a> Judge<'a> {
             }
         }
         if let Some(pattern) = &page.pattern
-            && !pattern.accepts(&self.body)
+            && !pattern.accepts(&self.body, self.header_length)
         {
             let regex = pattern.pattern().regex.clone();
             let matched = pattern.pattern().must_not_match;
@@ -93,6 +100,7 @@ impl<'a> Judge<'a> {
         Ok(Detail::Http {
             status,
             body_bytes: self.seen,
+            certificate_expires,
         })
     }
 }
@@ -100,6 +108,7 @@ impl<'a> Judge<'a> {
 impl Consumer for Judge<'_> {
     fn header(&mut self, header: &Header) -> ControlFlow<()> {
         self.status = Some(header.status);
+        self.header_length = header.length;
         // A wrong status decides; there is no need to read on.
         if self.page.status.contains(header.status) {
             ControlFlow::Continue(())

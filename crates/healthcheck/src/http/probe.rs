@@ -79,6 +79,7 @@ impl HttpProbe {
         .encode();
         let mut reader = ResponseReader::new();
         let mut judge = Judge::new(page);
+        let mut certificate_expires = None;
         let mut stream = settings.dialer.connect(target).await?;
         match &self.connector {
             None => {
@@ -104,6 +105,7 @@ impl HttpProbe {
                     &mut judge,
                 )
                 .await?;
+                certificate_expires = connector.certificate_expires(&stream);
                 connector.close(stream).await;
             }
         }
@@ -112,7 +114,9 @@ impl HttpProbe {
         } else {
             "http"
         };
-        judge.finish(|| format!("{scheme}://{target}{}", url.path))
+        judge.finish(certificate_expires, || {
+            format!("{scheme}://{target}{}", url.path)
+        })
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Header {
     pub content_length: Option<u64>,
     /// The body comes in chunks (`Transfer-Encoding: chunked`).
     pub chunked: bool,
+    /// Octets of status line and header fields, with the empty line that ends them.
+    pub length: usize,
 }
 
 /// What to do next.
@@ -148,7 +150,14 @@ impl ResponseReader {
                 return Ok(Step::NeedMore);
             }
             held.extend_from_slice(rest);
-            let Some((header, length)) = parse_header(held)? else {
+            // A header ends with a line, so only a new line end can make it complete. This keeps
+            // a server that sends an octet at a time from making us parse each time.
+            let parsed = if rest.contains(&b'\n') {
+                parse_header(held)?
+            } else {
+                None
+            };
+            let Some(header) = parsed else {
                 return if held.len() > HEADER_LIMIT {
                     Err(ResponseError::HeaderTooLong)
                 } else {
@@ -156,7 +165,7 @@ impl ResponseReader {
                 };
             };
             carried = std::mem::take(held);
-            let after = carried.split_off(length.min(carried.len()));
+            let after = carried.split_off(header.length.min(carried.len()));
             let before = std::mem::replace(&mut carried, after);
             rest = &carried;
             self.enter_body(header, before)?;
@@ -235,8 +244,8 @@ impl ResponseReader {
     }
 }
 
-/// The header at the start of these octets and its length; `None` if it is not complete.
-fn parse_header(octets: &[u8]) -> Result<Option<(Header, usize)>, ResponseError> {
+/// The header at the start of these octets; `None` if it is not complete.
+fn parse_header(octets: &[u8]) -> Result<Option<Header>, ResponseError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let parsed = response
@@ -249,6 +258,7 @@ fn parse_header(octets: &[u8]) -> Result<Option<(Header, usize)>, ResponseError>
         status: StatusCode::new(response.code.unwrap_or(0)),
         content_length: None,
         chunked: false,
+        length,
     };
     for field in response.headers.iter() {
         if field.name.eq_ignore_ascii_case("content-length") {
@@ -266,7 +276,7 @@ fn parse_header(octets: &[u8]) -> Result<Option<(Header, usize)>, ResponseError>
             header.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
         }
     }
-    Ok(Some((header, length)))
+    Ok(Some(header))
 }
 
 fn read_length(text: &[u8]) -> Option<u64> {

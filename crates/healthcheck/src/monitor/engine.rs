@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -39,21 +39,21 @@ pub(super) struct Engine<K> {
     settings: MonitorSettings,
     inbox: mpsc::UnboundedReceiver<Command<K>>,
     /// `None` once the reader is gone.
-    events: Option<mpsc::Sender<Event<K>>>,
-    names: HashMap<K, Subscription>,
-    entries: BTreeMap<u64, Entry<K>>,
+    pub(super) events: Option<mpsc::Sender<Event<K>>>,
+    pub(super) names: HashMap<K, Subscription>,
+    pub(super) entries: BTreeMap<u64, Entry<K>>,
     shared: HashMap<(ProbeKey, Policy), u64>,
     heap: BinaryHeap<Reverse<(Instant, u64)>>,
     admission: Admission,
     tasks: JoinSet<Outcome>,
     task_entries: HashMap<Id, (u64, Option<IpAddr>)>,
     /// Names whose owner is to be told something, in order.
-    outbox: VecDeque<K>,
+    pub(super) outbox: VecDeque<K>,
     next_entry: u64,
     phase: u64,
     started: u64,
     worst_lateness: Duration,
-    lost_events: u64,
+    pub(super) lost_events: u64,
 }
 
 impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
@@ -422,88 +422,6 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         }
         self.schedule(entry);
     }
-
-    /// Puts a name into the outbox if its owner does not know the present state.
-    fn tell(&mut self, id: &K) {
-        let Some(name) = self.names.get_mut(id) else {
-            return;
-        };
-        let Some(state) = self.entries.get(&name.entry) else {
-            return;
-        };
-        let news = state.made.is_some() && state.tells() != name.told;
-        if news && !name.suspended && !name.queued && self.events.is_some() {
-            name.queued = true;
-            self.outbox.push_back(id.clone());
-        }
-    }
-
-    fn tell_failure(&mut self, entry: u64, at: SystemTime) {
-        let Some(state) = self.entries.get(&entry) else {
-            return;
-        };
-        let Some(reason) = &state.last_outcome else {
-            return;
-        };
-        for id in &state.names {
-            if self.names.get(id).is_none_or(|name| name.suspended) {
-                continue;
-            }
-            let event = Event::Failed {
-                id: id.clone(),
-                verdict: state.tracker.verdict(),
-                reason: reason.clone(),
-                at,
-            };
-            let sent = self
-                .events
-                .as_ref()
-                .is_some_and(|events| events.try_send(event).is_ok());
-            if !sent {
-                self.lost_events += 1;
-            }
-        }
-    }
-
-    /// The news for the first name in the outbox, if it still is news.
-    fn next_event(&mut self) -> Option<Event<K>> {
-        let id = self.outbox.pop_front()?;
-        let name = self.names.get_mut(&id)?;
-        name.queued = false;
-        if name.suspended {
-            return None;
-        }
-        let state = self.entries.get(&name.entry)?;
-        let made = state.made.as_ref()?;
-        let (from, told_weight) = name.told;
-        let (to, weight) = state.tells();
-        if (from, told_weight) == (to, weight) {
-            return None;
-        }
-        name.told = (to, weight);
-        Some(Event::Changed {
-            id,
-            from,
-            to,
-            weight,
-            reason: made.reason.clone(),
-            first: made.first,
-            last: made.last,
-            attempts: made.attempts,
-        })
-    }
-
-    fn snapshot(&self) -> Vec<Snapshot<K>> {
-        let now = now();
-        let mut all = Vec::with_capacity(self.names.len());
-        for state in self.entries.values() {
-            for id in &state.names {
-                let suspended = self.names.get(id).is_some_and(|name| name.suspended);
-                all.push(state.snapshot(id, suspended, now));
-            }
-        }
-        all
-    }
 }
 
 async fn attempt(probe: Arc<dyn Probe>) -> Outcome {
@@ -515,6 +433,6 @@ async fn reserve<T>(sender: Option<&mpsc::Sender<T>>) -> Option<mpsc::Permit<'_,
 }
 
 /// The clock of the runtime, which tests can hold.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -4,6 +4,7 @@ mod engine;
 mod entry;
 mod event;
 mod queue;
+mod telling;
 
 pub use event::{Event, Events, Snapshot, Stats};
 

@@ -5,7 +5,7 @@ mod cause;
 pub use cause::{Cause, SystemError, Wanted};
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::http::StatusCode;
 
@@ -146,6 +146,9 @@ pub enum Detail {
         status: StatusCode,
         /// Octets of the body as they came over the wire.
         body_bytes: u64,
+        /// When the certificate of the server ends, over TLS. To warn before that is up to the
+        /// caller; without verification a certificate that has ended is no failure.
+        certificate_expires: Option<SystemTime>,
     },
     /// The SMTP dialogue was answered as it should be, by every host.
     Smtp,
@@ -203,7 +206,9 @@ impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected => f.write_str("connection accepted"),
-            Self::Http { status, body_bytes } => {
+            Self::Http {
+                status, body_bytes, ..
+            } => {
                 write!(f, "HTTP status {status}, {body_bytes} octets")
             }
             Self::Smtp => f.write_str("SMTP dialogue completed"),

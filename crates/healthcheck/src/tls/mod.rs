@@ -5,6 +5,8 @@ mod absent;
 #[cfg(feature = "tls-rustls")]
 mod rustls;
 mod settings;
+#[cfg(feature = "tls-rustls")]
+mod validity;
 
 pub use settings::{InvalidTls, Pem, TlsSettings, Verification};
 

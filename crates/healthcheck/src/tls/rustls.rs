@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use super::validity::not_after;
 use super::{InvalidTls, Pem, TlsSettings, Verification};
 use crate::outcome::{Cause, Wanted};
 
@@ -116,6 +117,11 @@ impl Connector {
                 after: limit,
             }),
         }
+    }
+
+    /// When the certificate of the server ends.
+    pub(crate) fn certificate_expires(&self, stream: &TlsStream<TcpStream>) -> Option<SystemTime> {
+        not_after(stream.get_ref().1.peer_certificates()?.first()?)
     }
 
     /// Ends the session, with a farewell if the settings want one.

@@ -1,8 +1,8 @@
-//! Regular expressions on bodies (`regex` and its relatives).
+//! Regular expressions on what servers say (`regex` and its relatives).
 
 use std::str::FromStr;
 
-use regex::bytes::{Regex, RegexBuilder};
+use ::regex::bytes::{Regex, RegexBuilder};
 
 /// Memory that a compiled expression may take.
 const COMPILED_LIMIT: usize = 10 << 20;
@@ -94,9 +94,10 @@ pub struct Pattern {
     pub must_not_match: bool,
     /// Options (`regex_options`).
     pub options: PatternOptions,
-    /// First octet of the body where a match may start (`regex_min_offset`).
+    /// First octet where a match may start (`regex_min_offset`). As in keepalived it is counted
+    /// from the start of the whole answer, with its header, although only the body is searched.
     pub min_offset: usize,
-    /// Last octet of the body where a match may start (`regex_max_offset`).
+    /// Last octet where a match may start (`regex_max_offset`), counted in the same way.
     pub max_offset: Option<usize>,
 }
 
@@ -124,7 +125,7 @@ impl Pattern {
         }
     }
 
-    pub(super) fn compile(&self) -> Result<Compiled, InvalidPattern> {
+    pub(crate) fn compile(&self) -> Result<Compiled, InvalidPattern> {
         let options = self.options;
         let regex = RegexBuilder::new(&self.regex)
             .case_insensitive(options.caseless)
@@ -148,50 +149,47 @@ impl Pattern {
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     regex: Regex,
     pattern: Pattern,
 }
 
 impl Compiled {
-    pub(super) const fn pattern(&self) -> &Pattern {
+    pub(crate) const fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
-    /// True if the body is as wanted.
-    pub(super) fn accepts(&self, body: &[u8]) -> bool {
-        self.finds(body) != self.pattern.must_not_match
+    /// True if the body is as wanted. `before` octets came before it, which count for offsets.
+    pub(crate) fn accepts(&self, body: &[u8], before: usize) -> bool {
+        self.finds(body, before) != self.pattern.must_not_match
     }
 
-    fn finds(&self, body: &[u8]) -> bool {
-        if self.finds_in(body) {
+    fn finds(&self, body: &[u8], before: usize) -> bool {
+        if self.finds_in(body, before) {
             return true;
         }
         // In Perl's language `$` also matches before a line feed that ends the text.
         match body.strip_suffix(b"\n") {
-            Some(body) if !self.pattern.options.dollar_end_only => self.finds_in(body),
+            Some(body) if !self.pattern.options.dollar_end_only => self.finds_in(body, before),
             _ => false,
         }
     }
 
-    fn finds_in(&self, body: &[u8]) -> bool {
-        if self.pattern.min_offset > body.len() {
+    fn finds_in(&self, body: &[u8], before: usize) -> bool {
+        let earliest = self.pattern.min_offset.saturating_sub(before);
+        if earliest > body.len() {
             return false;
         }
-        let Some(found) = self.regex.find_at(body, self.pattern.min_offset) else {
+        let Some(found) = self.regex.find_at(body, earliest) else {
             return false;
         };
-        let first_line = || {
-            let end = body
-                .iter()
-                .position(|octet| *octet == b'\n')
-                .unwrap_or(body.len());
-            found.start() <= end
+        let in_first_line = || {
+            let end = body.iter().position(|octet| *octet == b'\n');
+            found.start() <= end.unwrap_or(body.len())
         };
-        self.pattern
-            .max_offset
-            .is_none_or(|limit| found.start() <= limit)
-            && (!self.pattern.options.first_line || first_line())
+        let latest = self.pattern.max_offset;
+        latest.is_none_or(|latest| found.start().saturating_add(before) <= latest)
+            && (!self.pattern.options.first_line || in_first_line())
     }
 }
 
@@ -200,7 +198,7 @@ mod tests {
     use super::*;
 
     fn finds(pattern: &Pattern, body: &[u8]) -> bool {
-        pattern.compile().unwrap().accepts(body)
+        pattern.compile().unwrap().accepts(body, 0)
     }
 
     #[test]
@@ -231,6 +229,25 @@ mod tests {
         assert!(!finds(&pattern, b"....ok"));
         pattern.min_offset = 100;
         assert!(!finds(&pattern, b"ok"));
+    }
+
+    /// What keepalived 2.2.7 says of the body `</html>` after a header of 38 octets.
+    #[test]
+    fn offsets_count_from_the_start_of_the_header() {
+        let accepts = |min_offset, max_offset| {
+            let pattern = Pattern {
+                min_offset,
+                max_offset,
+                ..Pattern::new("tml")
+            };
+            pattern.compile().unwrap().accepts(b"</html>\n", 38)
+        };
+        assert!(accepts(4, None));
+        assert!(accepts(40, None));
+        assert!(!accepts(42, None));
+        assert!(!accepts(0, Some(40)));
+        assert!(!accepts(0, Some(3)));
+        assert!(accepts(0, Some(42)));
     }
 
     #[test]
