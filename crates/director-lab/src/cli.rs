@@ -104,9 +104,15 @@ pub fn run(args: Args, program: &Program) -> ExitCode {
             Part::GuestInit => guest::run(),
             Part::GuestStage => stage::run(Lifeline::Guest),
             Part::Web { name, listen } => finish(helper::web::run(&name, &listen)),
-            Part::Client { url, rate, timeout_ms } => {
-                finish(helper::client::run(&url, rate, Duration::from_millis(timeout_ms)))
-            }
+            Part::Client {
+                url,
+                rate,
+                timeout_ms,
+            } => finish(helper::client::run(
+                &url,
+                rate,
+                Duration::from_millis(timeout_ms),
+            )),
         },
     }
 }
@@ -131,7 +137,11 @@ fn check(directories: &[PathBuf]) -> ExitCode {
         match Scenario::load(directory) {
             Ok(scenario) => {
                 let steps = scenario.step_titles().count();
-                let _ = writeln!(io::stdout(), "{}: {steps} steps, no problem", scenario.name());
+                let _ = writeln!(
+                    io::stdout(),
+                    "{}: {steps} steps, no problem",
+                    scenario.name()
+                );
             }
             Err(error) => {
                 wrong = true;
@@ -139,7 +149,11 @@ fn check(directories: &[PathBuf]) -> ExitCode {
             }
         }
     }
-    if wrong { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    if wrong {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn refuse(error: &LoadError) {
@@ -177,7 +191,11 @@ fn play(arguments: RunArgs, program: &Program) -> ExitCode {
                 let _ = serde_json::to_writer_pretty(&mut out, &report);
                 let _ = writeln!(out);
             }
-            if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if report.passed {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(LabError::Unavailable(missing)) => {
             let mut message = format!("{}: skipped, this machine lacks", scenario.name());

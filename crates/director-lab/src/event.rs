@@ -17,14 +17,41 @@ pub(crate) struct Event {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Happening {
-    Address { node: String, fact: AddressFact, present: bool },
-    Link { node: String, interface: String, up: bool },
-    Table { node: String, table: Table },
-    Started { process: ProcessId, pid: u32 },
-    Exited { process: ProcessId, ending: Ending },
-    Line { process: ProcessId, text: String },
-    Request { process: ProcessId, request: Request },
-    File { node: String, path: String, content: Option<String> },
+    Address {
+        node: String,
+        fact: AddressFact,
+        present: bool,
+    },
+    Link {
+        node: String,
+        interface: String,
+        up: bool,
+    },
+    Table {
+        node: String,
+        table: Table,
+    },
+    Started {
+        process: ProcessId,
+        pid: u32,
+    },
+    Exited {
+        process: ProcessId,
+        ending: Ending,
+    },
+    Line {
+        process: ProcessId,
+        text: String,
+    },
+    Request {
+        process: ProcessId,
+        request: Request,
+    },
+    File {
+        node: String,
+        path: String,
+        content: Option<String>,
+    },
 }
 
 /// An address on an interface.

@@ -40,10 +40,33 @@ const RECORDS: &str = "/dev/ttyS1";
 
 /// Modules loaded in advance; others are loaded when the kernel asks for them.
 const WANTED: &[&str] = &[
-    "ipv6", "nf_conntrack", "nf_nat", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc",
-    "ip_vs_lblc", "ip_vs_lblcr", "ip_vs_dh", "ip_vs_sh", "ip_vs_mh", "ip_vs_sed", "ip_vs_nq",
-    "ip_vs_fo", "ip_vs_ovf", "ip_vs_twos", "ip_vs_ftp", "ip_vs_pe_sip", "veth", "bridge", "macvlan",
-    "dummy", "8021q", "ipip", "af_packet",
+    "ipv6",
+    "nf_conntrack",
+    "nf_nat",
+    "ip_vs",
+    "ip_vs_rr",
+    "ip_vs_wrr",
+    "ip_vs_lc",
+    "ip_vs_wlc",
+    "ip_vs_lblc",
+    "ip_vs_lblcr",
+    "ip_vs_dh",
+    "ip_vs_sh",
+    "ip_vs_mh",
+    "ip_vs_sed",
+    "ip_vs_nq",
+    "ip_vs_fo",
+    "ip_vs_ovf",
+    "ip_vs_twos",
+    "ip_vs_ftp",
+    "ip_vs_pe_sip",
+    "veth",
+    "bridge",
+    "macvlan",
+    "dummy",
+    "8021q",
+    "ipip",
+    "af_packet",
 ];
 
 /// Runs as process 1 and never returns to a caller that could use it.
@@ -70,20 +93,43 @@ fn begin() -> io::Result<()> {
     if !fs::read_to_string("/proc/mounts")?.contains(" /dev devtmpfs ") {
         mount_at("devtmpfs", "/dev", MsFlags::MS_NOSUID, "mode=755")?;
     }
-    mount_at("tmpfs", "/run", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=755")?;
+    mount_at(
+        "tmpfs",
+        "/run",
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "mode=755",
+    )?;
     fs::write(STAGE_ORDER, serde_json::to_vec(&order.stage)?)?;
     for directory in ["/dev/pts", "/dev/shm"] {
         fs::create_dir_all(directory)?;
     }
-    mount_at("devpts", "/dev/pts", MsFlags::MS_NOSUID, "mode=620,ptmxmode=666")?;
-    mount_at("tmpfs", "/dev/shm", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
-    for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+    mount_at(
+        "devpts",
+        "/dev/pts",
+        MsFlags::MS_NOSUID,
+        "mode=620,ptmxmode=666",
+    )?;
+    mount_at(
+        "tmpfs",
+        "/dev/shm",
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "mode=1777",
+    )?;
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
         let _ = std::os::unix::fs::symlink(target, Path::new("/dev").join(name));
     }
     load_modules(&order.modules)?;
     let _ = help_the_kernel(&order.modules);
 
-    let records = fs::OpenOptions::new().read(true).write(true).open(RECORDS)?;
+    let records = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(RECORDS)?;
     let mut terminal = tcgetattr(&records)?;
     terminal.make_raw();
     tcsetattr(&records, OptionalActions::Now, &terminal)?;
@@ -97,7 +143,9 @@ fn begin() -> io::Result<()> {
     let stage = i32::try_from(stage.id()).unwrap_or(i32::MAX);
     loop {
         match wait() {
-            Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) if pid.as_raw() == stage => {
+            Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..))
+                if pid.as_raw() == stage =>
+            {
                 break;
             }
             Ok(_) | Err(Errno::EINTR) => {}
@@ -109,8 +157,9 @@ fn begin() -> io::Result<()> {
 }
 
 fn mount_at(kind: &str, target: &str, flags: MsFlags, data: &str) -> io::Result<()> {
-    mount(Some(kind), target, Some(kind), flags, Some(data))
-        .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("{target}: {errno}")))
+    mount(Some(kind), target, Some(kind), flags, Some(data)).map_err(|errno| {
+        io::Error::new(io::Error::from(errno).kind(), format!("{target}: {errno}"))
+    })
 }
 
 /// Loads the wanted modules that this kernel has, with all they depend on.
@@ -122,7 +171,9 @@ fn load_modules(directory: &Path) -> io::Result<()> {
         match finit_module(&module, c"", ModuleInitFlags::empty()) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => {
-                return Err(io::Error::other(format!("cannot load the module {file}: {errno}")));
+                return Err(io::Error::other(format!(
+                    "cannot load the module {file}: {errno}"
+                )));
             }
         }
     }
@@ -131,14 +182,23 @@ fn load_modules(directory: &Path) -> io::Result<()> {
 
 /// Lets the kernel load modules by itself, where `modprobe` is installed.
 fn help_the_kernel(modules: &Path) -> io::Result<()> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     let base = Path::new("/run/modules");
     fs::create_dir_all(base.join("lib/modules"))?;
     std::os::unix::fs::symlink(modules, base.join("lib/modules").join(release))?;
     let script = base.join("modprobe");
-    fs::write(&script, format!("#!/bin/sh\nexec modprobe -d {} \"$@\"\n", base.display()))?;
+    fs::write(
+        &script,
+        format!("#!/bin/sh\nexec modprobe -d {} \"$@\"\n", base.display()),
+    )?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    fs::write("/proc/sys/kernel/modprobe", script.as_os_str().as_encoded_bytes())
+    fs::write(
+        "/proc/sys/kernel/modprobe",
+        script.as_os_str().as_encoded_bytes(),
+    )
 }
 
 /// `modules.dep`: which files a module needs.
@@ -152,7 +212,9 @@ impl Dependencies {
     fn parse(text: &str) -> Self {
         let mut modules = BTreeMap::new();
         for line in text.lines() {
-            let Some((file, needs)) = line.split_once(':') else { continue };
+            let Some((file, needs)) = line.split_once(':') else {
+                continue;
+            };
             let needs = needs.split_whitespace().map(str::to_owned).collect();
             modules.insert(module_name(file), (file.to_owned(), needs));
         }
@@ -189,6 +251,9 @@ mod tests {
         let text = "kernel/a.ko:\nkernel/b-b.ko: kernel/a.ko\n\
                     kernel/c.ko: kernel/b-b.ko kernel/a.ko\nkernel/d.ko: kernel/a.ko\n";
         let order = Dependencies::parse(text).in_order(&["c", "d", "b_b", "unknown"]);
-        assert_eq!(order, ["kernel/a.ko", "kernel/b-b.ko", "kernel/c.ko", "kernel/d.ko"]);
+        assert_eq!(
+            order,
+            ["kernel/a.ko", "kernel/b-b.ko", "kernel/c.ko", "kernel/d.ko"]
+        );
     }
 }

@@ -12,7 +12,10 @@ use thiserror::Error;
 /// What identifies a virtual service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum ServiceKey {
-    Address { protocol: Protocol, address: SocketAddr },
+    Address {
+        protocol: Protocol,
+        address: SocketAddr,
+    },
     Mark(u32),
 }
 
@@ -55,7 +58,9 @@ impl fmt::Display for ServiceKey {
 
 /// A service as scenarios write it: `tcp 172.16.1.8:80`, `172.16.1.8:80`, `fwmark 1`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is not a virtual service: write `tcp ADDRESS:PORT`, `udp ADDRESS:PORT` or `fwmark N`")]
+#[error(
+    "`{0}` is not a virtual service: write `tcp ADDRESS:PORT`, `udp ADDRESS:PORT` or `fwmark N`"
+)]
 pub(crate) struct ServiceKeyError(String);
 
 impl FromStr for ServiceKey {
@@ -66,7 +71,10 @@ impl FromStr for ServiceKey {
         match text.split_once(char::is_whitespace) {
             None => {
                 let address = text.parse().map_err(|_| wrong())?;
-                Ok(Self::Address { protocol: Protocol::Tcp, address })
+                Ok(Self::Address {
+                    protocol: Protocol::Tcp,
+                    address,
+                })
             }
             Some(("fwmark", mark)) => Ok(Self::Mark(mark.trim().parse().map_err(|_| wrong())?)),
             Some((protocol, address)) => Ok(Self::Address {
@@ -142,8 +150,10 @@ impl Table {
     /// Reads the text of `/proc/net/ip_vs`; lines it cannot understand are left out.
     pub(crate) fn parse(text: &str) -> Self {
         let mut lines = text.lines();
-        let mut table =
-            Self { heading: lines.next().unwrap_or_default().to_owned(), services: Vec::new() };
+        let mut table = Self {
+            heading: lines.next().unwrap_or_default().to_owned(),
+            services: Vec::new(),
+        };
         for line in lines {
             if let Some(rest) = line.trim_start().strip_prefix("->") {
                 if let (Some(service), Some(found)) =
@@ -156,7 +166,9 @@ impl Table {
             }
         }
         for service in &mut table.services {
-            service.destinations.sort_by_key(|destination| destination.address);
+            service
+                .destinations
+                .sort_by_key(|destination| destination.address);
         }
         table.services.sort_by(|a, b| a.key.cmp(&b.key));
         table
@@ -176,6 +188,15 @@ impl Table {
         table
     }
 
+    /// Connections of all destinations.
+    pub(crate) fn connections(&self) -> u64 {
+        self.services
+            .iter()
+            .flat_map(|s| &s.destinations)
+            .map(|d| d.active + d.inactive)
+            .sum()
+    }
+
     /// What somebody changed between `before` and this table, one phrase each.
     pub(crate) fn changes_since(&self, before: &Self) -> Vec<String> {
         let mut changes = Vec::new();
@@ -188,13 +209,20 @@ impl Table {
             let Some(old) = before.service(&new.key) else {
                 let mut text = format!("{} added ({}", new.key, new.scheduler);
                 for destination in &new.destinations {
-                    let _ = write!(text, ", {} weight {}", destination.address, destination.weight);
+                    let _ = write!(
+                        text,
+                        ", {} weight {}",
+                        destination.address, destination.weight
+                    );
                 }
                 changes.push(text + ")");
                 continue;
             };
             if old.scheduler != new.scheduler {
-                changes.push(format!("{}: scheduler {} -> {}", new.key, old.scheduler, new.scheduler));
+                changes.push(format!(
+                    "{}: scheduler {} -> {}",
+                    new.key, old.scheduler, new.scheduler
+                ));
             }
             let was: BTreeMap<SocketAddr, &Destination> =
                 old.destinations.iter().map(|d| (d.address, d)).collect();
@@ -225,11 +253,19 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.heading)?;
         writeln!(f, "Prot LocalAddress:Port Scheduler Flags")?;
-        write!(f, "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn")?;
+        write!(
+            f,
+            "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"
+        )?;
         for service in &self.services {
             match &service.key {
                 ServiceKey::Address { protocol, address } => {
-                    write!(f, "\n{:<4} {address} {}", protocol.name(), service.scheduler)?;
+                    write!(
+                        f,
+                        "\n{:<4} {address} {}",
+                        protocol.name(),
+                        service.scheduler
+                    )?;
                 }
                 ServiceKey::Mark(mark) => write!(f, "\nFWM  {mark} {}", service.scheduler)?,
             }
@@ -259,7 +295,10 @@ fn parse_service(line: &str) -> Option<Service> {
     let key = if kind == "FWM" {
         ServiceKey::Mark(u32::from_str_radix(what, 16).ok()?)
     } else {
-        ServiceKey::Address { protocol: Protocol::parse(kind)?, address: parse_address(what)? }
+        ServiceKey::Address {
+            protocol: Protocol::parse(kind)?,
+            address: parse_address(what)?,
+        }
     };
     let scheduler = words.next()?.to_owned();
     let mut flags = Vec::new();
@@ -269,9 +308,13 @@ fn parse_service(line: &str) -> Option<Service> {
             let mask = u32::from_str_radix(words.next().unwrap_or("FFFFFFFF"), 16).ok();
             // A mask for single clients is not shown; for IPv6 it is a prefix length.
             match (&key, mask) {
-                (ServiceKey::Address { address: SocketAddr::V4(_), .. }, Some(mask))
-                    if mask != u32::MAX =>
-                {
+                (
+                    ServiceKey::Address {
+                        address: SocketAddr::V4(_),
+                        ..
+                    },
+                    Some(mask),
+                ) if mask != u32::MAX => {
                     flags.push(format!("mask {}", Ipv4Addr::from(mask)));
                 }
                 _ => {}
@@ -280,7 +323,12 @@ fn parse_service(line: &str) -> Option<Service> {
             flags.push(word.to_owned());
         }
     }
-    Some(Service { key, scheduler, flags: flags.join(" "), destinations: Vec::new() })
+    Some(Service {
+        key,
+        scheduler,
+        flags: flags.join(" "),
+        destinations: Vec::new(),
+    })
 }
 
 fn parse_destination(text: &str) -> Option<Destination> {
@@ -298,7 +346,10 @@ fn parse_destination(text: &str) -> Option<Destination> {
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.rsplit_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let address = match address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    let address = match address
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         Some(six) => IpAddr::V6(six.parse::<Ipv6Addr>().ok()?),
         None => IpAddr::V4(Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?)),
     };
@@ -342,7 +393,11 @@ FWM  10 rr";
     fn changes_are_told() {
         let before = Table::parse(TEXT);
         let after = Table::parse(
-            &TEXT.replace("  -> AC100104:0050      Route   3", "  -> AC100106:0050      Route   3")
+            &TEXT
+                .replace(
+                    "  -> AC100104:0050      Route   3",
+                    "  -> AC100106:0050      Route   3",
+                )
                 .replace("Route   1 ", "Route   0 ")
                 .replace("FWM  0000000A rr \n", ""),
         );
@@ -368,7 +423,10 @@ FWM  10 rr";
     fn services_are_named_as_people_do() {
         let tcp = "172.16.1.8:80".parse::<ServiceKey>().unwrap();
         assert_eq!(tcp, "tcp 172.16.1.8:80".parse().unwrap());
-        assert_eq!("fwmark 3".parse::<ServiceKey>().unwrap(), ServiceKey::Mark(3));
+        assert_eq!(
+            "fwmark 3".parse::<ServiceKey>().unwrap(),
+            ServiceKey::Mark(3)
+        );
         assert!("www:80".parse::<ServiceKey>().is_err());
     }
 }

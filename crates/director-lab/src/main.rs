@@ -16,5 +16,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let executable = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-    cli::run(arguments.lab, &Program::new(executable, Vec::<String>::new()))
+    cli::run(
+        arguments.lab,
+        &Program::new(executable, Vec::<String>::new()),
+    )
 }

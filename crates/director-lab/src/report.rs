@@ -68,7 +68,12 @@ impl Report {
     /// Takes in the next record.
     pub(crate) fn push(&mut self, record: Record) {
         match record {
-            Record::Begin { scenario, description, kernel, nodes } => {
+            Record::Begin {
+                scenario,
+                description,
+                kernel,
+                nodes,
+            } => {
                 self.schema = SCHEMA;
                 self.scenario = scenario;
                 self.description = description;
@@ -81,7 +86,13 @@ impl Report {
                 began: at,
                 ..StepReport::default()
             }),
-            Record::StepEnd { at, number, failure, holders, traffic } => {
+            Record::StepEnd {
+                at,
+                number,
+                failure,
+                holders,
+                traffic,
+            } => {
                 if self.steps.last().is_none_or(|step| step.number != number) {
                     self.steps.push(StepReport {
                         number,
@@ -97,7 +108,11 @@ impl Report {
                     step.traffic = traffic;
                 }
             }
-            Record::End { at, passed, traffic } => {
+            Record::End {
+                at,
+                passed,
+                traffic,
+            } => {
                 self.milliseconds = at;
                 self.passed = passed;
                 self.traffic = traffic;

@@ -41,11 +41,21 @@ impl Paint {
 impl<W: Write> Timeline<W> {
     /// Writes to `out`, with colours if it is a terminal that shows them.
     pub fn new(out: W, colour: bool) -> Self {
-        Self { out, colour, failed_title: None, title: String::new(), steps: 0 }
+        Self {
+            out,
+            colour,
+            failed_title: None,
+            title: String::new(),
+            steps: 0,
+        }
     }
 
     fn paint(&self, paint: Paint, text: &str) -> String {
-        if self.colour { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{}m{text}\x1b[0m", paint.code())
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Writes one record.
@@ -55,7 +65,12 @@ impl<W: Write> Timeline<W> {
     /// When the output cannot be written.
     pub fn show(&mut self, record: &Record) -> io::Result<()> {
         match record {
-            Record::Begin { scenario, description, kernel, nodes } => {
+            Record::Begin {
+                scenario,
+                description,
+                kernel,
+                nodes,
+            } => {
                 let name = self.paint(Paint::Strong, scenario);
                 writeln!(self.out, "{name}")?;
                 for line in description.lines() {
@@ -80,7 +95,13 @@ impl<W: Write> Timeline<W> {
             Record::Note { at, node, text } => {
                 writeln!(self.out, "{}   {node:<10} {text}", Clock(*at))?;
             }
-            Record::Held { at, text, seen, after, limit } => {
+            Record::Held {
+                at,
+                text,
+                seen,
+                after,
+                limit,
+            } => {
                 let tick = self.paint(Paint::Good, "✓");
                 let took = Seconds(Duration::from_millis(*after));
                 let more = if text.contains("requests") || text.contains("silent") {
@@ -98,7 +119,13 @@ impl<W: Write> Timeline<W> {
                     writeln!(self.out, "           {}", line.trim_end())?;
                 }
             }
-            Record::StepEnd { at, failure, holders, traffic, .. } => {
+            Record::StepEnd {
+                at,
+                failure,
+                holders,
+                traffic,
+                ..
+            } => {
                 if failure.is_none() {
                     self.steps += 1;
                 }
@@ -131,7 +158,11 @@ impl<W: Write> Timeline<W> {
                     }
                 }
             }
-            Record::End { at, passed, traffic } => {
+            Record::End {
+                at,
+                passed,
+                traffic,
+            } => {
                 writeln!(self.out)?;
                 if traffic.answers() + traffic.failed > 0 {
                     writeln!(self.out, "requests         {}", requests(traffic))?;
@@ -159,8 +190,11 @@ impl<W: Write> Timeline<W> {
 }
 
 fn requests(traffic: &TrafficSummary) -> String {
-    let servers: Vec<String> =
-        traffic.answered.iter().map(|(server, count)| format!("{server} {count}")).collect();
+    let servers: Vec<String> = traffic
+        .answered
+        .iter()
+        .map(|(server, count)| format!("{server} {count}"))
+        .collect();
     let mut text = format!("{} answered", traffic.answers());
     if !servers.is_empty() {
         text.push_str(&format!(" ({})", servers.join(", ")));

@@ -9,14 +9,21 @@ use crate::options::Options;
 use crate::scenario::{ProcessKind, Scenario};
 
 /// Directories for administrators' programs, which are often missing from `PATH`.
-const MORE: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const MORE: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
 
 /// `PATH` with the administrators' directories.
 pub(crate) fn search_path() -> OsString {
     let own = std::env::var_os("PATH").unwrap_or_default();
-    let mut all: Vec<PathBuf> =
-        std::env::split_paths(&own).filter(|path| path.is_absolute()).collect();
+    let mut all: Vec<PathBuf> = std::env::split_paths(&own)
+        .filter(|path| path.is_absolute())
+        .collect();
     for directory in MORE.map(PathBuf::from) {
         if !all.contains(&directory) {
             all.push(directory);
@@ -63,9 +70,10 @@ pub(crate) fn missing(scenario: &Scenario, options: &Options) -> Vec<String> {
             ProcessKind::Named { .. } => Some("named".into()),
             ProcessKind::Nginx { .. } => Some("nginx".into()),
             // A path may lie in the scenario.
-            ProcessKind::Command(command) => {
-                command.first().filter(|program| !program.contains('/')).map(PathBuf::from)
-            }
+            ProcessKind::Command(command) => command
+                .first()
+                .filter(|program| !program.contains('/'))
+                .map(PathBuf::from),
             ProcessKind::Web { .. } | ProcessKind::Client { .. } => None,
         };
         wanted.extend(program.map(|program| (program, ())));
@@ -79,7 +87,10 @@ pub(crate) fn missing(scenario: &Scenario, options: &Options) -> Vec<String> {
 
 /// A program with its package, for a message.
 pub(crate) fn describe(program: &Path) -> String {
-    let name = program.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = program
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     if program.components().count() > 1 {
         return program.display().to_string();
     }

@@ -32,14 +32,18 @@ const MOST_UNDER_WAY: usize = 4096;
 /// Sends requests until it is ended by a signal.
 pub(crate) fn run(url: &str, rate: f64, timeout: Duration) -> io::Result<()> {
     let target = parse(url).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("not a URL for this client: {url}"))
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("not a URL for this client: {url}"),
+        )
     })?;
     let target = Rc::new(target);
     let runtime = super::runtime()?;
     LocalSet::new().block_on(&runtime, async {
         super::say(&format!("sending to {url}, {rate} requests a second"))?;
         let under_way = Rc::new(Cell::new(0_usize));
-        let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate.clamp(0.1, 1000.0)));
+        let mut ticks =
+            tokio::time::interval(Duration::from_secs_f64(1.0 / rate.clamp(0.1, 1000.0)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for sequence in 1_u64.. {
             ticks.tick().await;
@@ -49,7 +53,14 @@ pub(crate) fn run(url: &str, rate: f64, timeout: Duration) -> io::Result<()> {
                 let request = if under_way.get() > MOST_UNDER_WAY {
                     let now = Moment::now();
                     let error = Some("too many requests under way".to_owned());
-                    Request { sequence, started: now, finished: now, address: None, by: None, error }
+                    Request {
+                        sequence,
+                        started: now,
+                        finished: now,
+                        address: None,
+                        by: None,
+                        error,
+                    }
                 } else {
                     request(&target, sequence, timeout).await
                 };
@@ -70,9 +81,19 @@ async fn request(target: &Target, sequence: u64, timeout: Duration) -> Request {
     let (by, error) = match answered {
         Ok(Ok(by)) => (Some(by), None),
         Ok(Err(error)) => (None, Some(error)),
-        Err(_) => (None, Some(format!("no answer within {} ms", timeout.as_millis()))),
+        Err(_) => (
+            None,
+            Some(format!("no answer within {} ms", timeout.as_millis())),
+        ),
     };
-    Request { sequence, started, finished: Moment::now(), address: address.get(), by, error }
+    Request {
+        sequence,
+        started,
+        finished: Moment::now(),
+        address: address.get(),
+        by,
+        error,
+    }
 }
 
 /// The name of the server that answered.
@@ -89,13 +110,16 @@ async fn fetch(
             let found = dns::resolve(server, &target.host, sequence as u16).await;
             let found = found.map_err(|error| error.to_string())?;
             let first = found.first().copied();
-            first.ok_or_else(|| dns::DnsError::NoAddress.to_string())?.into()
+            first
+                .ok_or_else(|| dns::DnsError::NoAddress.to_string())?
+                .into()
         }
     };
     chosen.set(Some(address));
     let text = |error: io::Error| error.to_string();
-    let mut stream =
-        TcpStream::connect(SocketAddr::new(address, target.port)).await.map_err(text)?;
+    let mut stream = TcpStream::connect(SocketAddr::new(address, target.port))
+        .await
+        .map_err(text)?;
     let question = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: director-lab\r\nConnection: close\r\n\r\n",
         target.path, target.host
@@ -113,8 +137,9 @@ fn understand(answer: &[u8]) -> Result<String, String> {
     if text.is_empty() {
         return Err("the connection was closed without an answer".to_owned());
     }
-    let (head, body) =
-        text.split_once("\r\n\r\n").ok_or_else(|| "the answer is not HTTP".to_owned())?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| "the answer is not HTTP".to_owned())?;
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("200") {
@@ -122,7 +147,8 @@ fn understand(answer: &[u8]) -> Result<String, String> {
     }
     let header = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("x-served-by").then(|| value.trim().to_owned())
+        name.eq_ignore_ascii_case("x-served-by")
+            .then(|| value.trim().to_owned())
     });
     header
         .or_else(|| body.split_whitespace().next().map(str::to_owned))
@@ -149,7 +175,11 @@ fn parse(url: &str) -> Option<Target> {
         Some(port) => port.parse().ok()?,
         None => 80,
     };
-    (!host.is_empty()).then(|| Target { host: host.to_owned(), port, path: path.to_owned() })
+    (!host.is_empty()).then(|| Target {
+        host: host.to_owned(),
+        port,
+        path: path.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -164,8 +194,14 @@ mod tests {
             path: path.to_owned(),
         };
         assert_eq!(parse("http://www"), Some(target("www", 80, "/")));
-        assert_eq!(parse("http://10.0.0.1:8080/a/b"), Some(target("10.0.0.1", 8080, "/a/b")));
-        assert_eq!(parse("http://[fd00::1]:81/"), Some(target("fd00::1", 81, "/")));
+        assert_eq!(
+            parse("http://10.0.0.1:8080/a/b"),
+            Some(target("10.0.0.1", 8080, "/a/b"))
+        );
+        assert_eq!(
+            parse("http://[fd00::1]:81/"),
+            Some(target("fd00::1", 81, "/"))
+        );
         for wrong in ["https://www/", "http://", "http://www:port/", "www"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
@@ -174,8 +210,14 @@ mod tests {
     #[test]
     fn the_server_is_found_in_header_or_page() {
         let with = |head: &str, body: &str| understand(format!("{head}\r\n\r\n{body}").as_bytes());
-        assert_eq!(with("HTTP/1.1 200 OK\r\nX-Served-By: rs1", "x").as_deref(), Ok("rs1"));
-        assert_eq!(with("HTTP/1.1 200 OK", "rs2 welcomes you").as_deref(), Ok("rs2"));
+        assert_eq!(
+            with("HTTP/1.1 200 OK\r\nX-Served-By: rs1", "x").as_deref(),
+            Ok("rs1")
+        );
+        assert_eq!(
+            with("HTTP/1.1 200 OK", "rs2 welcomes you").as_deref(),
+            Ok("rs2")
+        );
         assert!(with("HTTP/1.1 503 Busy", "rs2").is_err());
         assert!(with("HTTP/1.1 200 OK", "").is_err());
         assert!(understand(b"").is_err());

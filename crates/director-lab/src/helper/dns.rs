@@ -26,7 +26,8 @@ pub(crate) enum DnsError {
 /// The first name server of `/etc/resolv.conf`.
 pub(crate) fn name_server() -> Option<IpAddr> {
     let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
+    text.lines()
+        .find_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
 }
 
 /// Asks for the addresses, in the order of the answer. The caller sets the time limit.
@@ -60,7 +61,9 @@ fn encode(name: &str, id: u16) -> Result<Vec<u8>, DnsError> {
     // Recursion desired; one question.
     message.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length));
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..=63).contains(length));
         message.push(length.ok_or_else(|| DnsError::Name(name.to_owned()))?);
         message.extend_from_slice(label.as_bytes());
     }
@@ -72,7 +75,10 @@ fn encode(name: &str, id: u16) -> Result<Vec<u8>, DnsError> {
 fn decode(message: &[u8]) -> Result<Vec<Ipv4Addr>, DnsError> {
     let word = |at: usize| {
         let bytes = message.get(at..at + 2).ok_or(DnsError::Malformed)?;
-        bytes.try_into().map(u16::from_be_bytes).map_err(|_| DnsError::Malformed)
+        bytes
+            .try_into()
+            .map(u16::from_be_bytes)
+            .map_err(|_| DnsError::Malformed)
     };
     let code = (word(2)? & 0x0f) as u8;
     if code != 0 {
@@ -87,13 +93,19 @@ fn decode(message: &[u8]) -> Result<Vec<Ipv4Addr>, DnsError> {
     for _ in 0..answers {
         at = after_name(message, at)?;
         let (kind, length) = (word(at)?, usize::from(word(at + 8)?));
-        let data = message.get(at + 10..at + 10 + length).ok_or(DnsError::Malformed)?;
+        let data = message
+            .get(at + 10..at + 10 + length)
+            .ok_or(DnsError::Malformed)?;
         if let (1, Ok(four)) = (kind, <[u8; 4]>::try_from(data)) {
             addresses.push(Ipv4Addr::from(four));
         }
         at += 10 + length;
     }
-    if addresses.is_empty() { Err(DnsError::NoAddress) } else { Ok(addresses) }
+    if addresses.is_empty() {
+        Err(DnsError::NoAddress)
+    } else {
+        Ok(addresses)
+    }
 }
 
 /// The offset behind a name, which may end in a pointer.
@@ -127,7 +139,10 @@ mod tests {
     #[test]
     fn addresses_come_in_order() {
         let addresses = decode(&answer()).unwrap();
-        assert_eq!(addresses, [Ipv4Addr::new(172, 16, 1, 8), Ipv4Addr::new(172, 16, 1, 9)]);
+        assert_eq!(
+            addresses,
+            [Ipv4Addr::new(172, 16, 1, 8), Ipv4Addr::new(172, 16, 1, 9)]
+        );
     }
 
     #[test]

@@ -15,5 +15,7 @@ pub(crate) fn say(line: &str) -> io::Result<()> {
 
 /// A runtime for one thread.
 pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }

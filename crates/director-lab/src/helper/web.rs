@@ -100,7 +100,10 @@ mod tests {
 
     #[test]
     fn the_path_is_found() {
-        assert_eq!(path(b"GET /health?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"), Some("/health"));
+        assert_eq!(
+            path(b"GET /health?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Some("/health")
+        );
         assert_eq!(path(b"\r\n\r\n"), None);
         assert_eq!(path(b"\xff\xff /x"), None);
     }

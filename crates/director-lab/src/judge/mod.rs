@@ -36,7 +36,11 @@ impl Judgement {
     }
 
     fn from_problems(problems: Vec<String>, seen: String) -> Self {
-        if problems.is_empty() { Self::Holds(seen) } else { Self::NotYet(problems.join("; ")) }
+        if problems.is_empty() {
+            Self::Holds(seen)
+        } else {
+            Self::NotYet(problems.join("; "))
+        }
     }
 }
 
@@ -53,10 +57,17 @@ pub(crate) struct Frame {
 /// Judges one expectation against what is known.
 pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
     let since = |mark: &Option<String>| {
-        mark.as_ref().and_then(|name| world.mark(name)).unwrap_or(frame.step_began)
+        mark.as_ref()
+            .and_then(|name| world.mark(name))
+            .unwrap_or(frame.step_began)
     };
     match what {
-        What::Address { address, on, not_on, label } => {
+        What::Address {
+            address,
+            on,
+            not_on,
+            label,
+        } => {
             let holders = world.holders(*address);
             let mut problems = Vec::new();
             for node in on {
@@ -65,30 +76,48 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
                         [] => format!("no watched node has {address}"),
                         holders => format!("{address} is on {}", holders.join(", ")),
                     }),
-                    Some(fact) if label.is_some() && fact.label != *label => problems.push(format!(
-                        "{address} on {node} has the label {}",
-                        fact.label.as_deref().unwrap_or(&fact.interface)
-                    )),
+                    Some(fact) if label.is_some() && fact.label != *label => {
+                        problems.push(format!(
+                            "{address} on {node} has the label {}",
+                            fact.label.as_deref().unwrap_or(&fact.interface)
+                        ))
+                    }
                     Some(_) => {}
                 }
             }
-            for node in not_on.iter().filter(|node| world.address(node, *address).is_some()) {
+            for node in not_on
+                .iter()
+                .filter(|node| world.address(node, *address).is_some())
+            {
                 problems.push(format!("{address} is on {node}"));
             }
             problems.dedup();
             Judgement::from_problems(problems, format!("{address} on {}", holders.join(", ")))
         }
-        What::Table { nodes, service, present, scheduler, destinations, forward } => {
+        What::Table {
+            nodes,
+            service,
+            present,
+            scheduler,
+            destinations,
+            forward,
+        } => {
             let mut problems = Vec::new();
             for node in nodes {
                 problems.extend(table_problem(world, node, service, *present).or_else(|| {
                     let found = world.table(node)?.service(service)?;
                     let mut wrong = Vec::new();
-                    if scheduler.as_ref().is_some_and(|wished| *wished != found.scheduler) {
+                    if scheduler
+                        .as_ref()
+                        .is_some_and(|wished| *wished != found.scheduler)
+                    {
                         wrong.push(format!("scheduler {}", found.scheduler));
                     }
-                    let has: std::collections::BTreeMap<_, _> =
-                        found.destinations.iter().map(|d| (d.address, d.weight)).collect();
+                    let has: std::collections::BTreeMap<_, _> = found
+                        .destinations
+                        .iter()
+                        .map(|d| (d.address, d.weight))
+                        .collect();
                     if destinations.as_ref().is_some_and(|wished| *wished != has) {
                         wrong.push(if has.is_empty() {
                             "no destination".to_owned()
@@ -104,26 +133,56 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
                             wrong.push(format!("{} is {}", other.address, other.forward.name()));
                         }
                     }
-                    (!wrong.is_empty()).then(|| format!("{node}: {service} has {}", wrong.join(", ")))
+                    (!wrong.is_empty())
+                        .then(|| format!("{node}: {service} has {}", wrong.join(", ")))
                 }));
             }
             Judgement::from_problems(problems, "the tables are as expected".to_owned())
         }
-        What::Shares { requests, scheduler, weights, address, tolerance, since: mark } => {
-            let promise = shares::Promise { scheduler, weights, tolerance: *tolerance };
-            world.traffic.shares(since(mark), *address, *requests, &promise)
+        What::Shares {
+            requests,
+            scheduler,
+            weights,
+            address,
+            tolerance,
+            since: mark,
+        } => {
+            let promise = shares::Promise {
+                scheduler,
+                weights,
+                tolerance: *tolerance,
+            };
+            world
+                .traffic
+                .shares(since(mark), *address, *requests, &promise)
         }
-        What::NoFailures { requests, since: mark } => {
-            world.traffic.no_failures(since(mark), *requests)
-        }
-        What::Failures { at_least, since: mark } => world.traffic.failures(since(mark), *at_least),
-        What::AnsweredBy { servers, requests, address, since: mark } => {
-            world.traffic.answered_by(since(mark), *address, *requests, servers)
-        }
-        What::AddressesUsed { addresses, requests } => {
-            world.traffic.addresses_used(frame.step_began, addresses, *requests)
-        }
-        What::Gap { address, at_most, since: mark } => {
+        What::NoFailures {
+            requests,
+            since: mark,
+        } => world.traffic.no_failures(since(mark), *requests),
+        What::Failures {
+            at_least,
+            since: mark,
+        } => world.traffic.failures(since(mark), *at_least),
+        What::AnsweredBy {
+            servers,
+            requests,
+            address,
+            since: mark,
+        } => world
+            .traffic
+            .answered_by(since(mark), *address, *requests, servers),
+        What::AddressesUsed {
+            addresses,
+            requests,
+        } => world
+            .traffic
+            .addresses_used(frame.step_began, addresses, *requests),
+        What::Gap {
+            address,
+            at_most,
+            since: mark,
+        } => {
             let (gap, answered) = world.traffic.gap(since(mark), frame, *address);
             let seen = format!("{address} was silent for {}", Seconds(gap));
             if gap > at_most.value + frame.slack {
@@ -139,17 +198,34 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
             None => Judgement::NotYet(format!("{process} was never started")),
             Some(ending) => Judgement::NotYet(format!("{process} {ending}")),
         },
-        What::Exited { process, status, signal } => match world.ending(process) {
+        What::Exited {
+            process,
+            status,
+            signal,
+        } => match world.ending(process) {
             None => Judgement::NotYet(format!("{process} is running")),
             Some(ending) => {
-                let Ending { status: was, signal: by } = ending;
+                let Ending {
+                    status: was,
+                    signal: by,
+                } = ending;
                 let seen = format!("{process} {ending}");
                 let fits = status.is_none_or(|wished| *was == Some(wished))
-                    && signal.as_ref().is_none_or(|wished| by.as_ref() == Some(wished));
-                if fits { Judgement::Holds(seen) } else { Judgement::Never(seen) }
+                    && signal
+                        .as_ref()
+                        .is_none_or(|wished| by.as_ref() == Some(wished));
+                if fits {
+                    Judgement::Holds(seen)
+                } else {
+                    Judgement::Never(seen)
+                }
             }
         },
-        What::File { node, path, contains } => match world.file(node, path) {
+        What::File {
+            node,
+            path,
+            contains,
+        } => match world.file(node, path) {
             None => Judgement::NotYet(format!("there is no {path} on {node}")),
             Some(content) if content.contains(contains.as_str()) => {
                 Judgement::Holds(format!("{path} contains it"))
@@ -159,8 +235,15 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
                 Judgement::NotYet(format!("{path} holds {start:?}"))
             }
         },
-        What::Log { process, contains, since: mark } => {
-            if world.log_since(process, since(mark)).any(|line| line.contains(contains.as_str())) {
+        What::Log {
+            process,
+            contains,
+            since: mark,
+        } => {
+            if world
+                .log_since(process, since(mark))
+                .any(|line| line.contains(contains.as_str()))
+            {
                 Judgement::Holds("it was logged".to_owned())
             } else {
                 Judgement::NotYet(format!("{process} has not logged that"))

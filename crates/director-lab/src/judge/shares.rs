@@ -22,12 +22,19 @@ impl Promise<'_> {
     /// a server gets between none and all of its turns.
     pub(crate) fn bounds(&self, server: &str, total: usize) -> (usize, usize) {
         let weight = self.weight(server) as usize;
-        let sum: usize = self.weights.keys().map(|name| self.weight(name) as usize).sum();
+        let sum: usize = self
+            .weights
+            .keys()
+            .map(|name| self.weight(name) as usize)
+            .sum();
         if sum == 0 {
             return (0, 0);
         }
         if self.tolerance.is_none() && matches!(self.scheduler, "rr" | "wrr") {
-            let divisor = self.weights.keys().fold(0, |a, name| gcd(a, self.weight(name) as usize));
+            let divisor = self
+                .weights
+                .keys()
+                .fold(0, |a, name| gcd(a, self.weight(name) as usize));
             let (turns, cycle) = (weight / divisor, sum / divisor);
             let (whole, broken) = (total / cycle, total % cycle);
             let least = whole * turns + broken.saturating_sub(cycle - turns);
@@ -35,13 +42,20 @@ impl Promise<'_> {
         }
         let expected = total as f64 * weight as f64 / sum as f64;
         let play = total as f64 * self.tolerance.unwrap_or(LOOSE);
-        ((expected - play).max(0.0).ceil() as usize, (expected + play).floor() as usize)
+        (
+            (expected - play).max(0.0).ceil() as usize,
+            (expected + play).floor() as usize,
+        )
     }
 
     /// `rr` does not look at weights, except that 0 means no connection.
     fn weight(&self, server: &str) -> u32 {
         let weight = self.weights.get(server).copied().unwrap_or(0);
-        if self.scheduler == "rr" { weight.min(1) } else { weight }
+        if self.scheduler == "rr" {
+            weight.min(1)
+        } else {
+            weight
+        }
     }
 
     /// What is wrong with these counts, nothing if the promise is kept.
@@ -56,9 +70,14 @@ impl Promise<'_> {
             let count = counts.get(server).copied().unwrap_or(0);
             let (least, most) = self.bounds(server, total);
             if count < least || count > most {
-                let promised =
-                    if least == most { least.to_string() } else { format!("{least} to {most}") };
-                wrong.push(format!("{server} answered {count} of {total}, promised {promised}"));
+                let promised = if least == most {
+                    least.to_string()
+                } else {
+                    format!("{least} to {most}")
+                };
+                wrong.push(format!(
+                    "{server} answered {count} of {total}, promised {promised}"
+                ));
             }
         }
         (!wrong.is_empty()).then(|| wrong.join("; "))
@@ -76,13 +95,19 @@ mod tests {
     use super::*;
 
     fn weights(of: &[(&str, u32)]) -> BTreeMap<String, u32> {
-        of.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect()
+        of.iter()
+            .map(|(name, weight)| ((*name).to_owned(), *weight))
+            .collect()
     }
 
     #[test]
     fn round_robin_is_exact_to_one() {
         let weights = weights(&[("a", 5), ("b", 1)]);
-        let promise = Promise { scheduler: "rr", weights: &weights, tolerance: None };
+        let promise = Promise {
+            scheduler: "rr",
+            weights: &weights,
+            tolerance: None,
+        };
         assert_eq!(promise.bounds("a", 40), (20, 20));
         assert_eq!(promise.bounds("b", 41), (20, 21));
     }
@@ -90,7 +115,11 @@ mod tests {
     #[test]
     fn weighted_round_robin_is_exact_to_a_cycle() {
         let weights = weights(&[("a", 30), ("b", 10)]);
-        let promise = Promise { scheduler: "wrr", weights: &weights, tolerance: None };
+        let promise = Promise {
+            scheduler: "wrr",
+            weights: &weights,
+            tolerance: None,
+        };
         assert_eq!(promise.bounds("a", 40), (30, 30));
         assert_eq!(promise.bounds("a", 42), (31, 32));
         assert_eq!(promise.bounds("b", 42), (10, 11));
@@ -99,7 +128,11 @@ mod tests {
     #[test]
     fn strangers_and_silence_are_told() {
         let weights = weights(&[("a", 1), ("b", 1)]);
-        let promise = Promise { scheduler: "rr", weights: &weights, tolerance: None };
+        let promise = Promise {
+            scheduler: "rr",
+            weights: &weights,
+            tolerance: None,
+        };
         let counts = BTreeMap::from([("a".to_owned(), 9), ("sorry".to_owned(), 1)]);
         let told = promise.broken_by(&counts).unwrap();
         assert!(told.contains("sorry answered too"));
@@ -109,7 +142,11 @@ mod tests {
     #[test]
     fn others_are_held_to_their_tolerance() {
         let weights = weights(&[("a", 1), ("b", 1)]);
-        let promise = Promise { scheduler: "sh", weights: &weights, tolerance: Some(0.1) };
+        let promise = Promise {
+            scheduler: "sh",
+            weights: &weights,
+            tolerance: Some(0.1),
+        };
         assert_eq!(promise.bounds("a", 100), (40, 60));
     }
 

@@ -53,7 +53,7 @@ impl Traffic {
             .newest(since)
             .filter(|request| address.is_none_or(|wished| request.address == Some(wished)))
             .collect();
-        window.sort_by_key(|request| std::cmp::Reverse(request.sequence));
+        window.sort_by_key(|request| std::cmp::Reverse((request.started, request.sequence)));
         window.truncate(count);
         window
     }
@@ -97,7 +97,11 @@ impl Traffic {
             seen.push(text);
         }
         let seen = seen.join("; ");
-        if holds { Judgement::Holds(seen) } else { Judgement::NotYet(seen) }
+        if holds {
+            Judgement::Holds(seen)
+        } else {
+            Judgement::NotYet(seen)
+        }
     }
 
     pub(crate) fn no_failures(&self, since: Moment, requests: usize) -> Judgement {
@@ -110,7 +114,10 @@ impl Traffic {
             }
         }
         if let Some((request, error)) = failed {
-            let to = request.address.map(|address| format!(" to {address}")).unwrap_or_default();
+            let to = request
+                .address
+                .map(|address| format!(" to {address}"))
+                .unwrap_or_default();
             return Judgement::Never(format!(
                 "request {}{to}, started {} later, failed: {error}",
                 request.sequence,
@@ -118,13 +125,24 @@ impl Traffic {
             ));
         }
         let seen = format!("{good} good answers, no failure");
-        if good >= requests { Judgement::Holds(seen) } else { Judgement::NotYet(seen) }
+        if good >= requests {
+            Judgement::Holds(seen)
+        } else {
+            Judgement::NotYet(seen)
+        }
     }
 
     pub(crate) fn failures(&self, since: Moment, at_least: usize) -> Judgement {
-        let failed = self.newest(since).filter(|request| request.by.is_none()).count();
+        let failed = self
+            .newest(since)
+            .filter(|request| request.by.is_none())
+            .count();
         let seen = format!("{failed} requests failed");
-        if failed >= at_least { Judgement::Holds(seen) } else { Judgement::NotYet(seen) }
+        if failed >= at_least {
+            Judgement::Holds(seen)
+        } else {
+            Judgement::NotYet(seen)
+        }
     }
 
     pub(crate) fn answered_by(
@@ -141,7 +159,11 @@ impl Traffic {
         let fits = window.len() >= requests
             && failed == 0
             && counts.keys().all(|server| servers.contains(server));
-        if fits { Judgement::Holds(seen) } else { Judgement::NotYet(seen) }
+        if fits {
+            Judgement::Holds(seen)
+        } else {
+            Judgement::NotYet(seen)
+        }
     }
 
     pub(crate) fn addresses_used(
@@ -158,16 +180,27 @@ impl Traffic {
         let seen = if counts.is_empty() {
             "no address was used".to_owned()
         } else {
-            counts.iter().map(|(a, n)| format!("{a}: {n}")).collect::<Vec<_>>().join(", ")
+            counts
+                .iter()
+                .map(|(a, n)| format!("{a}: {n}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
-        let (turns, rest) = (requests / addresses.len().max(1), requests % addresses.len().max(1));
+        let (turns, rest) = (
+            requests / addresses.len().max(1),
+            requests % addresses.len().max(1),
+        );
         let fits = window.len() >= requests
             && counts.keys().all(|used| addresses.contains(used))
             && addresses.iter().all(|address| {
                 let count = counts.get(address).copied().unwrap_or(0);
                 count >= turns && count <= turns + usize::from(rest > 0)
             });
-        if fits { Judgement::Holds(seen) } else { Judgement::NotYet(seen) }
+        if fits {
+            Judgement::Holds(seen)
+        } else {
+            Judgement::NotYet(seen)
+        }
     }
 
     /// The longest time from one good answer of the address to the next, of those that end after
@@ -225,9 +258,16 @@ fn count(window: &[&Request]) -> BTreeMap<String, usize> {
 }
 
 fn show(counts: &BTreeMap<String, usize>, failed: usize) -> String {
-    let mut parts: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    let mut parts: Vec<String> = counts
+        .iter()
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect();
     if failed > 0 {
         parts.push(format!("failed {failed}"));
     }
-    if parts.is_empty() { "no request".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "no request".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Traffic;
 use crate::clock::Moment;
-use crate::event::{AddressFact, Ending, Event, Happening};
+use crate::event::{AddressFact, Ending, Event, Happening, Request};
 use crate::ipvs::Table;
 use crate::scenario::duration::Seconds;
 use crate::scenario::{ProcessId, Role, Scenario};
@@ -25,7 +26,7 @@ pub(crate) struct World {
     nodes: BTreeMap<String, NodeFacts>,
     processes: BTreeMap<ProcessId, ProcessFacts>,
     pub(crate) traffic: Traffic,
-    /// Per client and address: the last good answer, and whether requests have failed since.
+    /// Per client and address.
     outages: BTreeMap<(ProcessId, Option<IpAddr>), Outage>,
     marks: BTreeMap<String, Moment>,
     files: BTreeMap<(String, String), String>,
@@ -46,10 +47,57 @@ struct ProcessFacts {
     log: VecDeque<(Moment, String)>,
 }
 
+/// Good answers in a row that end an outage.
+const STEADY: u32 = 10;
+
+/// Failures of an address that belong together.
 #[derive(Debug, Default)]
 struct Outage {
     last_good: Option<Moment>,
     failed: u64,
+    good_in_a_row: u32,
+    /// The longest time between two good answers of this outage.
+    silence: Duration,
+}
+
+impl Outage {
+    /// Takes in a request; a line for the timeline at the begin and at the end of an outage.
+    fn take(&mut self, request: &Request) -> Option<String> {
+        let to = request
+            .address
+            .map_or_else(|| "the name".to_owned(), |a| a.to_string());
+        if request.by.is_none() {
+            self.failed += 1;
+            self.good_in_a_row = 0;
+            let error = request.error.as_deref().unwrap_or("no answer");
+            return (self.failed == 1)
+                .then(|| format!("request {} to {to} fails: {error}", request.sequence));
+        }
+        let silence = self
+            .last_good
+            .map_or(Duration::ZERO, |last| request.finished.since(last));
+        self.last_good = Some(request.finished);
+        if self.failed == 0 {
+            return None;
+        }
+        self.silence = self.silence.max(silence);
+        self.good_in_a_row += 1;
+        if self.good_in_a_row < STEADY {
+            return None;
+        }
+        let ended = std::mem::replace(
+            self,
+            Self {
+                last_good: self.last_good,
+                ..Self::default()
+            },
+        );
+        Some(format!(
+            "{to} answers steadily again; {} requests failed, longest silence {}",
+            ended.failed,
+            Seconds(ended.silence)
+        ))
+    }
 }
 
 impl World {
@@ -57,41 +105,78 @@ impl World {
         let nodes = scenario
             .nodes
             .iter()
-            .map(|node| (node.name.clone(), NodeFacts { role: node.role, ..NodeFacts::default() }))
+            .map(|node| {
+                (
+                    node.name.clone(),
+                    NodeFacts {
+                        role: node.role,
+                        ..NodeFacts::default()
+                    },
+                )
+            })
             .collect();
-        Self { nodes, ..Self::default() }
+        Self {
+            nodes,
+            ..Self::default()
+        }
     }
 
     /// Takes in an event; what people want to read about it comes back.
     pub(crate) fn observe(&mut self, event: Event) -> Vec<Note> {
         let Event { at, what } = event;
-        let note = |node: &str, text: String| Note { node: node.to_owned(), text };
+        let note = |node: &str, text: String| Note {
+            node: node.to_owned(),
+            text,
+        };
         match what {
-            Happening::Address { node, fact, present } => {
+            Happening::Address {
+                node,
+                fact,
+                present,
+            } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
                 // An address that is announced again may have got another label.
                 facts.addresses.retain(|known| {
                     known.prefix != fact.prefix || known.interface != fact.interface
                 });
                 let text = if present {
-                    let label = fact.label.as_ref().map(|l| format!(" as {l}")).unwrap_or_default();
-                    format!("{} appears on {}{label}", fact.prefix.address, fact.interface)
+                    let label = fact
+                        .label
+                        .as_ref()
+                        .map(|l| format!(" as {l}"))
+                        .unwrap_or_default();
+                    format!(
+                        "{} appears on {}{label}",
+                        fact.prefix.address, fact.interface
+                    )
                 } else {
                     format!("{} leaves {}", fact.prefix.address, fact.interface)
                 };
-                let interesting = facts.role == Role::Director && !is_link_local(fact.prefix.address);
+                let interesting =
+                    facts.role == Role::Director && !is_link_local(fact.prefix.address);
                 if present {
                     facts.addresses.insert(fact);
                 }
-                if interesting { vec![note(&node, text)] } else { Vec::new() }
+                if interesting {
+                    vec![note(&node, text)]
+                } else {
+                    Vec::new()
+                }
             }
-            Happening::Link { node, interface, up } => {
+            Happening::Link {
+                node,
+                interface,
+                up,
+            } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
                 let before = facts.links.insert(interface.clone(), up);
                 if before.is_none_or(|was| was == up) {
                     return Vec::new();
                 }
-                vec![note(&node, format!("{interface} is {}", if up { "up" } else { "down" }))]
+                vec![note(
+                    &node,
+                    format!("{interface} is {}", if up { "up" } else { "down" }),
+                )]
             }
             Happening::Table { node, table } => {
                 let facts = self.nodes.entry(node.clone()).or_default();
@@ -100,7 +185,10 @@ impl World {
                     None => table.changes_since(&Table::default()),
                 };
                 facts.table = Some(table);
-                changes.into_iter().map(|text| note(&node, format!("table: {text}"))).collect()
+                changes
+                    .into_iter()
+                    .map(|text| note(&node, format!("table: {text}")))
+                    .collect()
             }
             Happening::Started { process, pid } => {
                 let facts = self.processes.entry(process.clone()).or_default();
@@ -126,32 +214,15 @@ impl World {
             Happening::Request { process, request } => {
                 let node = process.node.clone();
                 let outage = self.outages.entry((process, request.address)).or_default();
-                let to = request.address.map_or_else(|| "the name".to_owned(), |a| a.to_string());
-                let text = match (&request.by, &request.error) {
-                    (Some(by), _) => {
-                        let silent = outage
-                            .last_good
-                            .map(|last| {
-                                format!(" after {} without", Seconds(request.finished.since(last)))
-                            })
-                            .unwrap_or_default();
-                        let failed = std::mem::take(&mut outage.failed);
-                        outage.last_good = Some(request.finished);
-                        (failed > 0).then(|| {
-                            format!("{to} answers again (by {by}){silent}; {failed} requests had failed")
-                        })
-                    }
-                    (None, error) => {
-                        outage.failed += 1;
-                        let error = error.as_deref().unwrap_or("no answer");
-                        (outage.failed == 1)
-                            .then(|| format!("request {} to {to} fails: {error}", request.sequence))
-                    }
-                };
+                let text = outage.take(&request);
                 self.traffic.push(request);
                 text.map(|text| note(&node, text)).into_iter().collect()
             }
-            Happening::File { node, path, content } => {
+            Happening::File {
+                node,
+                path,
+                content,
+            } => {
                 match content {
                     Some(content) => self.files.insert((node, path), content),
                     None => self.files.remove(&(node, path)),
@@ -170,7 +241,11 @@ impl World {
     }
 
     pub(crate) fn address(&self, node: &str, address: IpAddr) -> Option<&AddressFact> {
-        self.nodes.get(node)?.addresses.iter().find(|fact| fact.prefix.address == address)
+        self.nodes
+            .get(node)?
+            .addresses
+            .iter()
+            .find(|fact| fact.prefix.address == address)
     }
 
     /// The nodes that hold an address, apart from real servers, which hide theirs.
@@ -178,7 +253,12 @@ impl World {
         self.nodes
             .iter()
             .filter(|(_, facts)| facts.role != Role::RealServer)
-            .filter(|(_, facts)| facts.addresses.iter().any(|fact| fact.prefix.address == address))
+            .filter(|(_, facts)| {
+                facts
+                    .addresses
+                    .iter()
+                    .any(|fact| fact.prefix.address == address)
+            })
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -196,7 +276,9 @@ impl World {
     }
 
     pub(crate) fn file(&self, node: &str, path: &str) -> Option<&str> {
-        self.files.get(&(node.to_owned(), path.to_owned())).map(String::as_str)
+        self.files
+            .get(&(node.to_owned(), path.to_owned()))
+            .map(String::as_str)
     }
 
     pub(crate) fn log_since(
@@ -218,7 +300,10 @@ impl World {
             .iter()
             .filter(|(process, _)| process.node == node)
             .flat_map(|(process, facts)| {
-                facts.log.iter().map(move |(at, text)| (*at, process, text.as_str()))
+                facts
+                    .log
+                    .iter()
+                    .map(move |(at, text)| (*at, process, text.as_str()))
             })
             .collect();
         lines.sort_by_key(|(at, ..)| *at);

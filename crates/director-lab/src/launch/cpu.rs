@@ -23,7 +23,9 @@ pub(super) fn choose(kernel: &str) -> Option<usize> {
 
 fn status_field(process: &str, field: &str) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.trim().to_owned())
 }
 
@@ -46,7 +48,13 @@ fn busy() -> BTreeMap<usize, u64> {
         .filter_map(|line| {
             let mut words = line.strip_prefix("cpu")?.split_whitespace();
             let cpu = words.next()?.parse().ok()?;
-            Some((cpu, words.take(3).filter_map(|word| word.parse::<u64>().ok()).sum()))
+            Some((
+                cpu,
+                words
+                    .take(3)
+                    .filter_map(|word| word.parse::<u64>().ok())
+                    .sum(),
+            ))
         })
         .collect()
 }
@@ -56,11 +64,14 @@ fn guests(kernel: &str) -> BTreeMap<usize, usize> {
     let mut guests = BTreeMap::new();
     let short: String = kernel.chars().take(15).collect();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Ok(pid) = entry.file_name().into_string() else { continue };
+        let Ok(pid) = entry.file_name().into_string() else {
+            continue;
+        };
         let is_guest = std::fs::read_to_string(format!("/proc/{pid}/comm"))
             .is_ok_and(|name| name.trim_end() == short);
         let leads = std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|text| {
-            text.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(2))
+            text.rsplit_once(')')
+                .and_then(|(_, rest)| rest.split_whitespace().nth(2))
                 == Some(pid.as_str())
         });
         if !pid.bytes().all(|byte| byte.is_ascii_digit()) || !is_guest || !leads {

@@ -31,7 +31,10 @@ pub(super) fn has_ipvs() -> bool {
 }
 
 pub(super) fn describe(scenario: &Scenario) -> String {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     if scenario.ipvs {
         format!("this kernel, Linux {release}, with its own IPVS")
     } else {

@@ -4,8 +4,8 @@ mod cpu;
 mod host;
 mod uml;
 
-use std::io::{BufRead, BufReader, Read};
 use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 use std::sync::mpsc;
@@ -46,7 +46,11 @@ pub enum LabError {
 }
 
 fn last_words(lines: &[String]) -> String {
-    if lines.is_empty() { String::new() } else { format!(":\n  {}", lines.join("\n  ")) }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!(":\n  {}", lines.join("\n  "))
+    }
 }
 
 /// Plays scenarios.
@@ -79,7 +83,11 @@ impl Lab {
             Kernel::Running => host::start(order(scenario, options, host::describe(scenario)))?,
             Kernel::Guest(guest) => {
                 let description = guest.describe();
-                uml::start(&guest, order(scenario, options, description), options.guest_memory)?
+                uml::start(
+                    &guest,
+                    order(scenario, options, description),
+                    options.guest_memory,
+                )?
             }
         };
         watch(stage, &mut observe)
@@ -174,10 +182,19 @@ struct Stage {
 const KEPT_COMPLAINTS: usize = 30;
 
 fn watch(stage: Stage, observe: &mut dyn FnMut(&Record)) -> Result<Report, LabError> {
-    let Stage { lifeline, records, complaints, ended, limit } = stage;
+    let Stage {
+        lifeline,
+        records,
+        complaints,
+        ended,
+        limit,
+    } = stage;
     let collector = std::thread::spawn(move || {
         let mut kept = VecDeque::new();
-        for line in BufReader::new(complaints).split(b'\n').map_while(Result::ok) {
+        for line in BufReader::new(complaints)
+            .split(b'\n')
+            .map_while(Result::ok)
+        {
             if kept.len() >= KEPT_COMPLAINTS {
                 kept.pop_front();
             }
@@ -266,7 +283,9 @@ fn start_first_process(
         let spawned = unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
             .map_err(|errno| ("make namespaces".to_owned(), errno.into()))
             .and_then(|()| {
-                command.spawn().map_err(|source| (format!("start {}", program.display()), source))
+                command
+                    .spawn()
+                    .map_err(|source| (format!("start {}", program.display()), source))
             });
         match spawned {
             Ok(mut child) => {
@@ -285,7 +304,9 @@ fn start_first_process(
         .map_err(|_| LabError::Trouble("the thread that starts the laboratory failed".to_owned()))?
         .map_err(|(doing, source)| LabError::Start { doing, source })?;
     let (Some(mut lifeline), Some(records), Some(complaints)) = pipes else {
-        return Err(LabError::Trouble("the laboratory was started without pipes".to_owned()));
+        return Err(LabError::Trouble(
+            "the laboratory was started without pipes".to_owned(),
+        ));
     };
     lifeline
         .write_all(&first_line)

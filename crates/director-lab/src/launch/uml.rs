@@ -48,7 +48,10 @@ impl Guest {
             .and_then(|text| text.lines().next().map(|line| line.trim().to_owned()))
             .filter(|version| !version.is_empty());
         let Some(version) = version else {
-            return Err(vec![format!("a user-mode Linux that runs here: {} does not", kernel.display())]);
+            return Err(vec![format!(
+                "a user-mode Linux that runs here: {} does not",
+                kernel.display()
+            )]);
         };
         let modules = Path::new(MODULES).join(&version);
         if !modules.join("modules.dep").is_file() {
@@ -57,7 +60,11 @@ impl Guest {
                 modules.display()
             )]);
         }
-        Ok(Self { kernel, version, modules })
+        Ok(Self {
+            kernel,
+            version,
+            modules,
+        })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -108,7 +115,10 @@ pub(crate) fn run_guest_kernel() -> ExitCode {
     match boot() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = crate::record::Record::Trouble { message: error.to_string() }.send();
+            let _ = crate::record::Record::Trouble {
+                message: error.to_string(),
+            }
+            .send();
             ExitCode::from(125)
         }
     }
@@ -122,11 +132,17 @@ fn boot() -> Result<(), BootError> {
     // The guest's memory is a file here, and so is all it needs to begin with.
     mounts::make_private()?;
     mounts::proc()?;
-    mounts::tmpfs(mounts::STAGE, &format!("mode=755,size={}m", order.memory + 64))?;
+    mounts::tmpfs(
+        mounts::STAGE,
+        &format!("mode=755,size={}m", order.memory + 64),
+    )?;
     std::fs::create_dir(guest::DIRECTORY)?;
     // The kernel's command line splits at blanks, which a path may hold.
     std::os::unix::fs::symlink(&order.stage.executable, guest::INIT)?;
-    let orders = guest::GuestOrder { modules: order.modules.clone(), stage: order.stage.clone() };
+    let orders = guest::GuestOrder {
+        modules: order.modules.clone(),
+        stage: order.stage.clone(),
+    };
     std::fs::write(guest::ORDER, serde_json::to_vec(&orders)?)?;
     crate::stage::end_with_standard_input();
 
@@ -162,9 +178,10 @@ fn boot() -> Result<(), BootError> {
         .stdin(Stdio::from(records))
         .stdout(Stdio::from(console))
         .process_group(0);
-    let status = command
-        .status()
-        .map_err(|source| BootError::Kernel { kernel: order.kernel.clone(), source })?;
+    let status = command.status().map_err(|source| BootError::Kernel {
+        kernel: order.kernel.clone(),
+        source,
+    })?;
     let _ = status;
     Ok(())
 }

@@ -25,16 +25,24 @@ const DEFAULT_SLACK: Duration = Duration::from_secs(2);
 const DEFAULT_WITHIN: u64 = 30;
 
 pub(super) fn check(raw: format::File, directory: &Path) -> Result<Scenario, Found> {
-    let mut checker = Checker { found: Vec::new(), directory };
+    let mut checker = Checker {
+        found: Vec::new(),
+        directory,
+    };
     let networks = checker.networks(raw.networks);
     let mut nodes = Vec::new();
     for (name, node) in raw.node {
         nodes.push(checker.node(&name, node, &networks));
     }
-    let directory_name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
+    let directory_name = directory
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let mut scenario = Scenario {
         directory: directory.to_owned(),
-        name: raw.name.or(directory_name).unwrap_or_else(|| "scenario".to_owned()),
+        name: raw
+            .name
+            .or(directory_name)
+            .unwrap_or_else(|| "scenario".to_owned()),
         description: raw.description.trim().to_owned(),
         ipvs: raw.ipvs,
         slack: raw.slack.map_or(DEFAULT_SLACK, |slack| slack.value),
@@ -77,7 +85,10 @@ impl Checker<'_> {
             let span = network.span();
             let name = network.into_inner();
             if !is_name(&name, 12) {
-                self.say(span, format!("`{name}` is no name for a network: {NAME_RULE} (12 at most)"));
+                self.say(
+                    span,
+                    format!("`{name}` is no name for a network: {NAME_RULE} (12 at most)"),
+                );
             } else if networks.contains(&name) {
                 self.say(span, format!("network `{name}` is listed twice"));
             }
@@ -86,17 +97,28 @@ impl Checker<'_> {
         networks
     }
 
-    fn node(&mut self, name: &Spanned<String>, raw: Spanned<format::Node>, networks: &[String]) -> Node {
+    fn node(
+        &mut self,
+        name: &Spanned<String>,
+        raw: Spanned<format::Node>,
+        networks: &[String],
+    ) -> Node {
         let raw = raw.into_inner();
         if !is_name(name.get_ref(), 32) {
-            self.say(name.span(), format!("`{}` is no name for a node: {NAME_RULE}", name.get_ref()));
+            self.say(
+                name.span(),
+                format!("`{}` is no name for a node: {NAME_RULE}", name.get_ref()),
+            );
         }
         let mut interfaces = Vec::new();
         for (interface, settings) in raw.interfaces {
             if !is_name(interface.get_ref(), 15) || interface.get_ref() == "lo" {
                 self.say(
                     interface.span(),
-                    format!("`{}` is no name for an interface: {NAME_RULE} (15 at most)", interface.get_ref()),
+                    format!(
+                        "`{}` is no name for an interface: {NAME_RULE} (15 at most)",
+                        interface.get_ref()
+                    ),
                 );
             }
             if !networks.contains(settings.network.get_ref()) {
@@ -119,8 +141,14 @@ impl Checker<'_> {
         for (key, value) in raw.sysctl {
             let path = key.get_ref();
             let separator = if path.contains('/') { '/' } else { '.' };
-            if path.split(separator).any(|part| matches!(part, "" | "." | "..")) {
-                self.say(key.span(), format!("`{path}` is not a sysctl: write it as net.ipv4.ip_forward"));
+            if path
+                .split(separator)
+                .any(|part| matches!(part, "" | "." | ".."))
+            {
+                self.say(
+                    key.span(),
+                    format!("`{path}` is not a sysctl: write it as net.ipv4.ip_forward"),
+                );
             }
             let value = match value {
                 format::SysctlValue::Number(number) => number.to_string(),
@@ -132,7 +160,11 @@ impl Checker<'_> {
         for route in raw.routes {
             let span = route.span();
             let format::Route { to, via } = route.into_inner();
-            let to = if to == "default" { None } else { Some(Prefix::parse(&to)) };
+            let to = if to == "default" {
+                None
+            } else {
+                Some(Prefix::parse(&to))
+            };
             match to {
                 None => routes.push(Route { to: None, via }),
                 Some(Some(to)) => routes.push(Route { to: Some(to), via }),
@@ -146,7 +178,10 @@ impl Checker<'_> {
             if !is_name(process.get_ref(), 32) {
                 self.say(
                     process.span(),
-                    format!("`{}` is no name for a process: {NAME_RULE}", process.get_ref()),
+                    format!(
+                        "`{}` is no name for a process: {NAME_RULE}",
+                        process.get_ref()
+                    ),
                 );
             }
             if let Some(process) = self.process(name.get_ref(), process.into_inner(), settings) {
@@ -172,7 +207,10 @@ impl Checker<'_> {
                 Some(prefix) => prefixes.push(prefix),
                 None => self.say(
                     text.span(),
-                    format!("`{}` is not an address: write ADDRESS/LENGTH, 172.16.1.2/24", text.get_ref()),
+                    format!(
+                        "`{}` is not an address: write ADDRESS/LENGTH, 172.16.1.2/24",
+                        text.get_ref()
+                    ),
                 ),
             }
         }
@@ -208,7 +246,10 @@ impl Checker<'_> {
             format::Kind::Nginx => ("nginx", &["config"], &[]),
             format::Kind::Command => ("command", &["command"], &[]),
         };
-        for key in given.iter().filter(|key| !needs.contains(key) && !may.contains(key)) {
+        for key in given
+            .iter()
+            .filter(|key| !needs.contains(key) && !may.contains(key))
+        {
             let allowed: Vec<&str> = needs.iter().chain(may).copied().collect();
             self.say(
                 span.clone(),
@@ -237,20 +278,34 @@ impl Checker<'_> {
             format::Kind::Client => {
                 let url = raw.url?;
                 if !url.starts_with("http://") {
-                    self.say(span.clone(), format!("`{url}` is not a URL that the client knows: http://HOST[:PORT]/PATH"));
+                    self.say(
+                        span.clone(),
+                        format!(
+                            "`{url}` is not a URL that the client knows: http://HOST[:PORT]/PATH"
+                        ),
+                    );
                 }
                 let rate = raw.rate.unwrap_or(10.0);
                 if !(0.1..=1000.0).contains(&rate) {
-                    self.say(span.clone(), format!("`rate` is {rate} requests a second, it must be 0.1 to 1000"));
+                    self.say(
+                        span.clone(),
+                        format!("`rate` is {rate} requests a second, it must be 0.1 to 1000"),
+                    );
                 }
                 ProcessKind::Client {
                     url,
                     rate,
-                    timeout: raw.timeout.map_or(Duration::from_secs(1), |timeout| timeout.value),
+                    timeout: raw
+                        .timeout
+                        .map_or(Duration::from_secs(1), |timeout| timeout.value),
                 }
             }
-            format::Kind::Named => ProcessKind::Named { config: raw.config? },
-            format::Kind::Nginx => ProcessKind::Nginx { config: raw.config? },
+            format::Kind::Named => ProcessKind::Named {
+                config: raw.config?,
+            },
+            format::Kind::Nginx => ProcessKind::Nginx {
+                config: raw.config?,
+            },
             format::Kind::Command => {
                 let command = raw.command?;
                 if command.is_empty() {
@@ -259,7 +314,10 @@ impl Checker<'_> {
                 ProcessKind::Command(command)
             }
         };
-        let on_its_own = !matches!(kind, ProcessKind::Director { .. } | ProcessKind::Client { .. });
+        let on_its_own = !matches!(
+            kind,
+            ProcessKind::Director { .. } | ProcessKind::Client { .. }
+        );
         Some(Process {
             name,
             autostart: raw.autostart.unwrap_or(on_its_own),
@@ -272,8 +330,14 @@ impl Checker<'_> {
     /// A file named in the scenario must lie inside its directory.
     fn file_of_scenario(&mut self, span: &Range<usize>, file: &str) {
         let path = Path::new(file);
-        if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-            self.say(span.clone(), format!("`{file}` must be a path inside the scenario's directory"));
+        if path
+            .components()
+            .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+        {
+            self.say(
+                span.clone(),
+                format!("`{file}` must be a path inside the scenario's directory"),
+            );
         } else if !self.directory.join(path).is_file() {
             self.say(
                 span.clone(),
@@ -282,7 +346,12 @@ impl Checker<'_> {
         }
     }
 
-    fn step(&mut self, raw: format::Step, scenario: &Scenario, marks: &mut BTreeSet<String>) -> Step {
+    fn step(
+        &mut self,
+        raw: format::Step,
+        scenario: &Scenario,
+        marks: &mut BTreeSet<String>,
+    ) -> Step {
         let mut actions = Vec::new();
         for action in raw.actions {
             let span = action.span();
@@ -293,11 +362,16 @@ impl Checker<'_> {
         let mut expectations = Vec::new();
         for expect in raw.expect {
             let span = expect.span();
-            if let Some(expectation) = self.expectation(&span, expect.into_inner(), scenario, marks) {
+            if let Some(expectation) = self.expectation(&span, expect.into_inner(), scenario, marks)
+            {
                 expectations.push(expectation);
             }
         }
-        Step { title: raw.title, actions, expectations }
+        Step {
+            title: raw.title,
+            actions,
+            expectations,
+        }
     }
 
     fn action(
@@ -319,13 +393,21 @@ impl Checker<'_> {
                 if run.command.is_empty() {
                     self.say(span.clone(), "`command` needs at least the program");
                 }
-                Action::Run { node: run.node, command: run.command, status: run.status }
+                Action::Run {
+                    node: run.node,
+                    command: run.command,
+                    status: run.status,
+                }
             }
             format::Action::Copy(copy) => {
                 self.known_node(span, &copy.node, scenario)?;
                 self.file_of_scenario(span, &copy.from);
                 self.file_of_scenario(span, &copy.to);
-                Action::Copy { node: copy.node, from: copy.from, to: copy.to }
+                Action::Copy {
+                    node: copy.node,
+                    from: copy.from,
+                    to: copy.to,
+                }
             }
             format::Action::Mark(name) => {
                 marks.insert(name.clone());
@@ -350,10 +432,17 @@ impl Checker<'_> {
             let names: Vec<&str> = known.interfaces.iter().map(|i| i.name.as_str()).collect();
             self.say(
                 span.clone(),
-                format!("{node} has no interface `{interface}`, it has {}", names.join(", ")),
+                format!(
+                    "{node} has no interface `{interface}`, it has {}",
+                    names.join(", ")
+                ),
             );
         }
-        Some(Action::Link { node: node.to_owned(), interface: interface.to_owned(), up })
+        Some(Action::Link {
+            node: node.to_owned(),
+            interface: interface.to_owned(),
+            up,
+        })
     }
 
     fn known_node<'s>(
@@ -364,8 +453,18 @@ impl Checker<'_> {
     ) -> Option<&'s Node> {
         let node = scenario.node(name);
         if node.is_none() {
-            let names: Vec<&str> = scenario.nodes.iter().map(|node| node.name.as_str()).collect();
-            self.say(span.clone(), format!("there is no node `{name}`, the nodes are {}", names.join(", ")));
+            let names: Vec<&str> = scenario
+                .nodes
+                .iter()
+                .map(|node| node.name.as_str())
+                .collect();
+            self.say(
+                span.clone(),
+                format!(
+                    "there is no node `{name}`, the nodes are {}",
+                    names.join(", ")
+                ),
+            );
         }
         node
     }
@@ -385,11 +484,17 @@ impl Checker<'_> {
             let names: Vec<&str> = known.processes.iter().map(|p| p.name.as_str()).collect();
             self.say(
                 span.clone(),
-                format!("{node} has no process `{process}`, it has {}", names.join(", ")),
+                format!(
+                    "{node} has no process `{process}`, it has {}",
+                    names.join(", ")
+                ),
             );
             return None;
         }
-        Some(ProcessId { node: node.to_owned(), process: process.to_owned() })
+        Some(ProcessId {
+            node: node.to_owned(),
+            process: process.to_owned(),
+        })
     }
 
     fn nodes(
@@ -414,7 +519,8 @@ impl Checker<'_> {
     ) -> Option<Expectation> {
         let on = self.nodes(span, raw.on.take(), scenario);
         let not_on = self.nodes(span, raw.not_on.take(), scenario);
-        let (within, holds_for, label) = (raw.within.take(), raw.holds_for.take(), raw.label.take());
+        let (within, holds_for, label) =
+            (raw.within.take(), raw.holds_for.take(), raw.label.take());
         let qualifiers = (!on.is_empty(), !not_on.is_empty(), label.is_some());
         let is_address = raw.address.is_some();
         let is_table = raw.ipvs.is_some();
@@ -424,7 +530,12 @@ impl Checker<'_> {
             if on.is_empty() && not_on.is_empty() {
                 self.say(span.clone(), "`address` needs `on` or `not_on`");
             }
-            found.push(What::Address { address, on: on.clone(), not_on, label });
+            found.push(What::Address {
+                address,
+                on: on.clone(),
+                not_on,
+                label,
+            });
         }
         if let Some(ipvs) = raw.ipvs.take() {
             if on.is_empty() {
@@ -440,21 +551,25 @@ impl Checker<'_> {
             tolerance: s.tolerance,
             since: s.since,
         }));
-        found.extend(
-            raw.no_failures.take().map(|n| What::NoFailures { requests: n.requests, since: n.since }),
-        );
-        found.extend(
-            raw.failures.take().map(|n| What::Failures { at_least: n.at_least, since: n.since }),
-        );
+        found.extend(raw.no_failures.take().map(|n| What::NoFailures {
+            requests: n.requests,
+            since: n.since,
+        }));
+        found.extend(raw.failures.take().map(|n| What::Failures {
+            at_least: n.at_least,
+            since: n.since,
+        }));
         found.extend(raw.answered_by.take().map(|a| What::AnsweredBy {
             servers: a.servers,
             requests: a.requests,
             address: a.address,
             since: a.since,
         }));
-        found.extend(
-            raw.gap.take().map(|g| What::Gap { address: g.address, at_most: g.at_most, since: g.since }),
-        );
+        found.extend(raw.gap.take().map(|g| What::Gap {
+            address: g.address,
+            at_most: g.at_most,
+            since: g.since,
+        }));
         found.extend(raw.addresses_used.take().map(|a| What::AddressesUsed {
             addresses: a.addresses,
             requests: a.requests,
@@ -464,16 +579,30 @@ impl Checker<'_> {
         }
         if let Some(exited) = raw.exited.take() {
             let process = self.process_id(span, &exited.process, scenario)?;
-            let signal = exited.signal.map(|s| s.trim_start_matches("SIG").to_owned());
-            found.push(What::Exited { process, status: exited.status, signal });
+            let signal = exited
+                .signal
+                .map(|s| s.trim_start_matches("SIG").to_owned());
+            found.push(What::Exited {
+                process,
+                status: exited.status,
+                signal,
+            });
         }
         if let Some(file) = raw.file.take() {
             self.known_node(span, &file.node, scenario)?;
-            found.push(What::File { node: file.node, path: file.path, contains: file.contains });
+            found.push(What::File {
+                node: file.node,
+                path: file.path,
+                contains: file.contains,
+            });
         }
         if let Some(log) = raw.log.take() {
             let process = self.process_id(span, &log.process, scenario)?;
-            found.push(What::Log { process, contains: log.contains, since: log.since });
+            found.push(What::Log {
+                process,
+                contains: log.contains,
+                since: log.since,
+            });
         }
 
         let misplaced = [
@@ -482,7 +611,10 @@ impl Checker<'_> {
             ("label", qualifiers.2 && !is_address),
         ];
         for (key, _) in misplaced.into_iter().filter(|(_, wrong)| *wrong) {
-            self.say(span.clone(), format!("`{key}` goes with `address` (`on` also with `ipvs`) only"));
+            self.say(
+                span.clone(),
+                format!("`{key}` goes with `address` (`on` also with `ipvs`) only"),
+            );
         }
         if found.len() != 1 {
             self.say(
@@ -496,12 +628,19 @@ impl Checker<'_> {
         self.since(span, &what, marks);
         let within = within.unwrap_or_else(|| default_within(&what, scenario));
         if what.is_about_traffic() && slowest_client(scenario).is_none() {
-            self.say(span.clone(), "this needs a process of kind = \"client\" on some node");
+            self.say(
+                span.clone(),
+                "this needs a process of kind = \"client\" on some node",
+            );
         }
         if what.requests() > 100_000 {
             self.say(span.clone(), "`requests` must be 100000 or less");
         }
-        Some(Expectation { what, within, holds_for })
+        Some(Expectation {
+            what,
+            within,
+            holds_for,
+        })
     }
 
     fn since(&mut self, span: &Range<usize>, what: &What, marks: &BTreeSet<String>) {
@@ -516,7 +655,11 @@ impl Checker<'_> {
         };
         if let Some(mark) = since.as_ref().filter(|mark| !marks.contains(*mark)) {
             let known: Vec<&str> = marks.iter().map(String::as_str).collect();
-            let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none so far".to_owned()
+            } else {
+                known.join(", ")
+            };
             self.say(
                 span.clone(),
                 format!("no `mark = \"{mark}\"` stands before this; the marks are {known}"),
@@ -524,7 +667,12 @@ impl Checker<'_> {
         }
     }
 
-    fn table(&mut self, span: &Range<usize>, raw: format::Ipvs, nodes: Vec<String>) -> Option<What> {
+    fn table(
+        &mut self,
+        span: &Range<usize>,
+        raw: format::Ipvs,
+        nodes: Vec<String>,
+    ) -> Option<What> {
         let service: ServiceKey = match raw.service.parse() {
             Ok(service) => service,
             Err(error) => {
@@ -566,12 +714,14 @@ fn default_within(what: &What, scenario: &Scenario) -> Span {
 }
 
 fn slowest_client(scenario: &Scenario) -> Option<f64> {
-    let rates = scenario.nodes.iter().flat_map(|node| &node.processes).filter_map(|process| {
-        match process.kind {
+    let rates = scenario
+        .nodes
+        .iter()
+        .flat_map(|node| &node.processes)
+        .filter_map(|process| match process.kind {
             ProcessKind::Client { rate, .. } => Some(rate),
             _ => None,
-        }
-    });
+        });
     rates.reduce(f64::min)
 }
 
@@ -581,5 +731,7 @@ fn is_name(name: &str, longest: usize) -> bool {
     !name.is_empty()
         && name.len() <= longest
         && !name.starts_with(['-', '.'])
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

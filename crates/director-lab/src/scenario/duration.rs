@@ -25,7 +25,10 @@ pub(crate) struct Span {
 
 impl Span {
     pub(crate) fn seconds(seconds: u64) -> Self {
-        Self { text: format!("{seconds}s"), value: Duration::from_secs(seconds) }
+        Self {
+            text: format!("{seconds}s"),
+            value: Duration::from_secs(seconds),
+        }
     }
 
     /// Understands one expression.
@@ -37,7 +40,10 @@ impl Span {
         if total > LONGEST {
             return Err(SpanError::TooLong(text.to_owned()));
         }
-        Ok(Self { text: text.trim().to_owned(), value: total })
+        Ok(Self {
+            text: text.trim().to_owned(),
+            value: total,
+        })
     }
 }
 
@@ -57,7 +63,11 @@ pub(crate) struct Seconds(pub(crate) Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();
-        if seconds < 10.0 { write!(f, "{seconds:.2} s") } else { write!(f, "{seconds:.1} s") }
+        if seconds < 10.0 {
+            write!(f, "{seconds:.2} s")
+        } else {
+            write!(f, "{seconds:.1} s")
+        }
     }
 }
 
@@ -96,9 +106,13 @@ fn parse_term(term: &str) -> Result<Duration, SpanError> {
     let wrong = || SpanError::NotATime(term.to_owned());
     if let Some((count, rest)) = term.split_once('*') {
         let count: u32 = count.trim().parse().map_err(|_| wrong())?;
-        return parse_term(rest.trim())?.checked_mul(count).ok_or_else(wrong);
+        return parse_term(rest.trim())?
+            .checked_mul(count)
+            .ok_or_else(wrong);
     }
-    let Some((function, rest)) = term.split_once('(') else { return parse_plain(term) };
+    let Some((function, rest)) = term.split_once('(') else {
+        return parse_plain(term);
+    };
     let inside = rest.strip_suffix(')').ok_or_else(wrong)?;
     let (priority, interval) = match inside.split_once(',') {
         Some((priority, interval)) => (priority.trim(), parse_plain(interval.trim())?),
@@ -185,10 +199,24 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "soon", "3 parsecs", "-1s", "master_down", "master_down(100", "1e400s"] {
-            assert!(matches!(Span::parse(text), Err(SpanError::NotATime(_))), "{text}");
+        for text in [
+            "",
+            "soon",
+            "3 parsecs",
+            "-1s",
+            "master_down",
+            "master_down(100",
+            "1e400s",
+        ] {
+            assert!(
+                matches!(Span::parse(text), Err(SpanError::NotATime(_))),
+                "{text}"
+            );
         }
-        assert!(matches!(Span::parse("skew(255)"), Err(SpanError::Priority(_))));
+        assert!(matches!(
+            Span::parse("skew(255)"),
+            Err(SpanError::Priority(_))
+        ));
         assert!(matches!(Span::parse("70min"), Err(SpanError::TooLong(_))));
     }
 }

@@ -89,11 +89,13 @@ impl What {
     /// The nodes whose logs help when this does not hold.
     pub(crate) fn nodes(&self) -> Vec<&str> {
         match self {
-            Self::Address { on, not_on, .. } => on.iter().chain(not_on).map(String::as_str).collect(),
+            Self::Address { on, not_on, .. } => {
+                on.iter().chain(not_on).map(String::as_str).collect()
+            }
             Self::Table { nodes, .. } => nodes.iter().map(String::as_str).collect(),
-            Self::Running(process)
-            | Self::Exited { process, .. }
-            | Self::Log { process, .. } => vec![process.node.as_str()],
+            Self::Running(process) | Self::Exited { process, .. } | Self::Log { process, .. } => {
+                vec![process.node.as_str()]
+            }
             Self::File { node, .. } => vec![node.as_str()],
             Self::Shares { .. }
             | Self::NoFailures { .. }
@@ -145,7 +147,12 @@ impl fmt::Display for After<'_> {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { address, on, not_on, label } => {
+            Self::Address {
+                address,
+                on,
+                not_on,
+                label,
+            } => {
                 write!(f, "{address}")?;
                 if !on.is_empty() {
                     write!(f, " on {}", list(on))?;
@@ -159,10 +166,22 @@ impl fmt::Display for What {
                 }
                 Ok(())
             }
-            Self::Table { nodes, service, present: false, .. } => {
+            Self::Table {
+                nodes,
+                service,
+                present: false,
+                ..
+            } => {
                 write!(f, "{service} not in the table of {}", list(nodes))
             }
-            Self::Table { nodes, service, scheduler, destinations, forward, .. } => {
+            Self::Table {
+                nodes,
+                service,
+                scheduler,
+                destinations,
+                forward,
+                ..
+            } => {
                 write!(f, "{service} in the table of {}", list(nodes))?;
                 if let Some(scheduler) = scheduler {
                     write!(f, ", {scheduler}")?;
@@ -175,14 +194,22 @@ impl fmt::Display for What {
                     Some(all) => write!(
                         f,
                         ", to {}",
-                        list(all.iter().map(|(address, weight)| format!(
-                            "{address} weight {weight}"
-                        )))
+                        list(
+                            all.iter()
+                                .map(|(address, weight)| format!("{address} weight {weight}"))
+                        )
                     ),
                     None => Ok(()),
                 }
             }
-            Self::Shares { requests, scheduler, weights, address, since, .. } => {
+            Self::Shares {
+                requests,
+                scheduler,
+                weights,
+                address,
+                since,
+                ..
+            } => {
                 write!(f, "{requests} requests")?;
                 if let Some(address) = address {
                     write!(f, " to {address}")?;
@@ -204,21 +231,37 @@ impl fmt::Display for What {
             Self::Failures { at_least, since } => {
                 write!(f, "{at_least} or more requests fail{}", After(since))
             }
-            Self::AnsweredBy { servers, requests, address, since } => {
+            Self::AnsweredBy {
+                servers,
+                requests,
+                address,
+                since,
+            } => {
                 write!(f, "{requests} requests")?;
                 if let Some(address) = address {
                     write!(f, " to {address}")?;
                 }
                 write!(f, " answered by {} only{}", list(servers), After(since))
             }
-            Self::AddressesUsed { addresses, requests } => {
+            Self::AddressesUsed {
+                addresses,
+                requests,
+            } => {
                 write!(f, "{requests} requests went to {} in turn", list(addresses))
             }
-            Self::Gap { address, at_most, since } => {
+            Self::Gap {
+                address,
+                at_most,
+                since,
+            } => {
                 write!(f, "{address} silent for at most {at_most}{}", After(since))
             }
             Self::Running(process) => write!(f, "{process} runs"),
-            Self::Exited { process, status, signal } => {
+            Self::Exited {
+                process,
+                status,
+                signal,
+            } => {
                 write!(f, "{process} has ended")?;
                 if let Some(status) = status {
                     write!(f, " with exit status {status}")?;
@@ -228,10 +271,18 @@ impl fmt::Display for What {
                 }
                 Ok(())
             }
-            Self::File { node, path, contains } => {
+            Self::File {
+                node,
+                path,
+                contains,
+            } => {
                 write!(f, "{path} on {node} contains {contains:?}")
             }
-            Self::Log { process, contains, since } => {
+            Self::Log {
+                process,
+                contains,
+                since,
+            } => {
                 write!(f, "{process} logs {contains:?}{}", After(since))
             }
         }

@@ -24,7 +24,14 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file.display(), self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file.display(),
+            self.line,
+            self.column,
+            self.message
+        )
     }
 }
 
@@ -50,10 +57,16 @@ const LONGEST_FILE: u64 = 1 << 20;
 
 pub(super) fn load(directory: &Path) -> Result<Scenario, LoadError> {
     let file = directory.join("scenario.toml");
-    let read = |source| LoadError::Read { file: file.clone(), source };
+    let read = |source| LoadError::Read {
+        file: file.clone(),
+        source,
+    };
     let length = std::fs::metadata(&file).map_err(read)?.len();
     if length > LONGEST_FILE {
-        return Err(read(io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB")));
+        return Err(read(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "more than 1 MiB",
+        )));
     }
     let text = std::fs::read_to_string(&file).map_err(read)?;
     let absolute = std::fs::canonicalize(directory).map_err(read)?;
@@ -67,13 +80,24 @@ pub(super) fn understand(
 ) -> Result<Scenario, Vec<Problem>> {
     let problem = |span: Range<usize>, message: String| {
         let (line, column) = position(text, span.start);
-        Problem { file: file.to_owned(), line, column, message }
+        Problem {
+            file: file.to_owned(),
+            line,
+            column,
+            message,
+        }
     };
     let raw: format::File = toml::from_str(text).map_err(|error| {
-        vec![problem(error.span().unwrap_or(0..0), error.message().replace('\n', "; "))]
+        vec![problem(
+            error.span().unwrap_or(0..0),
+            error.message().replace('\n', "; "),
+        )]
     })?;
     check::check(raw, directory).map_err(|found| {
-        found.into_iter().map(|(span, message)| problem(span, message)).collect()
+        found
+            .into_iter()
+            .map(|(span, message)| problem(span, message))
+            .collect()
     })
 }
 
@@ -81,7 +105,13 @@ pub(super) fn understand(
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     (line, column)
 }
 
@@ -119,7 +149,10 @@ expect = [{ exited = { process = "a/job", status = 0 }, within = "3s" }]
     fn unknown_keys_name_what_is_allowed() {
         let found = problems(&GOOD.replace("role =", "rolle ="));
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("scenario.toml:4:1: unknown field `rolle`"), "{found:?}");
+        assert!(
+            found[0].starts_with("scenario.toml:4:1: unknown field `rolle`"),
+            "{found:?}"
+        );
         assert!(found[0].contains("`role`"), "{found:?}");
         let found = problems(&GOOD.replace("\"director\"", "\"directer\""));
         assert!(found[0].contains("scenario.toml:4:8") && found[0].contains("`director`"));
@@ -132,7 +165,10 @@ expect = [{ exited = { process = "a/job", status = 0 }, within = "3s" }]
         let text = GOOD
             .replace("start = \"a/job\"", "start = \"c/job\"")
             .replace("process = \"a/job\"", "process = \"a/jab\"")
-            .replace("{ network = \"lan\", addresses = [\"10.0.0.2/24\"] }", "{ network = \"wan\" }");
+            .replace(
+                "{ network = \"lan\", addresses = [\"10.0.0.2/24\"] }",
+                "{ network = \"wan\" }",
+            );
         let found = problems(&text);
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].contains("`wan`") && found[0].contains("lan"));

@@ -73,7 +73,10 @@ impl Scenario {
     }
 
     pub(crate) fn process(&self, id: &ProcessId) -> Option<&Process> {
-        self.node(&id.node)?.processes.iter().find(|process| process.name == id.process)
+        self.node(&id.node)?
+            .processes
+            .iter()
+            .find(|process| process.name == id.process)
     }
 }
 
@@ -135,7 +138,11 @@ impl Prefix {
         let address: IpAddr = address.trim().parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
-            Some(length) => length.trim().parse().ok().filter(|length| *length <= longest)?,
+            Some(length) => length
+                .trim()
+                .parse()
+                .ok()
+                .filter(|length| *length <= longest)?,
             None => longest,
         };
         Some(Self { address, length })
@@ -175,14 +182,28 @@ pub(crate) struct Process {
 #[derive(Debug, Clone)]
 pub(crate) enum ProcessKind {
     /// The director program with its configuration; `program` overrides the run's own choice.
-    Director { config: String, program: Option<PathBuf> },
+    Director {
+        config: String,
+        program: Option<PathBuf>,
+    },
     /// The built-in web server.
-    Web { listen: Vec<SocketAddr>, name: String },
+    Web {
+        listen: Vec<SocketAddr>,
+        name: String,
+    },
     /// The built-in client.
-    Client { url: String, rate: f64, timeout: Duration },
+    Client {
+        url: String,
+        rate: f64,
+        timeout: Duration,
+    },
     /// Debian's bind9.
-    Named { config: String },
-    Nginx { config: String },
+    Named {
+        config: String,
+    },
+    Nginx {
+        config: String,
+    },
     Command(Vec<String>),
 }
 
@@ -228,8 +249,16 @@ impl fmt::Display for Action {
             Self::Stop(process) => write!(f, "stop {process} (SIGTERM)"),
             Self::Kill(process) => write!(f, "kill {process} (SIGKILL)"),
             Self::Reload(process) => write!(f, "reload {process} (SIGHUP)"),
-            Self::Link { node, interface, up } => {
-                write!(f, "{node}: set {interface} {}", if *up { "up" } else { "down" })
+            Self::Link {
+                node,
+                interface,
+                up,
+            } => {
+                write!(
+                    f,
+                    "{node}: set {interface} {}",
+                    if *up { "up" } else { "down" }
+                )
             }
             Self::Run { node, command, .. } => write!(f, "{node}: run {}", command.join(" ")),
             Self::Copy { node, from, to } => write!(f, "{node}: copy {from} over {to}"),

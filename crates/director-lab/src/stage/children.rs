@@ -29,12 +29,17 @@ impl Children {
 
     /// To be called once a process has been waited for.
     pub(crate) fn forget(&self, pid: u32) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&pid);
     }
 
     /// Reaps orphans for as long as the runtime lives.
     pub(crate) async fn reap_orphans(self) {
-        let Ok(mut ended) = signal(SignalKind::child()) else { return };
+        let Ok(mut ended) = signal(SignalKind::child()) else {
+            return;
+        };
         let own = std::process::id();
         while ended.recv().await.is_some() {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,10 +62,18 @@ struct ProcessLine {
 }
 
 fn processes() -> Vec<ProcessLine> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .first()
+                .is_some_and(u8::is_ascii_digit)
+        })
         .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
         .filter_map(|text| parse_stat(&text))
         .collect()
@@ -121,7 +134,15 @@ mod tests {
     #[test]
     fn names_with_blanks_and_brackets_are_read() {
         let line = parse_stat("17 (a) (b c)) Z 1 16 16 0 -1 4194560").unwrap();
-        assert_eq!(line, ProcessLine { pid: 17, state: 'Z', parent: 1, group: 16 });
+        assert_eq!(
+            line,
+            ProcessLine {
+                pid: 17,
+                state: 'Z',
+                parent: 1,
+                group: 16
+            }
+        );
         assert_eq!(parse_stat("17"), None);
     }
 }

@@ -79,7 +79,10 @@ pub(crate) fn run(lifeline: Lifeline) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            let _ = Record::Trouble { message: error.to_string() }.send();
+            let _ = Record::Trouble {
+                message: error.to_string(),
+            }
+            .send();
             ExitCode::from(125)
         }
     }
@@ -89,7 +92,8 @@ fn prepare(lifeline: Lifeline) -> Result<bool, StageError> {
     let order = receive_order(lifeline)?;
     // While this is still a single thread: what is unshared here holds for all.
     if lifeline == Lifeline::StandardInput {
-        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let _ =
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
         mounts::make_private()?;
         mounts::proc()?;
         end_with_standard_input();
@@ -118,7 +122,8 @@ fn receive_order(lifeline: Lifeline) -> Result<StageOrder, StageError> {
             std::fs::read_to_string(crate::guest::STAGE_ORDER).map(|order| text = order)
         }
     };
-    read.and_then(|()| Ok(serde_json::from_str(&text)?)).map_err(StageError::Order)
+    read.and_then(|()| Ok(serde_json::from_str(&text)?))
+        .map_err(StageError::Order)
 }
 
 /// The caller holds the other end of standard input: when it is gone for whatever reason, process
@@ -147,10 +152,19 @@ async fn set_and_play(scenario: &Scenario, order: &StageOrder) -> Result<bool, S
     for node in &scenario.nodes {
         let made = NodeHandle::create(node.clone(), children.clone(), events.clone()).await?;
         for interface in &node.interfaces {
-            let Some(bridge) = bridges.get(&interface.network) else { continue };
+            let Some(bridge) = bridges.get(&interface.network) else {
+                continue;
+            };
             let name = format!("port{port}");
             port += 1;
-            network::plug(&handle, *bridge, &name, &interface.name, made.network.as_fd()).await?;
+            network::plug(
+                &handle,
+                *bridge,
+                &name,
+                &interface.name,
+                made.network.as_fd(),
+            )
+            .await?;
         }
         nodes.insert(node.name.clone(), made);
     }

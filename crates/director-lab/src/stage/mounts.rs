@@ -26,7 +26,11 @@ pub(crate) struct MountError {
 
 fn failed(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> MountError {
     let path = path.into();
-    move |source| MountError { doing, path, source }
+    move |source| MountError {
+        doing,
+        path,
+        source,
+    }
 }
 
 fn mount_at(
@@ -44,12 +48,26 @@ fn mount_at(
 
 /// A private file system for writing at a directory that exists.
 pub(crate) fn tmpfs(target: &str, data: &str) -> Result<(), MountError> {
-    mount_at("mount a tmpfs on", "director-lab", target, Some("tmpfs"), MsFlags::empty(), Some(data))
+    mount_at(
+        "mount a tmpfs on",
+        "director-lab",
+        target,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some(data),
+    )
 }
 
 /// Mounts made from here on stay in this mount namespace.
 pub(crate) fn make_private() -> Result<(), MountError> {
-    mount_at("make private", "none", "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)
+    mount_at(
+        "make private",
+        "none",
+        "/",
+        None,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None,
+    )
 }
 
 /// A `/proc` that shows the processes of this PID namespace.
@@ -70,7 +88,15 @@ pub(crate) fn stage(scenario: &Scenario) -> Result<(), MountError> {
     sysfs()?;
     for node in &scenario.nodes {
         let root = node_directory(&node.name);
-        for below in ["lab", "tmp", "lock", "etc", "keepalived", "director", "named"] {
+        for below in [
+            "lab",
+            "tmp",
+            "lock",
+            "etc",
+            "keepalived",
+            "director",
+            "named",
+        ] {
             let path = root.join(below);
             fs::create_dir_all(&path).map_err(failed("create", &path))?;
         }
@@ -105,13 +131,24 @@ pub(crate) fn node(node: &Node) -> Result<(), MountError> {
     make_private()?;
     let own = node_directory(&node.name);
     let bind = |source: &Path, target: &Path| {
-        mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-            .map_err(|errno| failed("bind", target)(errno.into()))
+        mount(
+            Some(source),
+            target,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .map_err(|errno| failed("bind", target)(errno.into()))
     };
     bind(&own, Path::new(STAGE))?;
     sysfs()?;
     // What programs write outside /run must not reach the machine.
-    for writable in ["/var/log", "/var/cache", "/var/spool", "/var/lib/keepalived"] {
+    for writable in [
+        "/var/log",
+        "/var/cache",
+        "/var/spool",
+        "/var/lib/keepalived",
+    ] {
         if Path::new(writable).is_dir() {
             tmpfs(writable, "mode=755,size=64m")?;
         }
@@ -131,6 +168,10 @@ pub(crate) fn node(node: &Node) -> Result<(), MountError> {
             fs::copy(&source, lexically(&real)).map_err(failed("write", &real))?;
         }
     }
+    // Nothing shall be left behind, so this machine's files can only be read. Where the root is no
+    // mount of its own (in a chroot) it cannot be made so.
+    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    let _ = mount(None::<&str>, "/", None::<&str>, read_only, None::<&str>);
     Ok(())
 }
 
@@ -155,7 +196,11 @@ fn node_directory(name: &str) -> PathBuf {
 fn hosts(scenario: &Scenario) -> String {
     let mut text = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n".to_owned();
     for node in &scenario.nodes {
-        for prefix in node.interfaces.iter().flat_map(|interface| &interface.addresses) {
+        for prefix in node
+            .interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses)
+        {
             text.push_str(&format!("{} {}\n", prefix.address, node.name));
         }
     }

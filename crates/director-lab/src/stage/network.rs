@@ -18,13 +18,20 @@ use crate::scenario::{Node, Prefix, Route};
 #[derive(Debug, Error)]
 pub(crate) enum NetworkError {
     #[error("cannot {doing}: {source}")]
-    Netlink { doing: String, source: rtnetlink::Error },
+    Netlink {
+        doing: String,
+        source: rtnetlink::Error,
+    },
     #[error("there is no interface {0}")]
     NoInterface(String),
     #[error("cannot open a netlink socket: {0}")]
     Socket(#[from] io::Error),
     #[error("cannot set {key} to {value}: {source}")]
-    Sysctl { key: String, value: String, source: io::Error },
+    Sysctl {
+        key: String,
+        value: String,
+        source: io::Error,
+    },
 }
 
 fn failed(doing: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> NetworkError {
@@ -151,18 +158,20 @@ async fn add_route(handle: &Handle, route: &Route) -> Result<(), NetworkError> {
         IpAddr::V4(gateway) => {
             let builder = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway);
             match route.to {
-                Some(Prefix { address: IpAddr::V4(to), length }) => {
-                    builder.destination_prefix(to, length).build()
-                }
+                Some(Prefix {
+                    address: IpAddr::V4(to),
+                    length,
+                }) => builder.destination_prefix(to, length).build(),
                 _ => builder.build(),
             }
         }
         IpAddr::V6(gateway) => {
             let builder = RouteMessageBuilder::<Ipv6Addr>::new().gateway(gateway);
             match route.to {
-                Some(Prefix { address: IpAddr::V6(to), length }) => {
-                    builder.destination_prefix(to, length).build()
-                }
+                Some(Prefix {
+                    address: IpAddr::V6(to),
+                    length,
+                }) => builder.destination_prefix(to, length).build(),
                 _ => builder.build(),
             }
         }
@@ -180,15 +189,20 @@ async fn index_of(handle: &Handle, name: &str) -> Result<u32, NetworkError> {
     match links.try_next().await {
         Ok(Some(link)) => Ok(link.header.index),
         Ok(None) => Err(NetworkError::NoInterface(name.to_owned())),
-        Err(source) => {
-            Err(NetworkError::Netlink { doing: format!("find the interface {name}"), source })
-        }
+        Err(source) => Err(NetworkError::Netlink {
+            doing: format!("find the interface {name}"),
+            source,
+        }),
     }
 }
 
 fn set_sysctl(key: &str, value: &str) -> Result<(), NetworkError> {
     // With slashes, as sysctl(8) takes them too, for interfaces with a dot in their name.
-    let below = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+    let below = if key.contains('/') {
+        key.to_owned()
+    } else {
+        key.replace('.', "/")
+    };
     let path = format!("/proc/sys/{below}");
     fs::write(path, value).map_err(|source| NetworkError::Sysctl {
         key: key.to_owned(),

@@ -39,11 +39,19 @@ pub(crate) enum NodeError {
     #[error("node {node}: {source}")]
     Network { node: String, source: NetworkError },
     #[error("{process} cannot be started with {program}: {source}")]
-    Start { process: String, program: String, source: io::Error },
+    Start {
+        process: String,
+        program: String,
+        source: io::Error,
+    },
     #[error("{process} is not running")]
     NotRunning { process: String },
     #[error("node {node}: cannot {doing}: {source}")]
-    Io { node: String, doing: String, source: io::Error },
+    Io {
+        node: String,
+        doing: String,
+        source: io::Error,
+    },
     #[error("node {node} has stopped answering")]
     Gone { node: String },
 }
@@ -51,11 +59,33 @@ pub(crate) enum NodeError {
 /// What a node can be asked.
 enum Demand {
     Configure(oneshot::Sender<Result<(), NodeError>>),
-    Start { name: String, line: CommandLine, environment: BTreeMap<String, String>, requests: bool, reply: oneshot::Sender<Result<(), NodeError>> },
-    Signal { name: String, signal: Signal, tree: bool, reply: oneshot::Sender<Result<(), NodeError>> },
-    Link { interface: String, up: bool, reply: oneshot::Sender<Result<(), NodeError>> },
-    Run { line: CommandLine, reply: oneshot::Sender<Result<RunResult, NodeError>> },
-    Copy { from: String, to: String, reply: oneshot::Sender<Result<(), NodeError>> },
+    Start {
+        name: String,
+        line: CommandLine,
+        environment: BTreeMap<String, String>,
+        requests: bool,
+        reply: oneshot::Sender<Result<(), NodeError>>,
+    },
+    Signal {
+        name: String,
+        signal: Signal,
+        tree: bool,
+        reply: oneshot::Sender<Result<(), NodeError>>,
+    },
+    Link {
+        interface: String,
+        up: bool,
+        reply: oneshot::Sender<Result<(), NodeError>>,
+    },
+    Run {
+        line: CommandLine,
+        reply: oneshot::Sender<Result<RunResult, NodeError>>,
+    },
+    Copy {
+        from: String,
+        to: String,
+        reply: oneshot::Sender<Result<(), NodeError>>,
+    },
     ReadFile(String),
     ReadTable(oneshot::Sender<Option<Table>>),
 }
@@ -95,16 +125,28 @@ impl NodeHandle {
         std::thread::Builder::new()
             .name(format!("node {name}"))
             .spawn(move || live(node, children, events, inbox, ready))
-            .map_err(|source| NodeError::Namespaces { node: name.clone(), source })?;
+            .map_err(|source| NodeError::Namespaces {
+                node: name.clone(),
+                source,
+            })?;
         match is_ready.await {
-            Ok(Ok(network)) => Ok(Self { name, network, demands }),
+            Ok(Ok(network)) => Ok(Self {
+                name,
+                network,
+                demands,
+            }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(NodeError::Gone { node: name }),
         }
     }
 
-    async fn ask<T>(&self, demand: impl FnOnce(oneshot::Sender<T>) -> Demand) -> Result<T, NodeError> {
-        let gone = || NodeError::Gone { node: self.name.clone() };
+    async fn ask<T>(
+        &self,
+        demand: impl FnOnce(oneshot::Sender<T>) -> Demand,
+    ) -> Result<T, NodeError> {
+        let gone = || NodeError::Gone {
+            node: self.name.clone(),
+        };
         let (reply, answer) = oneshot::channel();
         self.demands.send(demand(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
@@ -123,23 +165,47 @@ impl NodeHandle {
         requests: bool,
     ) -> Result<(), NodeError> {
         let name = name.to_owned();
-        self.ask(|reply| Demand::Start { name, line, environment, requests, reply }).await?
+        self.ask(|reply| Demand::Start {
+            name,
+            line,
+            environment,
+            requests,
+            reply,
+        })
+        .await?
     }
 
     pub(crate) async fn signal(&self, name: &str, signal: Signal) -> Result<(), NodeError> {
         let name = name.to_owned();
-        self.ask(|reply| Demand::Signal { name, signal, tree: false, reply }).await?
+        self.ask(|reply| Demand::Signal {
+            name,
+            signal,
+            tree: false,
+            reply,
+        })
+        .await?
     }
 
     /// SIGKILL for a process and all that belongs to it.
     pub(crate) async fn kill(&self, name: &str) -> Result<(), NodeError> {
         let name = name.to_owned();
-        self.ask(|reply| Demand::Signal { name, signal: Signal::SIGKILL, tree: true, reply }).await?
+        self.ask(|reply| Demand::Signal {
+            name,
+            signal: Signal::SIGKILL,
+            tree: true,
+            reply,
+        })
+        .await?
     }
 
     pub(crate) async fn set_link(&self, interface: &str, up: bool) -> Result<(), NodeError> {
         let interface = interface.to_owned();
-        self.ask(|reply| Demand::Link { interface, up, reply }).await?
+        self.ask(|reply| Demand::Link {
+            interface,
+            up,
+            reply,
+        })
+        .await?
     }
 
     pub(crate) async fn run(&self, line: CommandLine) -> Result<RunResult, NodeError> {
@@ -170,7 +236,10 @@ fn live(
     ready: oneshot::Sender<Result<File, NodeError>>,
 ) {
     let entered = enter(&node).and_then(|()| {
-        let namespaces = |source| NodeError::Namespaces { node: node.name.clone(), source };
+        let namespaces = |source| NodeError::Namespaces {
+            node: node.name.clone(),
+            source,
+        };
         let network = File::open("/proc/thread-self/ns/net").map_err(namespaces)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -183,8 +252,16 @@ fn live(
             if ready.send(Ok(network)).is_err() {
                 return;
             }
-            let reporter = Reporter { node: node.name.clone(), events };
-            let agent = Agent { node, children, reporter, running: Arc::default() };
+            let reporter = Reporter {
+                node: node.name.clone(),
+                events,
+            };
+            let agent = Agent {
+                node,
+                children,
+                reporter,
+                running: Arc::default(),
+            };
             LocalSet::new().block_on(&runtime, agent.serve(inbox));
         }
         Err(error) => {
@@ -198,8 +275,14 @@ fn enter(node: &Node) -> Result<(), NodeError> {
     let flags = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS;
     unshare(flags)
         .and_then(|()| nix::unistd::sethostname(&node.name))
-        .map_err(|errno| NodeError::Namespaces { node: name(), source: errno.into() })?;
-    mounts::node(node).map_err(|source| NodeError::Mount { node: name(), source })
+        .map_err(|errno| NodeError::Namespaces {
+            node: name(),
+            source: errno.into(),
+        })?;
+    mounts::node(node).map_err(|source| NodeError::Mount {
+        node: name(),
+        source,
+    })
 }
 
 type Running = Arc<std::sync::Mutex<BTreeMap<String, u32>>>;
@@ -214,19 +297,36 @@ struct Agent {
 
 impl Agent {
     async fn serve(self, mut inbox: mpsc::Receiver<Demand>) {
-        let Ok(handle) = network::connect() else { return };
+        let Ok(handle) = network::connect() else {
+            return;
+        };
         while let Some(demand) = inbox.recv().await {
             match demand {
                 Demand::Configure(reply) => {
                     let _ = reply.send(self.configure(&handle).await);
                 }
-                Demand::Start { name, line, environment, requests, reply } => {
+                Demand::Start {
+                    name,
+                    line,
+                    environment,
+                    requests,
+                    reply,
+                } => {
                     let _ = reply.send(self.start(name, &line, &environment, requests).await);
                 }
-                Demand::Signal { name, signal, tree, reply } => {
+                Demand::Signal {
+                    name,
+                    signal,
+                    tree,
+                    reply,
+                } => {
                     let _ = reply.send(self.signal(&name, signal, tree));
                 }
-                Demand::Link { interface, up, reply } => {
+                Demand::Link {
+                    interface,
+                    up,
+                    reply,
+                } => {
                     let done = network::set_link(&handle, &interface, up).await;
                     let _ = reply.send(done.map_err(|source| NodeError::Network {
                         node: self.node.name.clone(),
@@ -253,7 +353,13 @@ impl Agent {
                 Demand::ReadFile(path) => {
                     let content = read_start(&std::path::Path::new(mounts::SCENARIO).join(&path));
                     let node = self.node.name.clone();
-                    self.reporter.send(Happening::File { node, path, content }).await;
+                    self.reporter
+                        .send(Happening::File {
+                            node,
+                            path,
+                            content,
+                        })
+                        .await;
                 }
                 Demand::ReadTable(reply) => {
                     let _ = reply.send(watch::read_table());
@@ -263,8 +369,13 @@ impl Agent {
     }
 
     async fn configure(&self, handle: &Handle) -> Result<(), NodeError> {
-        let network = |source| NodeError::Network { node: self.node.name.clone(), source };
-        network::configure(handle, &self.node).await.map_err(network)?;
+        let network = |source| NodeError::Network {
+            node: self.node.name.clone(),
+            source,
+        };
+        network::configure(handle, &self.node)
+            .await
+            .map_err(network)?;
         watch::addresses(handle, self.reporter.clone())
             .await
             .map_err(|source| network(NetworkError::Socket(source)))?;
@@ -282,6 +393,8 @@ impl Agent {
             .env("PATH", crate::tools::search_path())
             .env("HOME", "/run/tmp")
             .env("TMPDIR", "/run/tmp")
+            // Where services of systemd keep their state.
+            .env("STATE_DIRECTORY", "/run/director")
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -297,27 +410,43 @@ impl Agent {
         environment: &BTreeMap<String, String>,
         requests: bool,
     ) -> Result<(), NodeError> {
-        let process = ProcessId { node: self.node.name.clone(), process: name.clone() };
-        let mut child =
-            self.children.spawn(&mut self.command(line, environment)).map_err(|source| {
-                NodeError::Start {
-                    process: process.to_string(),
-                    program: line.program.display().to_string(),
-                    source,
-                }
+        let process = ProcessId {
+            node: self.node.name.clone(),
+            process: name.clone(),
+        };
+        let mut child = self
+            .children
+            .spawn(&mut self.command(line, environment))
+            .map_err(|source| NodeError::Start {
+                process: process.to_string(),
+                program: line.program.display().to_string(),
+                source,
             })?;
         let pid = child.id().unwrap_or_default();
         lock(&self.running).insert(name.clone(), pid);
-        self.reporter.send(Happening::Started { process: process.clone(), pid }).await;
+        self.reporter
+            .send(Happening::Started {
+                process: process.clone(),
+                pid,
+            })
+            .await;
 
         let output = child.stdout.take().map(|pipe| {
-            tokio::task::spawn_local(pass_on(pipe, process.clone(), self.reporter.clone(), requests))
+            tokio::task::spawn_local(pass_on(
+                pipe,
+                process.clone(),
+                self.reporter.clone(),
+                requests,
+            ))
         });
         let errors = child.stderr.take().map(|pipe| {
             tokio::task::spawn_local(pass_on(pipe, process.clone(), self.reporter.clone(), false))
         });
-        let (reporter, children, running) =
-            (self.reporter.clone(), self.children.clone(), Arc::clone(&self.running));
+        let (reporter, children, running) = (
+            self.reporter.clone(),
+            self.children.clone(),
+            Arc::clone(&self.running),
+        );
         tokio::task::spawn_local(async move {
             let ending = wait(&mut child, &children, pid).await;
             {
@@ -342,7 +471,11 @@ impl Agent {
         let process = || format!("{}/{name}", self.node.name);
         let pid = lock(&self.running).get(name).copied();
         let pid = pid.ok_or_else(|| NodeError::NotRunning { process: process() })?;
-        let sent = if tree { kill_tree(pid) } else { send_signal(pid, signal) };
+        let sent = if tree {
+            kill_tree(pid)
+        } else {
+            send_signal(pid, signal)
+        };
         sent.map_err(|_| NodeError::NotRunning { process: process() })
     }
 }
@@ -350,11 +483,16 @@ impl Agent {
 fn lock(
     running: &std::sync::Mutex<BTreeMap<String, u32>>,
 ) -> std::sync::MutexGuard<'_, BTreeMap<String, u32>> {
-    running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    running
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn wait(child: &mut Child, children: &Children, pid: u32) -> Ending {
-    let status = child.wait().await.unwrap_or_else(|_| ExitStatus::from_raw(0));
+    let status = child
+        .wait()
+        .await
+        .unwrap_or_else(|_| ExitStatus::from_raw(0));
     children.forget(pid);
     Ending {
         status: status.code(),
@@ -401,7 +539,10 @@ async fn run(
     output.push_str(&said);
     output.push_str(&complained);
     let ending = wait(&mut child, children, pid).await;
-    Ok(RunResult { status: ending.status, output })
+    Ok(RunResult {
+        status: ending.status,
+        output,
+    })
 }
 
 /// The most that is kept of a command's output or a file.
@@ -422,15 +563,28 @@ async fn read_all(pipe: impl AsyncRead + Unpin) -> String {
 fn read_start(path: &std::path::Path) -> Option<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MOST_TEXT as u64).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(MOST_TEXT as u64)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Turns a process's output into events.
-async fn pass_on(pipe: impl AsyncRead + Unpin, process: ProcessId, reporter: Reporter, requests: bool) {
+async fn pass_on(
+    pipe: impl AsyncRead + Unpin,
+    process: ProcessId,
+    reporter: Reporter,
+    requests: bool,
+) {
     let mut reader = BufReader::new(pipe);
     while let Some(text) = next_line(&mut reader).await {
-        let request = if requests { serde_json::from_str::<Request>(&text).ok() } else { None };
+        let request = if requests {
+            serde_json::from_str::<Request>(&text).ok()
+        } else {
+            None
+        };
         let process = process.clone();
         reporter
             .send(match request {
@@ -456,7 +610,9 @@ async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
             break;
         }
         let end = buffer.iter().position(|byte| *byte == b'\n');
-        let piece = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+        let piece = buffer
+            .get(..end.unwrap_or(buffer.len()))
+            .unwrap_or_default();
         let room = LONGEST_LINE.saturating_sub(line.len());
         line.extend(piece.iter().take(room));
         let used = end.map_or(buffer.len(), |end| end + 1);
@@ -465,5 +621,9 @@ async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
             break;
         }
     }
-    Some(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
+    Some(
+        String::from_utf8_lossy(&line)
+            .trim_end_matches('\r')
+            .to_owned(),
+    )
 }

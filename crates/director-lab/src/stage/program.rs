@@ -17,7 +17,10 @@ pub(crate) struct CommandLine {
 
 impl CommandLine {
     fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new() }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+        }
     }
 
     fn with<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -105,9 +108,13 @@ pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// keepalived is known by its name, with or without a version at the end.
 pub(crate) fn is_keepalived(program: &Path) -> bool {
-    program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("keepalived"))
+    program
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("keepalived"))
 }
 
 fn helper(order: &StageOrder, part: &str) -> CommandLine {
-    CommandLine::new(&order.executable).with(&order.lab_arguments).with(["helper", part])
+    CommandLine::new(&order.executable)
+        .with(&order.lab_arguments)
+        .with(["helper", part])
 }

@@ -32,7 +32,13 @@ pub(crate) struct Reporter {
 impl Reporter {
     /// Sends an event with the present time. Nobody listens any more at the end of a run.
     pub(crate) async fn send(&self, what: Happening) {
-        let _ = self.events.send(Event { at: Moment::now(), what }).await;
+        let _ = self
+            .events
+            .send(Event {
+                at: Moment::now(),
+                what,
+            })
+            .await;
     }
 }
 
@@ -73,15 +79,22 @@ pub(crate) async fn addresses(handle: &Handle, reporter: Reporter) -> io::Result
 }
 
 async fn report_link(reporter: &Reporter, names: &mut BTreeMap<u32, String>, link: &LinkMessage) {
-    let name = link.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.clone()),
-        _ => None,
-    });
+    let name = link
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        });
     let Some(name) = name else { return };
     names.insert(link.header.index, name.clone());
     let up = link.header.flags.contains(LinkFlags::Up);
     reporter
-        .send(Happening::Link { node: reporter.node.clone(), interface: name, up })
+        .send(Happening::Link {
+            node: reporter.node.clone(),
+            interface: name,
+            up,
+        })
         .await;
 }
 
@@ -101,15 +114,29 @@ async fn report_address(
         }
     }
     // On a point-to-point link the address proper is the local one.
-    let Some(address): Option<IpAddr> = local.or(address) else { return };
+    let Some(address): Option<IpAddr> = local.or(address) else {
+        return;
+    };
     let index = message.header.index;
-    let interface = names.get(&index).cloned().unwrap_or_else(|| format!("#{index}"));
+    let interface = names
+        .get(&index)
+        .cloned()
+        .unwrap_or_else(|| format!("#{index}"));
     let fact = AddressFact {
         label: label.filter(|label| *label != interface),
-        prefix: Prefix { address, length: message.header.prefix_len },
+        prefix: Prefix {
+            address,
+            length: message.header.prefix_len,
+        },
         interface,
     };
-    reporter.send(Happening::Address { node: reporter.node.clone(), fact, present }).await;
+    reporter
+        .send(Happening::Address {
+            node: reporter.node.clone(),
+            fact,
+            present,
+        })
+        .await;
 }
 
 /// The table of the calling thread's network namespace; `None` without IPVS.
@@ -129,7 +156,12 @@ pub(crate) async fn table(reporter: Reporter) {
         let configured = table.without_counts();
         if last.as_ref() != Some(&configured) {
             last = Some(configured);
-            reporter.send(Happening::Table { node: reporter.node.clone(), table }).await;
+            reporter
+                .send(Happening::Table {
+                    node: reporter.node.clone(),
+                    table,
+                })
+                .await;
         }
     }
 }
