@@ -16,7 +16,7 @@ pub(crate) use load::{Against, Loaded, load};
 
 use crate::daemon::HookTable;
 use crate::lvs::{CheckId, VirtualServer};
-use crate::script::TrackScript;
+use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
 use scripts::Scripts;
@@ -38,8 +38,8 @@ pub(crate) struct Plan {
     pub(crate) vrrp: vrrp_net::Configuration,
     /// How it runs it.
     pub(crate) vrrp_settings: vrrp_net::Settings,
-    /// Scripts whose results it is told.
-    pub(crate) track_scripts: Vec<TrackScript>,
+    /// Scripts and files whose state it is told.
+    pub(crate) watched: Vec<Watched>,
     /// The virtual servers.
     pub(crate) virtual_servers: Vec<VirtualServer>,
     /// Their checks.

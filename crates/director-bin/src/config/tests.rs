@@ -95,7 +95,9 @@ vrrp_instance VI_1 {
         ),
         ("chk", -20)
     );
-    let script = &plan.track_scripts[0];
+    let [Watched::Script(script)] = plan.watched.as_slice() else {
+        panic!("{:?}", plan.watched)
+    };
     assert_eq!(script.program.arguments, ["/bin/true", "-a", "b c"]);
     assert_eq!(
         (script.interval, script.timeout),

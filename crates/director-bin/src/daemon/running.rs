@@ -8,15 +8,16 @@ use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Happening, Model, Verdict, adopt};
-use crate::script::{Hooks, Report, Trackers};
+use crate::script::Hooks;
 use crate::state::StateDirectory;
+use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
-use vrrp_net::{Engine, TrackerState};
+use vrrp_net::Engine;
 use vrrp_proto::State;
 
 /// How often the kernel's table is read to see whether somebody else has changed what is ours.
@@ -125,7 +126,7 @@ impl Running {
         }
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
-        trackers.replace(plan.track_scripts.clone());
+        trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let Parts {
@@ -259,14 +260,9 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
-        let state = if report.good {
-            TrackerState::Up
-        } else {
-            TrackerState::Down
-        };
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
-            let _ = vrrp.engine.tracker_result(&report.name, state).await;
+            let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
         }
     }
 
