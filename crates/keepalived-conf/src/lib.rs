@@ -2,15 +2,24 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
+pub mod codes;
 pub mod diagnostic;
+mod expand;
+pub mod keyword;
+mod levels;
 pub mod loader;
+mod lower;
 pub mod model;
 pub mod render;
 pub mod source;
+mod suggest;
+mod syntax;
 
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
+pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;
 pub use source::{FileId, Location, SourceMap, Span};
@@ -22,6 +31,14 @@ pub struct Options {
     /// What `@ID` lines are compared with (`-i`); keepalived takes the host name up to the first
     /// dot. `None` matches no `@ID`.
     pub config_id: Option<String>,
+    /// Checks of every `include` (`-e` switches all on).
+    pub include_checks: model::IncludeChecks,
+    /// Severities chosen per code; comments in the file go before them.
+    pub levels: Levels,
+    /// Seed of `${_RANDOM}`: the same seed gives the same numbers.
+    pub random_seed: u64,
+    /// Ask the loader about the scripts named in the file.
+    pub check_scripts: bool,
 }
 
 /// What a load made of the text.
@@ -40,12 +57,7 @@ pub struct Parsed {
 /// of it. A file that cannot be read is a diagnostic too.
 #[must_use]
 pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
-    let _ = (path, loader, options);
-    Parsed {
-        config: Config::default(),
-        diagnostics: Diagnostics::default(),
-        sources: SourceMap::default(),
-    }
+    lower::load(path, loader, options)
 }
 
 /// Loads text from memory, without any file.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::setting::settings;
-use super::{Origin, Script, Setting, Spanned, TrackWeight};
+use super::{Origin, Script, ScriptUser, Setting, Spanned, TrackWeight};
 
 settings! {
     /// A checker of a real server, with all inherited values applied.
@@ -260,6 +260,8 @@ settings! {
         misc_timeout: Duration = Duration::from_secs(60),
         /// Exit codes 2 to 255 set the weight to code - 2.
         misc_dynamic: bool = false,
+        /// Who runs it; written here or beside the command, else `script_user`.
+        user: Option<ScriptUser> = None,
     }
 }
 

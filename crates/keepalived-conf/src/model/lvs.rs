@@ -182,6 +182,8 @@ pub struct SorryServer {
     pub inhibit: bool,
     /// `sorry_server_lvs_method`, else the virtual server's method.
     pub lvs_method: LvsMethod,
+    /// True if `sorry_server_lvs_method` was written.
+    pub lvs_method_written: bool,
     /// Where the line stands.
     pub span: Origin,
 }

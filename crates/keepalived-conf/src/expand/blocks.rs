@@ -1,0 +1,271 @@
+//! From tokens to blocks, with recovery from braces that are missing or too many.
+
+use super::Reader;
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::keyword::{self, Scope};
+use crate::source::Span;
+use crate::syntax::lexer::Token;
+use crate::syntax::statement::{MAX_DEPTH, Word};
+
+impl Reader<'_> {
+    /// Puts the next top-level statement with its block on the tape; false at the end.
+    pub(crate) fn next_block(&mut self) -> bool {
+        self.suspect = None;
+        loop {
+            if self.token_at >= self.tokens.len() && !self.fetch_line() {
+                self.close_at_end();
+                return !self.tape.is_empty();
+            }
+            let Some(&token) = self.tokens.get(self.token_at) else { continue };
+            match token {
+                Token::Open { at } => {
+                    self.token_at += 1;
+                    self.open_block(self.place(at));
+                }
+                Token::Close { at } => {
+                    if self.tape.depth() == 0 {
+                        if !self.tape.is_empty() {
+                            return true;
+                        }
+                        self.token_at += 1;
+                        self.extra_close(self.place(at));
+                        continue;
+                    }
+                    self.missing_open();
+                    self.token_at += 1;
+                    self.close_block(self.place(at));
+                    if self.tape.depth() == 0 {
+                        return true;
+                    }
+                }
+                Token::Word { .. } => {
+                    self.missing_open();
+                    if self.tape.depth() == 0 && !self.tape.is_empty() {
+                        return true;
+                    }
+                    if self.swallowed_block() {
+                        return true;
+                    }
+                    self.push_statement();
+                }
+            }
+        }
+    }
+
+    fn place(&self, at: u32) -> Span {
+        Span::new(self.line.start() + at, self.line.start() + at + 1)
+    }
+
+    fn push_statement(&mut self) {
+        self.words.clear();
+        let mut end = self.line.start();
+        let mut first = None;
+        while let Some(&Token::Word { start, end: stop, quoted }) = self.tokens.get(self.token_at) {
+            self.token_at += 1;
+            let quote = u32::from(quoted);
+            let span = Span::new(self.line.start() + start, self.line.start() + stop);
+            first.get_or_insert(span.start() - quote);
+            end = (span.end() + quote).min(self.line.end());
+            let word = Word { span, quoted };
+            let word = if quoted { word } else { self.unescaped(word) };
+            self.words.push(word);
+        }
+        let span = Span::new(first.unwrap_or(end), end);
+        self.tape.push(&self.words, span);
+    }
+
+    /// A word with `\#` or `\!` stands for a text without the backslash.
+    fn unescaped(&mut self, word: Word) -> Word {
+        let text = self.sources.text(word.span);
+        if !text.contains("\\#") && !text.contains("\\!") {
+            return word;
+        }
+        let text = text.replace("\\#", "#").replace("\\!", "!");
+        let whole = crate::source::Segment {
+            offset: 0,
+            origin: None,
+            written: word.span,
+        };
+        let span = self.add_expansion(text, word.span, vec![whole]).unwrap_or(word.span);
+        Word { span, quoted: word.quoted }
+    }
+
+    fn open_block(&mut self, brace: Span) {
+        if self.tape.last_without_block().is_none() {
+            let diagnostic = self
+                .error(codes::UNEXPECTED_OPEN, "this `{` follows no keyword", brace)
+                .note("keepalived ignores the brace and reads what follows as part of the enclosing block");
+            self.report(diagnostic);
+            // The block is kept without a keyword, so that braces stay balanced.
+            self.tape.push(&[], brace);
+        }
+        if self.tape.depth() >= MAX_DEPTH {
+            if self.tape.depth() == MAX_DEPTH {
+                let message = format!("blocks are nested deeper than {MAX_DEPTH} levels");
+                let diagnostic = self.error(codes::TOO_DEEP, message, brace);
+                self.report(diagnostic);
+            }
+            self.too_deep();
+            return;
+        }
+        self.tape.open(brace);
+    }
+
+    /// Skips a block that is nested too deeply, up to its closing brace.
+    fn too_deep(&mut self) {
+        let mut depth = 1_u32;
+        loop {
+            if self.token_at >= self.tokens.len() && !self.fetch_line() {
+                return;
+            }
+            match self.tokens.get(self.token_at) {
+                Some(Token::Open { .. }) => depth = depth.saturating_add(1),
+                Some(Token::Close { .. }) => depth -= 1,
+                _ => {}
+            }
+            self.token_at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    fn close_block(&mut self, brace: Span) {
+        if self.suspect.is_none()
+            && let Some(block) = self.tape.innermost()
+        {
+            let (opener, header) = (block.open, block.span);
+            let opener_indent = self.indent(header);
+            let brace_indent = self.indent(brace);
+            let same_line = opener.is_some_and(|o| {
+                self.sources.line_of(o) == self.sources.line_of(brace)
+            });
+            if let (Some(a), Some(b), false) = (opener_indent, brace_indent, same_line)
+                && a != b
+            {
+                self.suspect = Some((header, brace));
+            }
+        }
+        self.tape.close(Some(brace));
+    }
+
+    /// White space before `span` if nothing else stands before it on its line.
+    fn indent(&self, span: Span) -> Option<u32> {
+        let line = self.sources.line_of(span);
+        let before = self.sources.text(Span::new(line.start(), span.start()));
+        before.bytes().all(crate::syntax::lexer::is_blank).then(|| {
+            before.bytes().map(|b| if b == b'\t' { 8 } else { 1 }).sum()
+        })
+    }
+
+    fn extra_close(&mut self, brace: Span) {
+        let mut diagnostic = self
+            .error(codes::EXTRA_CLOSE, "this `}` closes nothing", brace)
+            .note("keepalived reports an extra `}` and goes on");
+        if let Some((header, close)) = self.suspect {
+            diagnostic = diagnostic
+                .label(header, "this block")
+                .label(close, "was closed here, at another indentation");
+        }
+        let diagnostic = diagnostic.fix("remove it, or open the block it belongs to", brace, "");
+        self.report(diagnostic);
+    }
+
+    /// The scope of the innermost open block; `None` inside unknown blocks.
+    fn scope_here(&self) -> Option<Scope> {
+        let mut scope = Scope::Root;
+        for block in self.tape.open_blocks() {
+            let name = self.tape.words(block).first()?;
+            scope = keyword::block_scope(scope, self.sources.text(name.span))?;
+        }
+        Some(scope)
+    }
+
+    /// Opens the block of the last statement if its keyword needs one and no `{` came.
+    fn missing_open(&mut self) {
+        let Some(last) = self.tape.last_without_block() else { return };
+        let span = last.span;
+        let Some(name) = self.tape.words(last).first().map(|w| w.span) else { return };
+        if !keyword::may_open_block(self.sources.text(name)) {
+            return;
+        }
+        let opens = self
+            .scope_here()
+            .and_then(|scope| keyword::block_scope(scope, self.sources.text(name)))
+            .is_some();
+        if !opens {
+            return;
+        }
+        let keyword = self.sources.text(name).to_owned();
+        let diagnostic = self
+            .error(codes::MISSING_OPEN, format!("`{keyword}` is not followed by `{{`"), span)
+            .note("keepalived goes on as if the `{` were there; so does this reading")
+            .fix("add the brace", span.after(), " {");
+        self.report(diagnostic);
+        self.tape.open(span.after());
+    }
+
+    /// A keyword of the root level inside a block means that a `}` is missing before it.
+    fn swallowed_block(&mut self) -> bool {
+        let Some(&Token::Word { start, end, quoted: false }) = self.tokens.get(self.token_at) else {
+            return false;
+        };
+        if self.tape.depth() == 0 {
+            return false;
+        }
+        let span = Span::new(self.line.start() + start, self.line.start() + end);
+        let word = self.sources.text(span);
+        if !keyword::is_root_only(word) {
+            return false;
+        }
+        let opens = self
+            .tokens
+            .get(self.token_at..)
+            .unwrap_or_default()
+            .iter()
+            .any(|token| matches!(token, Token::Open { .. }));
+        if !opens && self.indent(span) != Some(0) {
+            return false;
+        }
+        let message = format!("`{word}` stands inside a block that is never closed");
+        self.unclosed(message, Some(span));
+        while self.tape.close(None) {}
+        true
+    }
+
+    fn close_at_end(&mut self) {
+        self.missing_open();
+        if self.tape.depth() > 0 {
+            self.unclosed(String::from("a block is never closed"), None);
+        }
+        while self.tape.close(None) {}
+    }
+
+    fn unclosed(&mut self, message: String, found: Option<Span>) {
+        // The block whose closing brace is indented unlike its opener is the likely culprit.
+        let culprit = self.suspect.map(|(header, _)| header);
+        let Some(opener) =
+            culprit.or_else(|| self.tape.open_blocks().next().map(|block| block.span))
+        else {
+            return;
+        };
+        let depth = self.tape.depth();
+        let mut diagnostic =
+            Diagnostic::new(codes::UNCLOSED, Severity::Error, message, opener)
+                .saying("a `}` is missing for this block");
+        if let Some((_, brace)) = self.suspect {
+            diagnostic =
+                diagnostic.label(brace, "this `}` closed it, though it is indented otherwise");
+        }
+        if let Some(found) = found {
+            diagnostic = diagnostic.label(found, "a keyword of the top level");
+        }
+        diagnostic = diagnostic.note(if depth == 1 {
+            String::from("keepalived says only that one `}` is missing, without a line")
+        } else {
+            format!("{depth} blocks are open here; keepalived gives no line")
+        });
+        self.report(diagnostic.help("add a `}` where the block ends"));
+    }
+}

@@ -1,0 +1,416 @@
+//! Effective values of virtual servers, real servers and checkers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::finish::unresolved;
+use super::finish_vrrp::alert;
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::expand::Reader;
+use crate::model::{
+    CheckDefaults, Checker, CheckerKind, Config, Family, GlobalDefs, LvsMethod, Protocol,
+    RealServer, Script, ScriptUser, Setting, TrackWeight, VirtualServer, VirtualServerGroup,
+    VirtualServerGroupMember, VirtualServerTarget,
+};
+use crate::source::Span;
+
+const FOREVER: Duration = Duration::from_secs(360);
+
+pub(super) fn virtual_servers(config: &mut Config, reader: &mut Reader<'_>) {
+    let Config { virtual_server, virtual_server_group, global_defs, track_file, bfd_instance, .. } =
+        config;
+    let files: HashMap<String, (TrackWeight, usize)> = track_file
+        .iter()
+        .enumerate()
+        .map(|(i, file)| (file.name.value.clone(), (file.weight.value, i)))
+        .collect();
+    let bfd: Vec<String> = bfd_instance.iter().map(|b| b.name.value.clone()).collect();
+    let mut used = vec![false; track_file.len()];
+    for server in virtual_server.iter_mut() {
+        let group = match &server.target.value {
+            VirtualServerTarget::Group(name) => {
+                let found = virtual_server_group.iter().find(|g| g.name.value == *name);
+                if found.is_none() {
+                    let names = virtual_server_group.iter().map(|g| g.name.value.as_str());
+                    let span = server.target.span;
+                    let diagnostic = unresolved("virtual server group", name, span, names)
+                        .note("keepalived drops the virtual server with one line in its log");
+                    reader.report(diagnostic);
+                }
+                found
+            }
+            _ => None,
+        };
+        virtual_server_of(server, group, global_defs, reader);
+        for real in &mut server.real_server {
+            for checker in &mut real.checkers {
+                references(checker, &files, &bfd, &mut used, reader);
+            }
+        }
+    }
+    for (file, used) in track_file.iter_mut().zip(used) {
+        file.tracked |= used;
+    }
+}
+
+fn group_family(group: &VirtualServerGroup) -> Option<Family> {
+    group.members.iter().find_map(|member| match member {
+        VirtualServerGroupMember::Range { first, .. } => Some(Family::of(first)),
+        VirtualServerGroupMember::Fwmark { family, .. } => *family,
+    })
+}
+
+fn virtual_server_of(
+    server: &mut VirtualServer,
+    group: Option<&VirtualServerGroup>,
+    globals: &GlobalDefs,
+    reader: &mut Reader<'_>,
+) {
+    let header = server.target.span;
+    let target_family = match &server.target.value {
+        VirtualServerTarget::Address { address, .. } => Some(Family::of(address)),
+        VirtualServerTarget::Group(_) => group.and_then(group_family),
+        VirtualServerTarget::Fwmark(_) => None,
+    };
+    let family = target_family.or(server.ip_family.value).or_else(|| {
+        let real = server.real_server.iter();
+        real.filter(|r| !matches!(r.lvs_method.value, LvsMethod::Tun(_)))
+            .map(|r| Family::of(&r.address))
+            .next()
+            .or(Some(Family::Inet))
+    });
+    server.ip_family.value = family;
+    protocol(server, reader);
+    let port = match &server.target.value {
+        VirtualServerTarget::Address { port, .. } => *port,
+        _ => None,
+    };
+    if let VirtualServerTarget::Address { port: None, .. } = server.target.value
+        && server.persistence_timeout.value.is_none()
+    {
+        server.persistence_timeout = Setting { value: Some(FOREVER), span: Some(header) };
+    }
+    alert(&mut server.smtp_alert, &globals.smtp_alert_checker, &globals.smtp_alert);
+    hysteresis(server, reader);
+    sorry(server, port, reader);
+    let mut servers = std::mem::take(&mut server.real_server);
+    servers.retain_mut(|real| {
+        inherit(real, server, globals);
+        fits(real, server, reader)
+    });
+    for real in &mut servers {
+        real_port(real, server, port, reader);
+        checkers(real, server, globals);
+    }
+    server.real_server = servers;
+}
+
+fn protocol(server: &mut VirtualServer, reader: &mut Reader<'_>) {
+    let header = server.target.span;
+    match &server.target.value {
+        VirtualServerTarget::Fwmark(_) => {
+            if let Some(span) = server.protocol.span {
+                let diagnostic = Diagnostic::new(
+                    codes::INEFFECTIVE,
+                    Severity::Warning,
+                    "a firewall mark has no protocol",
+                    span,
+                )
+                .note("keepalived clears it");
+                reader.report(diagnostic);
+            }
+            server.protocol = Setting::default_of(None);
+        }
+        _ if server.protocol.value.is_none() => {
+            if server.protocol.span.is_none() {
+                let diagnostic = Diagnostic::new(
+                    codes::MISSING_KEYWORD,
+                    Severity::Warning,
+                    format!("virtual server {} has no `protocol`; it is UDP", server.target.value),
+                    header,
+                )
+                .note("keepalived reports it and takes UDP too")
+                .help("add `protocol TCP` or `protocol UDP`");
+                reader.report(diagnostic);
+            }
+            server.protocol.value = Some(Protocol::Udp);
+        }
+        _ => {}
+    }
+}
+
+fn hysteresis(server: &mut VirtualServer, reader: &mut Reader<'_>) {
+    if server.hysteresis.value < server.quorum.value {
+        return;
+    }
+    let value = server.quorum.value.saturating_sub(1);
+    if let Some(span) = server.hysteresis.span {
+        let diagnostic = Diagnostic::new(
+            codes::HYSTERESIS,
+            Severity::Warning,
+            format!(
+                "the hysteresis must be below the quorum, {}; it becomes {value}",
+                server.quorum.value
+            ),
+            span,
+        )
+        .note("keepalived does the same");
+        reader.report(diagnostic);
+    }
+    server.hysteresis.value = value;
+}
+
+fn sorry(server: &mut VirtualServer, port: Option<u16>, reader: &mut Reader<'_>) {
+    let method = server.lb_kind.value;
+    let family = server.ip_family.value;
+    let fwmark = matches!(server.target.value, VirtualServerTarget::Fwmark(_));
+    let Some(sorry) = &mut server.sorry_server else { return };
+    let span = sorry.span.0;
+    if sorry.address.is_unspecified() {
+        let diagnostic = Diagnostic::new(
+            codes::MISSING_KEYWORD,
+            Severity::Error,
+            "an option of the sorry server without `sorry_server`",
+            span,
+        );
+        reader.report(diagnostic);
+        server.sorry_server = None;
+        return;
+    }
+    if !sorry.lvs_method_written {
+        sorry.lvs_method = method;
+    }
+    let tunnel = matches!(sorry.lvs_method, LvsMethod::Tun(_));
+    if !tunnel && family.is_some_and(|f| f != Family::of(&sorry.address)) {
+        let diagnostic = Diagnostic::new(
+            codes::MIXED_FAMILIES,
+            Severity::Error,
+            "the sorry server is of the other family",
+            span,
+        )
+        .note("keepalived leaves it out");
+        reader.report(diagnostic);
+        server.sorry_server = None;
+        return;
+    }
+    if sorry.lvs_method == LvsMethod::Nat {
+        sorry.port = sorry.port.or(port);
+        return;
+    }
+    if sorry.port.is_some() && sorry.port != port && !fwmark {
+        let diagnostic = port_mismatch(sorry.port, port, span, "sorry server");
+        reader.report(diagnostic);
+    }
+    sorry.port = port;
+}
+
+fn port_mismatch(found: Option<u16>, wanted: Option<u16>, span: Span, what: &str) -> Diagnostic {
+    let show = |port: Option<u16>| port.map_or_else(|| String::from("none"), |p| p.to_string());
+    Diagnostic::new(
+        codes::PORT_MISMATCH,
+        Severity::Warning,
+        format!(
+            "port {} of the {what} gives way to the virtual server's, {}: without NAT the \
+             packets keep their port",
+            show(found),
+            show(wanted)
+        ),
+        span,
+    )
+    .note("keepalived resets it too")
+}
+
+/// Applies what the virtual server says to a real server.
+fn inherit(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs) {
+    real.weight.inherit(&server.weight);
+    real.lvs_method.inherit(&server.lb_kind);
+    real.inhibit_on_failure.inherit(&server.inhibit_on_failure);
+    real.alpha.inherit(&server.alpha);
+    alert(&mut real.smtp_alert, &globals.smtp_alert_checker, &globals.smtp_alert);
+    let user = &globals.script_user;
+    for script in [&mut real.notify_up, &mut real.notify_down].into_iter().flatten() {
+        script.user.inherit(user);
+    }
+}
+
+/// False for a real server of the wrong family.
+fn fits(real: &RealServer, server: &VirtualServer, reader: &mut Reader<'_>) -> bool {
+    let tunnel = matches!(real.lvs_method.value, LvsMethod::Tun(_));
+    if tunnel || server.ip_family.value.is_none_or(|f| f == Family::of(&real.address)) {
+        return true;
+    }
+    let diagnostic = Diagnostic::new(
+        codes::MIXED_FAMILIES,
+        Severity::Error,
+        format!("real server {} is of another family than its virtual server", real.address),
+        real.span.0,
+    )
+    .label(server.target.span, "the virtual server")
+    .note("keepalived leaves it out; only tunnels can mix families");
+    reader.report(diagnostic);
+    false
+}
+
+fn real_port(
+    real: &mut RealServer,
+    server: &VirtualServer,
+    port: Option<u16>,
+    reader: &mut Reader<'_>,
+) {
+    if real.lvs_method.value == LvsMethod::Nat {
+        real.port = real.port.or(port);
+        return;
+    }
+    match server.target.value {
+        VirtualServerTarget::Fwmark(_) => {}
+        VirtualServerTarget::Group(_) => {}
+        VirtualServerTarget::Address { .. } => {
+            if real.port.is_some() && real.port != port {
+                let diagnostic = port_mismatch(real.port, port, real.span.0, "real server");
+                reader.report(diagnostic);
+            }
+            real.port = port;
+        }
+    }
+}
+
+/// Retries and the pause between them if nobody writes them.
+fn check_defaults(kind: &CheckerKind, delay_loop: Duration) -> (u32, Duration) {
+    match kind {
+        CheckerKind::Http(_) | CheckerKind::Ssl(_) => (1, Duration::from_secs(3)),
+        CheckerKind::Dns(_) => (3, delay_loop),
+        CheckerKind::Misc(_) => (0, Duration::from_secs(1)),
+        _ => (1, Duration::from_secs(1)),
+    }
+}
+
+/// Own value, else the real server's, else the virtual server's, else the default.
+fn settle<T: Copy>(
+    own: &mut Setting<T>,
+    real: Option<&Setting<Option<T>>>,
+    server: &Setting<Option<T>>,
+    default: T,
+) {
+    if own.span.is_some() {
+        return;
+    }
+    let written = real.filter(|r| r.span.is_some()).or(Some(server).filter(|s| s.span.is_some()));
+    *own = match written {
+        Some(&Setting { value: Some(value), span }) => Setting { value, span },
+        _ => Setting::default_of(default),
+    };
+}
+
+fn checkers(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs) {
+    let RealServer { address, port, alpha, checks, names, checkers, .. } = real;
+    let own: Option<&CheckDefaults> = checks.as_deref();
+    let virtualhost = names
+        .as_ref()
+        .map(|n| &n.virtualhost)
+        .filter(|v| v.is_written())
+        .unwrap_or(&server.virtualhost);
+    let user = &globals.script_user;
+    let target_port = match &server.target.value {
+        VirtualServerTarget::Address { port, .. } => *port,
+        _ => None,
+    };
+    for checker in checkers {
+        effective(checker, *address, port.or(target_port), own, &server.checks);
+        checker.alpha.inherit(alpha);
+        checker.log_all_failures.inherit(&globals.checker_log_all_failures);
+        match &mut checker.kind {
+            CheckerKind::Http(http) | CheckerKind::Ssl(http) => {
+                http.virtualhost.inherit(virtualhost);
+                for url in &mut http.url {
+                    url.tls_compliant.inherit(&http.tls_compliant);
+                }
+            }
+            CheckerKind::Misc(misc) => {
+                let delay_loop = Setting::default_of(checker.delay_loop.value);
+                misc.misc_timeout.inherit(&delay_loop);
+                misc.user.inherit(user);
+                let own = misc.user.clone();
+                if let Some(script) = &mut misc.misc_path.value {
+                    run_as(script, &own);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn run_as(script: &mut Script, user: &Setting<Option<ScriptUser>>) {
+    script.user.inherit(user);
+}
+
+fn effective(
+    checker: &mut Checker,
+    address: IpAddr,
+    port: Option<u16>,
+    real: Option<&CheckDefaults>,
+    server: &CheckDefaults,
+) {
+    checker.connect_ip.inherit(&Setting::default_of(address));
+    checker.connect_port.inherit(&Setting::default_of(port));
+    settle(
+        &mut checker.connect_timeout,
+        real.map(|r| &r.connect_timeout),
+        &server.connect_timeout,
+        Duration::from_secs(5),
+    );
+    settle(
+        &mut checker.delay_loop,
+        real.map(|r| &r.delay_loop),
+        &server.delay_loop,
+        Duration::from_secs(60),
+    );
+    let (retry, pause) = check_defaults(&checker.kind, checker.delay_loop.value);
+    settle(&mut checker.retry, real.map(|r| &r.retry), &server.retry, retry);
+    settle(
+        &mut checker.delay_before_retry,
+        real.map(|r| &r.delay_before_retry),
+        &server.delay_before_retry,
+        pause,
+    );
+    let delay_loop = checker.delay_loop.value;
+    settle(&mut checker.warmup, real.map(|r| &r.warmup), &server.warmup, delay_loop);
+}
+
+fn references(
+    checker: &mut Checker,
+    files: &HashMap<String, (TrackWeight, usize)>,
+    bfd: &[String],
+    used: &mut [bool],
+    reader: &mut Reader<'_>,
+) {
+    const LOST: &str = "keepalived drops the check, and the server counts as up";
+    match &mut checker.kind {
+        CheckerKind::File(file) => {
+            let Setting { value: Some(name), span: Some(span) } = &file.track_file else { return };
+            match files.get(name) {
+                Some((weight, index)) => {
+                    file.weight.inherit(&Setting::default_of(*weight));
+                    if let Some(used) = used.get_mut(*index) {
+                        *used = true;
+                    }
+                }
+                None => {
+                    let mut names: Vec<&str> = files.keys().map(String::as_str).collect();
+                    names.sort_unstable();
+                    let diagnostic =
+                        unresolved("track file", name, *span, names.into_iter()).note(LOST);
+                    reader.report(diagnostic);
+                }
+            }
+        }
+        CheckerKind::Bfd(name) if !name.value.is_empty() && !bfd.contains(&name.value) => {
+            let names = bfd.iter().map(String::as_str);
+            let diagnostic =
+                unresolved("BFD instance", &name.value, name.span, names).note(LOST);
+            reader.report(diagnostic);
+        }
+        _ => {}
+    }
+}
