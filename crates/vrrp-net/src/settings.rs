@@ -27,6 +27,11 @@ pub struct Settings {
     pub snapshot_interval: Duration,
     /// How often an address that somebody else removes may be put back within a minute.
     pub restores_per_minute: u32,
+    /// Time between two gratuitous ARPs on one interface (`vrrp_garp_interval`); zero sends each burst at once.
+    pub garp_interval: Duration,
+    /// Time between two unsolicited neighbour advertisements on one interface (`vrrp_gna_interval`); zero sends each
+    /// burst at once.
+    pub neighbour_advertisement_interval: Duration,
     /// Receive buffer of each advertisement socket, in bytes; `None` leaves the kernel's default
     /// (`vrrp_rx_bufs_policy`).
     pub receive_buffer: Option<usize>,
@@ -43,6 +48,8 @@ impl Default for Settings {
             event_capacity: 4096,
             snapshot_interval: Duration::from_millis(50),
             restores_per_minute: 20,
+            garp_interval: Duration::ZERO,
+            neighbour_advertisement_interval: Duration::ZERO,
             receive_buffer: None,
         }
     }

@@ -14,14 +14,15 @@ use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::wire::MAX_ENCODED_LEN;
 use vrrp_proto::{
-    Action, Advert, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report,
-    State, Transition, Warning,
+    Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State,
+    Transition, Warning,
 };
 
 use super::instance::{Instance, InstanceId};
 use super::reconcile::Restorer;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
+use super::transmit::Pacer;
 use crate::announce::Announcer;
 use crate::event::{Event, EventSender, Reason};
 use crate::kernel::links::Picture;
@@ -54,6 +55,7 @@ pub(super) struct Core {
     pub(super) whole: bool,
     pub(super) leftovers: BTreeSet<AddressKey>,
     pub(super) restorer: Restorer,
+    pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
@@ -61,6 +63,8 @@ pub(super) struct Core {
     pub(super) wall_clock_due: Option<Instant>,
     pub(super) publication: Publication,
     pub(super) ignored: BTreeMap<&'static str, u64>,
+    /// When the next word about malformed packets may be said, and how many there were since the last.
+    pub(super) malformed: BTreeMap<SocketKey, (Instant, u64)>,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -95,6 +99,9 @@ pub(super) struct Later {
     addresses: BTreeSet<InstanceId>,
     announcements: Vec<(InstanceId, Announcement)>,
 }
+
+/// Malformed packets of one socket are reported this often at most.
+const MALFORMED_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A snapshot in which only counters differ may be this old.
 const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -138,6 +145,7 @@ impl Core {
             return self.ignore("no complete ip header");
         };
         let Some(peek) = received.peek() else {
+            self.report_malformed(key, received.source, now);
             return self.ignore("no vrrp message");
         };
         let route = (key.index, key.ipv6, peek.vrid.value());
@@ -153,6 +161,24 @@ impl Core {
         let _ = instance.router.handle_packet(now, received);
         self.touched.push_back(*id);
         self.counted(now);
+    }
+
+    /// Says at a bounded rate that what a sender sends is no VRRP.
+    fn report_malformed(&mut self, key: SocketKey, source: IpAddr, now: Instant) {
+        let (next, count) = self.malformed.entry(key).or_insert((now, 0));
+        *count += 1;
+        if *next > now {
+            return;
+        }
+        let count = std::mem::take(count);
+        *next = now + MALFORMED_INTERVAL;
+        self.events.send(Event::PacketIgnored {
+            instance: None,
+            interface: self.interface_name(key.index),
+            reason: "no vrrp message, or virtual router id 0".to_owned(),
+            source,
+            count,
+        });
     }
 
     fn ignore(&mut self, why: &'static str) {
@@ -177,6 +203,7 @@ impl Core {
         for (id, announcement) in later.announcements {
             self.announce(id, announcement);
         }
+        self.announce_due();
         self.restore_due();
         self.publish_if_due();
         self.arm();
@@ -240,6 +267,7 @@ impl Core {
             self.publication.due,
             self.wall_clock_due,
             self.restorer.next_due(),
+            self.pacer.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
         if next == self.armed {
@@ -248,92 +276,6 @@ impl Core {
         match self.timer.get_ref().set(next) {
             Ok(()) => self.armed = next,
             Err(error) => self.warn(None, format!("cannot set the timer: {error}")),
-        }
-    }
-
-    fn send(&mut self, id: InstanceId, advert: &Advert) {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return;
-        };
-        let Some(socket) = instance
-            .attachment
-            .and_then(|attachment| self.sockets.socket(&attachment.key))
-        else {
-            instance.counts.send_errors += 1;
-            return;
-        };
-        let mut failure = None;
-        for destination in instance.router.config().transport.destinations() {
-            let encoded = match advert.source {
-                IpAddr::V4(_) => {
-                    instance
-                        .router
-                        .encode_datagram(advert, destination, &mut self.buffer)
-                }
-                IpAddr::V6(_) => {
-                    instance
-                        .router
-                        .encode_message(advert, destination, &mut self.buffer)
-                }
-            };
-            let sent = match encoded {
-                Ok(length) => {
-                    let bytes = self.buffer.get(..length).unwrap_or_default();
-                    socket
-                        .send(bytes, advert.source, destination, advert.hop_limit)
-                        .map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = sent {
-                instance.counts.send_errors += 1;
-                failure = Some(format!("cannot send an advert to {destination}: {error}"));
-            }
-        }
-        if let Some(due) = instance.takeover_due.take() {
-            let late = self.clock.now().saturating_duration_since(due);
-            instance.counts.slowest_takeover = instance.counts.slowest_takeover.max(late);
-        }
-        let first = failure.is_some() && !instance.send_failing;
-        instance.send_failing = failure.is_some();
-        let name = Arc::clone(&instance.name);
-        if let (true, Some(failure)) = (first, failure) {
-            self.warn(Some(name), failure);
-        }
-        let now = self.clock.now();
-        self.counted(now);
-    }
-
-    fn announce(&mut self, id: InstanceId, announcement: Announcement) {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return;
-        };
-        if !instance.wants_addresses {
-            return;
-        }
-        let placed: Vec<Placed> = instance.placed(&self.picture).collect();
-        let mut failure = None;
-        for _ in 0..announcement.repeat {
-            for placed in &placed {
-                let Some(link) = self.picture.link(placed.index) else {
-                    continue;
-                };
-                match self.announcer.announce(link, placed.address.address) {
-                    Ok(true) => instance.counts.announcements_sent += 1,
-                    Ok(false) => {}
-                    Err(error) => {
-                        instance.counts.send_errors += 1;
-                        failure = Some(format!(
-                            "cannot announce {} on {}: {error}",
-                            placed.address, link.name
-                        ));
-                    }
-                }
-            }
-        }
-        let name = Arc::clone(&instance.name);
-        if let Some(failure) = failure {
-            self.warn(Some(name), failure);
         }
     }
 

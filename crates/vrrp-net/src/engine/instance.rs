@@ -45,6 +45,7 @@ pub(super) struct Instance {
     pub(super) reason: Reason,
     /// The last advert could not be sent; said once.
     pub(super) send_failing: bool,
+    pub(super) announcing_failed_at: Option<Instant>,
     pub(super) counts: Counts,
 }
 

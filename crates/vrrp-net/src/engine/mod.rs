@@ -22,6 +22,7 @@ mod sockets;
 mod thread;
 mod timer;
 mod track;
+mod transmit;
 
 /// Commands wait here while the thread is busy; more than this many and the caller waits.
 const COMMAND_CAPACITY: usize = 256;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use vrrp_proto::group::SyncGroup;
 use vrrp_proto::tracking::{Tracker, Tracking};
-use vrrp_proto::{Event as RouterEvent, Instant, Reason as Cause, State, VirtualRouter};
+use vrrp_proto::{
+    Event as RouterEvent, GroupOrder, Instant, MemberReport, Reason as Cause, State, VirtualRouter,
+};
 
 use super::check;
 use super::core::{Core, Group, Later};
@@ -143,6 +145,7 @@ impl Core {
             takeover_due: None,
             since: now,
             send_failing: false,
+            announcing_failed_at: None,
             counts: Counts::default(),
         };
         self.set_trackers(&mut instance, all);
@@ -214,6 +217,8 @@ impl Core {
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
+        // It leaves its group first: the others stay what they are.
+        instance.group = None;
         instance.router.handle_event(now, RouterEvent::Shutdown);
         self.drain(id, &mut Later::default());
         let Some(instance) = self.instances.remove(&id) else {
@@ -236,48 +241,90 @@ impl Core {
 
     /// Makes the groups those of the configuration. A group whose members stay keeps its state.
     fn regroup(&mut self, configuration: &Configuration, now: Instant) {
-        let mut old = std::mem::take(&mut self.groups);
-        for instance in self.instances.values_mut() {
-            instance.group = None;
-        }
+        let mut kept = BTreeMap::new();
+        let mut wanted = Vec::new();
         for config in &configuration.groups {
             let name: Arc<str> = Arc::from(&*config.name);
-            let members: Vec<InstanceId> = config
+            let ids = config
                 .members
                 .iter()
-                .filter_map(|member| self.names.get(&**member).copied())
-                .collect();
+                .filter_map(|member| self.names.get(&**member));
+            let members: Vec<InstanceId> = ids.copied().collect();
+            match self.groups.remove(&name) {
+                Some(group) if group.members == members => {
+                    kept.insert(name, group);
+                }
+                Some(group) => {
+                    self.dissolve(&group, now);
+                    wanted.push((name, config, members));
+                }
+                None => wanted.push((name, config, members)),
+            }
+        }
+        for group in std::mem::replace(&mut self.groups, kept).into_values() {
+            self.dissolve(&group, now);
+        }
+        for (name, config, members) in wanted {
             for (place, member) in members.iter().enumerate() {
                 if let Some(instance) = self.instances.get_mut(member) {
                     instance.group = Some((Arc::clone(&name), place));
                 }
             }
-            let group = match old.remove(&name).filter(|group| group.members == members) {
-                Some(group) => group,
-                None => self.new_group(config, members, now),
-            };
+            let group = self.new_group(config, members, now);
             self.groups.insert(Arc::clone(&name), group);
             self.deliver_orders(&name);
         }
     }
 
+    /// The members of a group that is no more have no longer any fault of each other.
+    fn dissolve(&mut self, group: &Group, now: Instant) {
+        for id in &group.members {
+            let Some(instance) = self.instances.get_mut(id) else {
+                continue;
+            };
+            instance.group = None;
+            instance
+                .router
+                .handle_event(now, RouterEvent::Group(GroupOrder::ClearFault));
+            self.touched.push_back(*id);
+        }
+    }
+
+    /// A group of instances that may be running already: it starts united, all masters or none.
     fn new_group(
-        &self,
+        &mut self,
         config: &crate::instance::GroupConfig,
         members: Vec<InstanceId>,
         now: Instant,
     ) -> Group {
         let mut logic = SyncGroup::new(config.members.iter().map(String::as_str));
-        // Members that run already said what they are to another group, or to none.
-        for (place, member) in members.iter().enumerate() {
-            let Some(instance) = self.instances.get(member) else {
+        let other = members.iter().find(|id| {
+            self.instances
+                .get(id)
+                .is_some_and(|member| !member.is_master())
+        });
+        let because = other
+            .and_then(|id| self.instances.get(id))
+            .map(|member| member.name.to_string());
+        for (place, id) in members.iter().enumerate() {
+            let Some(member) = self.instances.get_mut(id) else {
                 continue;
             };
-            if !instance.raised.is_empty() {
-                logic.handle(place, vrrp_proto::MemberReport::AtFault(true));
+            if !member.router.faults().is_empty() {
+                logic.handle(place, MemberReport::AtFault(true));
             }
-            if instance.is_master() {
-                logic.handle(place, vrrp_proto::MemberReport::BecameMaster);
+            if !member.is_master() {
+                continue;
+            }
+            match &because {
+                None => logic.handle(place, MemberReport::WantsMaster(true)),
+                Some(because) => {
+                    let order = GroupOrder::Demote {
+                        because: because.clone(),
+                    };
+                    member.router.handle_event(now, RouterEvent::Group(order));
+                    self.touched.push_back(*id);
+                }
             }
         }
         Group {

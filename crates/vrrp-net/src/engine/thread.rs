@@ -17,6 +17,7 @@ use super::core::{Core, Publication, encode_buffer};
 use super::reconcile::Restorer;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
+use super::transmit::Pacer;
 use crate::announce::Announcer;
 use crate::error::StartError;
 use crate::event::EventSender;
@@ -108,6 +109,7 @@ fn start(
         whole: false,
         leftovers: BTreeSet::new(),
         restorer: Restorer::default(),
+        pacer: Pacer::default(),
         touched: VecDeque::new(),
         deadlines: BTreeSet::new(),
         armed: None,
@@ -118,6 +120,7 @@ fn start(
             due: None,
         },
         ignored: BTreeMap::new(),
+        malformed: BTreeMap::new(),
         buffer: encode_buffer(),
         settings,
     };

@@ -542,3 +542,65 @@ fn two_hundred_and_fifty_instances_change_sides_together() {
         println!("slowest takeover of 250: {slowest:?}");
     });
 }
+
+#[test]
+fn a_group_may_lose_a_member_in_a_reload_and_gain_one() {
+    let Some((a, _b)) = pair() else { return };
+    run(async {
+        let three = || {
+            let instances = (1..=3_u8).map(|number| {
+                fast(
+                    &format!("VI_{number}"),
+                    number,
+                    150,
+                    &[&format!("10.9.1.{number}")],
+                )
+            });
+            instances.collect::<Vec<_>>()
+        };
+        let group = |members: &[&str]| {
+            GroupConfig::new(
+                "G",
+                members.iter().map(|member| (*member).to_owned()).collect(),
+            )
+        };
+        let mut configuration = Configuration {
+            instances: three(),
+            groups: vec![group(&["VI_1", "VI_2"])],
+            ..Configuration::default()
+        };
+        let mut engine = a.start(settings(), configuration.clone());
+        let held = |count: usize| {
+            move |snapshot: &vrrp_net::Snapshot| {
+                snapshot
+                    .instances
+                    .values()
+                    .filter(|instance| !instance.addresses.is_empty())
+                    .count()
+                    == count
+            }
+        };
+        let mut snapshots = engine.engine.snapshots();
+        let all = snapshots.wait_for(held(3));
+        tokio::time::timeout(crate::support::PATIENCE, all)
+            .await
+            .unwrap()
+            .unwrap();
+        while engine.events.try_recv().is_some() {}
+
+        // A master joins a group of masters, then one leaves it for good: nobody else notices.
+        configuration.groups = vec![group(&["VI_1", "VI_2", "VI_3"])];
+        engine.engine.replace(configuration.clone()).await.unwrap();
+        configuration.groups = vec![group(&["VI_1", "VI_3"])];
+        configuration.instances.remove(1);
+        engine.engine.replace(configuration.clone()).await.unwrap();
+        while let Some(event) = engine.events.try_recv() {
+            if let Event::Transition { instance, .. } = &event {
+                assert_eq!(&**instance, "VI_2", "{event}");
+            }
+        }
+        let snapshot = engine.engine.snapshots().latest();
+        assert!(held(2)(&snapshot), "{snapshot:?}");
+        assert_eq!(snapshot.groups["G"].state, State::Master);
+    });
+}

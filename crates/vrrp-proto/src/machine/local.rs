@@ -254,7 +254,8 @@ impl VirtualRouter {
     ///   moves along with the configured one;
     /// - new addresses are advertised at once by a master, put in place
     ///   ([`Action::AddAddresses`]) and announced if any were added;
-    /// - a new source address is advertised at once; `None` keeps the address last told;
+    /// - a new source address is advertised at once; an unchanged one, and `None`, keep what
+    ///   [`Event::SourceChanged`] said last;
     /// - virtual router identifier, version and family must stay.
     ///
     /// # Errors
@@ -270,7 +271,9 @@ impl VirtualRouter {
             .iter()
             .any(|address| self.sorted_addresses.binary_search(address).is_err());
         let readdressed = config.addresses != self.config.addresses;
-        let source = config.source.filter(|_| config.source != self.source);
+        let source = config
+            .source
+            .filter(|_| config.source != self.config.source);
         let joined_group = config.grouped && !self.config.grouped;
         let left_group = !config.grouped && self.config.grouped;
         let interval_changed = config.interval != self.config.interval;

@@ -474,7 +474,14 @@ impl Simulation {
         let Some(received) = received else {
             return;
         };
-        match slot.router.handle_packet(local, &received) {
+        let verdict = slot.router.handle_packet(local, &received);
+        self.collect(node, packet.link, Cause::Packet);
+        // After the actions: a transition to backup begins a new time of listening.
+        let machine = self.nodes.get_mut(node);
+        let Some(slot) = machine.and_then(|machine| machine.slots.get_mut(packet.link)) else {
+            return;
+        };
+        match verdict {
             Verdict::Accepted(Accepted::MasterAlive) => {
                 slot.witness = Witness {
                     counted: local,
@@ -484,13 +491,12 @@ impl Simulation {
             Verdict::Accepted(Accepted::MasterResigned) => slot.witness.resigned = true,
             Verdict::Accepted(_) => {}
             Verdict::Dropped(reason) => {
-                // A digest check that fails once may be a replay; the path did not do its work.
+                // A replayed or reordered advert is refused: the path did not do its work.
                 let (now, link, from) = (self.now, packet.link, packet.from);
                 self.network.note_loss(now, link, from, node);
                 self.note(|| format!("node {node} drops one of node {from}: {reason}"));
             }
         }
-        self.collect(node, packet.link, Cause::Packet);
     }
 
     /// Carries out what a router wants done, and what its group makes of it.
