@@ -544,3 +544,28 @@ async fn a_slow_reader_gets_the_newest_state_of_every_check() {
         last.insert(id, to);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_removed_while_it_waits_gives_its_turn_away() {
+    let settings = MonitorSettings {
+        per_host: 1,
+        ..settings()
+    };
+    let (monitor, mut events) = Monitor::spawn(settings);
+    let slow = Policy {
+        warmup: Some(Duration::ZERO),
+        ..Policy::new(Duration::from_secs(1000))
+    };
+    for id in ["runs", "goes", "waits"] {
+        let (mut fake, server) = Fake::new();
+        fake.host = Some([10, 0, 0, 1].into());
+        *server.takes.lock().unwrap() = Duration::from_secs(1);
+        monitor.set(id, Check::new(fake, slow.clone()));
+        settle(&monitor).await;
+    }
+    monitor.remove("goes");
+    assert_eq!(next(&mut events).await, ("runs", Verdict::Up));
+    let begin = Instant::now();
+    assert_eq!(next(&mut events).await, ("waits", Verdict::Up));
+    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+}

@@ -28,6 +28,12 @@ impl Md5Digest {
     }
 }
 
+impl From<[u8; 16]> for Md5Digest {
+    fn from(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+}
+
 impl FromStr for Md5Digest {
     type Err = InvalidDigest;
 
