@@ -6,6 +6,10 @@
     clippy::indexing_slicing,
     clippy::panic
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test tells what it saw, or why it was skipped"
+)]
 #![allow(missing_docs, reason = "a test is not an interface")]
 
 mod support;

@@ -77,11 +77,10 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
                         holders => format!("{address} is on {}", holders.join(", ")),
                     }),
                     Some(fact) if label.is_some() && fact.label != *label => {
-                        problems.push(format!(
-                            "{address} on {node} has the label {}",
-                            fact.label.as_deref().unwrap_or(&fact.interface)
-                        ))
+                        let found = fact.label.as_deref().unwrap_or(&fact.interface);
+                        problems.push(format!("{address} on {node} has the label {found}"));
                     }
+
                     Some(_) => {}
                 }
             }

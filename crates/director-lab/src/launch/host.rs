@@ -17,15 +17,16 @@ pub(super) fn start(order: StageOrder) -> Result<Stage, LabError> {
 /// Whether the running kernel has IPVS; loads the module if it can.
 pub(super) fn has_ipvs() -> bool {
     let table = Path::new("/proc/net/ip_vs");
-    if !table.exists() {
-        if let Some(modprobe) = tools::find(Path::new("modprobe")) {
-            let _ = Command::new(modprobe)
-                .args(["-q", "ip_vs"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        }
+    if table.exists() {
+        return true;
+    }
+    if let Some(modprobe) = tools::find(Path::new("modprobe")) {
+        let _ = Command::new(modprobe)
+            .args(["-q", "ip_vs"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
     table.exists()
 }

@@ -98,10 +98,9 @@ pub(crate) async fn configure(handle: &Handle, node: &Node) -> Result<(), Networ
     }
     for (key, value) in &defaults {
         // A kernel without IPv6 has no such keys.
-        if let Err(error) = set_sysctl(key, value) {
-            if !key.starts_with("net/ipv6/") {
-                return Err(error);
-            }
+        match set_sysctl(key, value) {
+            Err(error) if !key.starts_with("net/ipv6/") => return Err(error),
+            _ => {}
         }
     }
     for (key, value) in &node.sysctls {

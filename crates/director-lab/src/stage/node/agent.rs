@@ -1,12 +1,8 @@
-//! A node: a thread with a network, mount and host-name namespace of its own.
-//!
-//! Whatever the thread opens or starts belongs to the node. Nothing outside the thread refers to
-//! its namespaces, so they end with the stage.
+//! The node's thread: does what the handle asks, in the node's namespaces.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -14,221 +10,22 @@ use std::sync::Arc;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use rtnetlink::Handle;
-use thiserror::Error;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command as Process};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::children::{Children, kill_tree, send_signal};
-use super::mounts::{self, MountError};
-use super::network::{self, NetworkError};
-use super::program::CommandLine;
-use super::watch::{self, Reporter};
-use crate::event::{Ending, Event, Happening, Request};
-use crate::ipvs::Table;
+use super::output::{pass_on, read_all, read_start};
+use super::{Demand, NodeError, RunResult};
+use crate::event::{Ending, Event, Happening};
 use crate::scenario::{Node, ProcessId, Role};
-
-/// A node could not be made or did not do what it was asked.
-#[derive(Debug, Error)]
-pub(crate) enum NodeError {
-    #[error("node {node}: cannot make its namespaces: {source}")]
-    Namespaces { node: String, source: io::Error },
-    #[error("node {node}: {source}")]
-    Mount { node: String, source: MountError },
-    #[error("node {node}: {source}")]
-    Network { node: String, source: NetworkError },
-    #[error("{process} cannot be started with {program}: {source}")]
-    Start {
-        process: String,
-        program: String,
-        source: io::Error,
-    },
-    #[error("{process} is not running")]
-    NotRunning { process: String },
-    #[error("node {node}: cannot {doing}: {source}")]
-    Io {
-        node: String,
-        doing: String,
-        source: io::Error,
-    },
-    #[error("node {node} has stopped answering")]
-    Gone { node: String },
-}
-
-/// What a node can be asked.
-enum Demand {
-    Configure(oneshot::Sender<Result<(), NodeError>>),
-    Start {
-        name: String,
-        line: CommandLine,
-        environment: BTreeMap<String, String>,
-        requests: bool,
-        reply: oneshot::Sender<Result<(), NodeError>>,
-    },
-    Signal {
-        name: String,
-        signal: Signal,
-        tree: bool,
-        reply: oneshot::Sender<Result<(), NodeError>>,
-    },
-    Link {
-        interface: String,
-        up: bool,
-        reply: oneshot::Sender<Result<(), NodeError>>,
-    },
-    Run {
-        line: CommandLine,
-        reply: oneshot::Sender<Result<RunResult, NodeError>>,
-    },
-    Copy {
-        from: String,
-        to: String,
-        reply: oneshot::Sender<Result<(), NodeError>>,
-    },
-    ReadFile(String),
-    ReadTable(oneshot::Sender<Option<Table>>),
-}
-
-/// A command that was run to its end.
-#[derive(Debug)]
-pub(crate) struct RunResult {
-    pub(crate) status: Option<i32>,
-    pub(crate) output: String,
-}
-
-/// The runner's end of a node.
-#[derive(Debug)]
-pub(crate) struct NodeHandle {
-    name: String,
-    /// The node's network namespace.
-    pub(crate) network: File,
-    demands: mpsc::Sender<Demand>,
-}
-
-impl std::fmt::Debug for Demand {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Demand")
-    }
-}
-
-impl NodeHandle {
-    /// Makes the node's namespaces in a thread of its own.
-    pub(crate) async fn create(
-        node: Node,
-        children: Children,
-        events: mpsc::Sender<Event>,
-    ) -> Result<Self, NodeError> {
-        let name = node.name.clone();
-        let (ready, is_ready) = oneshot::channel();
-        let (demands, inbox) = mpsc::channel(64);
-        std::thread::Builder::new()
-            .name(format!("node {name}"))
-            .spawn(move || live(node, children, events, inbox, ready))
-            .map_err(|source| NodeError::Namespaces {
-                node: name.clone(),
-                source,
-            })?;
-        match is_ready.await {
-            Ok(Ok(network)) => Ok(Self {
-                name,
-                network,
-                demands,
-            }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(NodeError::Gone { node: name }),
-        }
-    }
-
-    async fn ask<T>(
-        &self,
-        demand: impl FnOnce(oneshot::Sender<T>) -> Demand,
-    ) -> Result<T, NodeError> {
-        let gone = || NodeError::Gone {
-            node: self.name.clone(),
-        };
-        let (reply, answer) = oneshot::channel();
-        self.demands.send(demand(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())
-    }
-
-    /// Addresses, routes and sysctls; from then on changes are reported.
-    pub(crate) async fn configure(&self) -> Result<(), NodeError> {
-        self.ask(Demand::Configure).await?
-    }
-
-    pub(crate) async fn start(
-        &self,
-        name: &str,
-        line: CommandLine,
-        environment: BTreeMap<String, String>,
-        requests: bool,
-    ) -> Result<(), NodeError> {
-        let name = name.to_owned();
-        self.ask(|reply| Demand::Start {
-            name,
-            line,
-            environment,
-            requests,
-            reply,
-        })
-        .await?
-    }
-
-    pub(crate) async fn signal(&self, name: &str, signal: Signal) -> Result<(), NodeError> {
-        let name = name.to_owned();
-        self.ask(|reply| Demand::Signal {
-            name,
-            signal,
-            tree: false,
-            reply,
-        })
-        .await?
-    }
-
-    /// SIGKILL for a process and all that belongs to it.
-    pub(crate) async fn kill(&self, name: &str) -> Result<(), NodeError> {
-        let name = name.to_owned();
-        self.ask(|reply| Demand::Signal {
-            name,
-            signal: Signal::SIGKILL,
-            tree: true,
-            reply,
-        })
-        .await?
-    }
-
-    pub(crate) async fn set_link(&self, interface: &str, up: bool) -> Result<(), NodeError> {
-        let interface = interface.to_owned();
-        self.ask(|reply| Demand::Link {
-            interface,
-            up,
-            reply,
-        })
-        .await?
-    }
-
-    pub(crate) async fn run(&self, line: CommandLine) -> Result<RunResult, NodeError> {
-        self.ask(|reply| Demand::Run { line, reply }).await?
-    }
-
-    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), NodeError> {
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.ask(|reply| Demand::Copy { from, to, reply }).await?
-    }
-
-    /// The content comes as an event.
-    pub(crate) async fn read_file(&self, path: &str) {
-        let _ = self.demands.send(Demand::ReadFile(path.to_owned())).await;
-    }
-
-    pub(crate) async fn table(&self) -> Option<Table> {
-        self.ask(Demand::ReadTable).await.ok().flatten()
-    }
-}
+use crate::stage::children::{Children, kill_tree, send_signal};
+use crate::stage::mounts;
+use crate::stage::network::{self, NetworkError};
+use crate::stage::program::CommandLine;
+use crate::stage::watch::{self, Reporter};
 
 /// The node's thread.
-fn live(
+pub(super) fn live(
     node: Node,
     children: Children,
     events: mpsc::Sender<Event>,
@@ -543,87 +340,4 @@ async fn run(
         status: ending.status,
         output,
     })
-}
-
-/// The most that is kept of a command's output or a file.
-const MOST_TEXT: usize = 64 << 10;
-
-async fn read_all(pipe: impl AsyncRead + Unpin) -> String {
-    let mut text = String::new();
-    let mut reader = BufReader::new(pipe);
-    while let Some(line) = next_line(&mut reader).await {
-        if text.len() < MOST_TEXT {
-            text.push_str(&line);
-            text.push('\n');
-        }
-    }
-    text
-}
-
-fn read_start(path: &std::path::Path) -> Option<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(MOST_TEXT as u64)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Turns a process's output into events.
-async fn pass_on(
-    pipe: impl AsyncRead + Unpin,
-    process: ProcessId,
-    reporter: Reporter,
-    requests: bool,
-) {
-    let mut reader = BufReader::new(pipe);
-    while let Some(text) = next_line(&mut reader).await {
-        let request = if requests {
-            serde_json::from_str::<Request>(&text).ok()
-        } else {
-            None
-        };
-        let process = process.clone();
-        reporter
-            .send(match request {
-                Some(request) => Happening::Request { process, request },
-                None => Happening::Line { process, text },
-            })
-            .await;
-    }
-}
-
-/// The longest line that is kept; more is cut off.
-const LONGEST_LINE: usize = 8 << 10;
-
-/// The next line without its end; `None` at the end of the stream.
-async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
-    let mut line = Vec::new();
-    loop {
-        let buffer = reader.fill_buf().await.ok()?;
-        if buffer.is_empty() {
-            if line.is_empty() {
-                return None;
-            }
-            break;
-        }
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let piece = buffer
-            .get(..end.unwrap_or(buffer.len()))
-            .unwrap_or_default();
-        let room = LONGEST_LINE.saturating_sub(line.len());
-        line.extend(piece.iter().take(room));
-        let used = end.map_or(buffer.len(), |end| end + 1);
-        reader.consume(used);
-        if end.is_some() {
-            break;
-        }
-    }
-    Some(
-        String::from_utf8_lossy(&line)
-            .trim_end_matches('\r')
-            .to_owned(),
-    )
 }

@@ -1,5 +1,8 @@
 //! Plays the steps: does what they say, takes in events, and waits until the expectations hold.
 
+mod events;
+mod wait;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,23 +10,19 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 
+use self::events::{Events, attend, send};
 use super::StageOrder;
 use super::node::{NodeError, NodeHandle};
 use super::program::{self, READY_WITHIN};
 use crate::clock::Moment;
 use crate::event::Event;
 use crate::ipvs::Table;
-use crate::judge::{Frame, Judgement, World, judge};
+use crate::judge::World;
 use crate::record::{Failure, Record, milliseconds};
-use crate::scenario::duration::Seconds;
-use crate::scenario::{Action, Expectation, ProcessId, ProcessKind, Role, Scenario, Step, What};
+use crate::scenario::{Action, ProcessId, ProcessKind, Role, Scenario, Step, What};
 
-/// How often files that a step waits for are read again, and open gaps judged anew.
-const TICK: Duration = Duration::from_millis(200);
 /// How long a process may take to end before it is started again.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
-/// Log lines shown of each node concerned when a step fails.
-const SHOWN_LINES: usize = 20;
 
 pub(super) struct Player<'a> {
     scenario: &'a Scenario,
@@ -32,25 +31,6 @@ pub(super) struct Player<'a> {
     events: Events,
     slack: Duration,
     shown_tables: BTreeMap<String, Table>,
-}
-
-/// The events and what is known from them.
-struct Events {
-    inbox: mpsc::Receiver<Event>,
-    world: World,
-    /// The time from which records count; notes are sent from then on.
-    began: Option<Moment>,
-    /// The time of the newest event.
-    now: Moment,
-}
-
-/// Progress of one expectation of the current step.
-struct Pending<'a> {
-    expectation: &'a Expectation,
-    /// When it began to hold, if it does.
-    holds_since: Option<Moment>,
-    last: Judgement,
-    announced: bool,
 }
 
 impl<'a> Player<'a> {
@@ -393,208 +373,9 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Waits until all expectations hold at once.
-    async fn wait_for(&mut self, step: &Step, began: Moment) -> Option<Failure> {
-        let mut pending: Vec<Pending<'_>> = step
-            .expectations
-            .iter()
-            .map(|expectation| Pending {
-                expectation,
-                holds_since: None,
-                last: Judgement::NotYet(String::new()),
-                announced: false,
-            })
-            .collect();
-        self.events.drain();
-        loop {
-            // What happened up to now is judged as of the newest event, what did not as of now.
-            let now = Moment::now();
-            let mut wake = now + TICK;
-            let mut failed = Vec::new();
-            let mut done = true;
-            for waiting in &mut pending {
-                let frame = Frame {
-                    step_began: began,
-                    now,
-                    slack: self.slack,
-                };
-                waiting.last = judge(&self.events.world, &waiting.expectation.what, frame);
-                let deadline = began + waiting.expectation.within.value + self.slack;
-                if waiting.last.holds() {
-                    let since = *waiting.holds_since.get_or_insert(self.events.now);
-                    let must = waiting
-                        .expectation
-                        .holds_for
-                        .as_ref()
-                        .map(|span| span.value);
-                    let proven = since + must.unwrap_or_default();
-                    if proven > now {
-                        wake = wake.min(proven);
-                        done = false;
-                        continue;
-                    }
-                    if !waiting.announced {
-                        waiting.announced = true;
-                        self.announce(waiting, since, began);
-                    }
-                    continue;
-                }
-                waiting.holds_since = None;
-                // A window of requests may fit, not fit and fit again; once is enough to tell.
-                waiting.announced &= waiting.expectation.what.is_about_traffic();
-                done = false;
-                if matches!(waiting.last, Judgement::Never(_)) || now >= deadline {
-                    failed.push((
-                        describe(waiting.expectation, self.slack),
-                        waiting.last.seen().to_owned(),
-                    ));
-                } else {
-                    wake = wake.min(deadline);
-                }
-            }
-            if done {
-                return None;
-            }
-            if !failed.is_empty() {
-                let concerned: BTreeSet<&str> = step
-                    .expectations
-                    .iter()
-                    .zip(&pending)
-                    .filter(|(_, pending)| !pending.last.holds())
-                    .flat_map(|(expectation, _)| self.concerned(&expectation.what))
-                    .collect();
-                let concerned: Vec<&str> = concerned.into_iter().collect();
-                return Some(self.failure(failed, &concerned));
-            }
-            self.read_files(&pending).await;
-            self.events.pump(wake).await;
-            self.events.drain();
-        }
-    }
-
-    fn announce(&self, waiting: &Pending<'_>, since: Moment, began: Moment) {
-        let mut text = waiting.expectation.what.to_string();
-        if let Some(span) = &waiting.expectation.holds_for {
-            text.push_str(&format!(", for {}", Seconds(span.value)));
-        }
-        send(&Record::Held {
-            at: self.at(since),
-            text,
-            seen: waiting.last.seen().to_owned(),
-            after: milliseconds(since.since(began)),
-            limit: waiting.expectation.within.to_string(),
-        });
-    }
-
-    /// Asks for the files that expectations wait for; they come as events.
-    async fn read_files(&mut self, pending: &[Pending<'_>]) {
-        for waiting in pending {
-            if let What::File { node, path, .. } = &waiting.expectation.what {
-                if let Some(handle) = self.nodes.get(node) {
-                    attend(&mut self.events, handle.read_file(path)).await;
-                }
-            }
-        }
-    }
-
-    /// The nodes whose logs explain why something did not come true.
-    fn concerned<'w>(&'w self, what: &'w What) -> Vec<&'w str> {
-        if !what.is_about_traffic() {
-            return what.nodes();
-        }
-        self.scenario
-            .nodes
-            .iter()
-            .filter(|node| matches!(node.role, Role::Director | Role::Client))
-            .map(|node| node.name.as_str())
-            .collect()
-    }
-
-    fn failure(&self, what: Vec<(String, String)>, nodes: &[&str]) -> Failure {
-        let mut failure = Failure::default();
-        for (expected, seen) in what {
-            failure.expected.push(expected);
-            failure.seen.push(seen);
-        }
-        for node in nodes {
-            let lines = self
-                .events
-                .world
-                .last_lines(node, SHOWN_LINES)
-                .into_iter()
-                .map(|(at, process, text)| {
-                    format!(
-                        "{:>8.2}  {}: {text}",
-                        self.at(at) as f64 / 1000.0,
-                        process.process
-                    )
-                })
-                .collect();
-            failure.logs.insert((*node).to_owned(), lines);
-        }
-        failure
-    }
-
     fn at(&self, moment: Moment) -> u64 {
         milliseconds(moment.since(self.events.began.unwrap_or(moment)))
     }
-}
-
-impl Events {
-    /// Takes in an event and sends what people want to read about it.
-    fn take(&mut self, event: Event) {
-        let at = event.at;
-        self.now = at;
-        for note in self.world.observe(event) {
-            if let Some(began) = self.began {
-                let at = milliseconds(at.since(began));
-                send(&Record::Note {
-                    at,
-                    node: note.node,
-                    text: note.text,
-                });
-            }
-        }
-    }
-
-    /// Takes in one event; `false` if none came before the deadline.
-    async fn pump(&mut self, until: Moment) -> bool {
-        let left = until.since(Moment::now());
-        match tokio::time::timeout(left, self.inbox.recv()).await {
-            Ok(Some(event)) => {
-                self.take(event);
-                true
-            }
-            Ok(None) | Err(_) => false,
-        }
-    }
-
-    /// Takes in what is there already.
-    fn drain(&mut self) {
-        while let Ok(event) = self.inbox.try_recv() {
-            self.take(event);
-        }
-    }
-}
-
-/// Waits for a node. Events must flow meanwhile: it may report more than the queue holds.
-async fn attend<T>(events: &mut Events, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            Some(event) = events.inbox.recv() => events.take(event),
-        }
-    }
-}
-
-fn describe(expectation: &Expectation, slack: Duration) -> String {
-    format!(
-        "{} within {} (+ {} slack)",
-        expectation.what,
-        expectation.within,
-        Seconds(slack)
-    )
 }
 
 fn nodes_of(action: &Action) -> Vec<String> {
@@ -608,9 +389,4 @@ fn nodes_of(action: &Action) -> Vec<String> {
         }
         Action::Mark(_) => Vec::new(),
     }
-}
-
-/// The reader of the records is gone only when the run is over anyway.
-fn send(record: &Record) {
-    let _ = record.send();
 }
