@@ -13,6 +13,7 @@ mod lvs;
 mod output;
 mod script;
 mod state;
+mod track;
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os())

@@ -1,5 +1,10 @@
 //! The real program on the command line.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails may panic"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,7 +16,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn director(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_director")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_director"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 struct Folder(tempfile::TempDir);
@@ -56,14 +64,20 @@ fn check_lists_every_problem_and_says_so_with_its_status() {
     assert!(text.contains("broken.conf:4:5: error["), "{text}");
     assert!(text.contains("broken.conf:6:5: error["), "{text}");
     let human = String::from_utf8(director(&["check", &broken]).stdout).unwrap();
-    assert!(human.contains("priority 99"), "the missing blank is pointed out: {human}");
+    assert!(
+        human.contains("priority 99"),
+        "the missing blank is pointed out: {human}"
+    );
     let json = director(&["check", "--format", "json", &broken]).stdout;
     let list: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert!(list.as_array().unwrap().len() >= 2, "{list}");
 
     let good = folder.file("good.conf", EMPTY);
     assert_eq!(director(&["check", &good]).status.code(), Some(0));
-    assert_eq!(director(&["check", "/nowhere/at/all.conf"]).status.code(), Some(2));
+    assert_eq!(
+        director(&["check", "/nowhere/at/all.conf"]).status.code(),
+        Some(2)
+    );
     assert_eq!(director(&["check"]).status.code(), Some(2), "usage");
 }
 
@@ -72,10 +86,19 @@ fn run_refuses_a_broken_file_with_every_problem() {
     let folder = Folder::new();
     let broken = folder.file("broken.conf", BROKEN);
     let state = folder.path("state");
-    let result = director(&["run", "--config", &broken, "--state-dir", state.to_str().unwrap()]);
+    let result = director(&[
+        "run",
+        "--config",
+        &broken,
+        "--state-dir",
+        state.to_str().unwrap(),
+    ]);
     let text = String::from_utf8(result.stderr).unwrap();
     assert_eq!(result.status.code(), Some(1), "{text}");
-    assert!(text.contains("priority 99") && text.contains("virtual_ipaddress"), "{text}");
+    assert!(
+        text.contains("priority 99") && text.contains("virtual_ipaddress"),
+        "{text}"
+    );
     assert!(text.contains("nothing has been changed"), "{text}");
     assert!(!state.exists());
 }
@@ -99,10 +122,19 @@ vrrp_instance VI_1 {
 ";
     let config = folder.file("missing.conf", text);
     let state = folder.path("state");
-    let result = director(&["run", "--config", &config, "--state-dir", state.to_str().unwrap()]);
+    let result = director(&[
+        "run",
+        "--config",
+        &config,
+        "--state-dir",
+        state.to_str().unwrap(),
+    ]);
     let text = String::from_utf8(result.stderr).unwrap();
     assert_eq!(result.status.code(), Some(1), "{text}");
-    assert!(text.contains("interface nosuchif0 does not exist"), "{text}");
+    assert!(
+        text.contains("interface nosuchif0 does not exist"),
+        "{text}"
+    );
     assert!(text.contains("/nowhere/check.sh"), "{text}");
 }
 
@@ -116,7 +148,14 @@ impl Running {
     fn start(folder: &Folder, config: &str) -> Self {
         let state = folder.path("state");
         let mut child = Command::new(env!("CARGO_BIN_EXE_director"))
-            .args(["run", "--log-format", "json", "--config", config, "--state-dir"])
+            .args([
+                "run",
+                "--log-format",
+                "json",
+                "--config",
+                config,
+                "--state-dir",
+            ])
             .arg(&state)
             .stderr(Stdio::piped())
             .spawn()
@@ -136,7 +175,10 @@ impl Running {
     /// The next event of that name; fails when it does not come.
     fn wait(&self, name: &str) -> serde_json::Value {
         loop {
-            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no event {name}"));
+            let event = self
+                .events
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no event {name}"));
             if event["event"] == name {
                 return event;
             }
@@ -144,7 +186,14 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").arg(name).arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .arg(name)
+                .arg(self.child.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -164,7 +213,13 @@ fn a_broken_file_is_refused_at_reload_and_the_old_one_stays_in_force() {
     folder.file("director.conf", BROKEN);
     director.signal("-HUP");
     let error = director.wait("config_error");
-    assert!(error["message"].as_str().unwrap().contains("director.conf:"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("director.conf:"),
+        "{error}"
+    );
     director.wait("reload_refused");
     folder.file("director.conf", EMPTY);
     director.signal("-HUP");
@@ -180,7 +235,13 @@ fn a_second_director_with_the_same_state_is_refused() {
     let config = folder.file("director.conf", EMPTY);
     let first = Running::start(&folder, &config);
     first.wait("started");
-    let result = director(&["run", "--config", &config, "--state-dir", folder.path("state").to_str().unwrap()]);
+    let result = director(&[
+        "run",
+        "--config",
+        &config,
+        "--state-dir",
+        folder.path("state").to_str().unwrap(),
+    ]);
     let text = String::from_utf8(result.stderr).unwrap();
     assert_eq!(result.status.code(), Some(1), "{text}");
     assert!(text.contains("another director runs"), "{text}");

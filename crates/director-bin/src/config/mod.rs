@@ -16,12 +16,13 @@ pub(crate) use load::{Against, Loaded, load};
 
 use crate::daemon::HookTable;
 use crate::lvs::{CheckId, VirtualServer};
-use crate::script::TrackScript;
+use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
 use scripts::Scripts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The configuration asks for something that this version cannot do; the rest works.
 const UNSUPPORTED: Code = Code(901);
@@ -37,8 +38,8 @@ pub(crate) struct Plan {
     pub(crate) vrrp: vrrp_net::Configuration,
     /// How it runs it.
     pub(crate) vrrp_settings: vrrp_net::Settings,
-    /// Scripts whose results it is told.
-    pub(crate) track_scripts: Vec<TrackScript>,
+    /// Scripts and files whose state it is told.
+    pub(crate) watched: Vec<Watched>,
     /// The virtual servers.
     pub(crate) virtual_servers: Vec<VirtualServer>,
     /// Their checks.
@@ -66,12 +67,13 @@ impl PlannedCheck {
         Check::shared(Arc::clone(&self.probe), self.policy.clone())
     }
 
-    /// The same, counting as failed until its first success.
+    /// The same, counting as failed until its first success, with the first attempt at once.
     pub(crate) fn check_from_down(&self) -> Check {
         Check::shared(
             Arc::clone(&self.probe),
             Policy {
                 alpha: true,
+                warmup: Some(Duration::ZERO),
                 ..self.policy.clone()
             },
         )

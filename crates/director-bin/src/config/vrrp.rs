@@ -3,7 +3,7 @@
 use super::scripts::Scripts;
 use super::{Plan, Problems, UNUSABLE};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
-use crate::script::TrackScript;
+use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
 use keepalived_conf::model::{
     AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
     Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
@@ -22,13 +22,18 @@ use vrrp_proto::{
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.vrrp_settings = settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
-        plan.track_scripts
-            .extend(track_script(script, scripts, problems));
-        let initial = TrackerState::Pending;
-        plan.vrrp.trackers.push(TrackerConfig {
-            name: script.name.value.clone(),
-            initial,
-        });
+        let watched = track_script(script, scripts, problems).map(Watched::Script);
+        plan.watched.extend(watched);
+        add_tracker(plan, script.name.value.clone());
+    }
+    for file in config.track_file.iter().filter(|file| file.tracked) {
+        plan.watched.push(Watched::File(TrackFile {
+            name: file.name.value.clone(),
+            path: file.file.value.clone().into(),
+            initial: *file.init_file,
+            overwrite: *file.init_file_overwrite,
+        }));
+        add_tracker(plan, file_tracker(&file.name));
     }
     for instance in &config.vrrp_instance {
         hooks(
@@ -62,11 +67,16 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             .map(|member| member.value.clone())
             .collect();
         plan.vrrp.groups.push(GroupConfig {
-            trackers: tracked(&group.track.track_script),
+            trackers: trackers(&group.track),
             track_interfaces: tracked(&group.track.track_interface),
             ..GroupConfig::new(group.name.value.clone(), members)
         });
     }
+}
+
+fn add_tracker(plan: &mut Plan, name: String) {
+    let initial = TrackerState::Pending;
+    plan.vrrp.trackers.push(TrackerConfig { name, initial });
 }
 
 fn settings(config: &Config) -> Settings {
@@ -147,7 +157,7 @@ fn instance(
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
-        trackers: tracked(&instance.track.track_script),
+        trackers: trackers(&instance.track),
         track_interfaces: tracked(&instance.track.track_interface),
         ignore_own_interface: *instance.dont_track_primary,
         ..InstanceConfig::new(name.clone(), interface, router)
@@ -278,6 +288,17 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
+/// Scripts and files that an instance or group tracks.
+fn trackers(track: &Trackers) -> Vec<Tracker> {
+    let mut files = tracked(&track.track_file);
+    for file in &mut files {
+        file.name = file_tracker(&file.name);
+    }
+    let mut all = tracked(&track.track_script);
+    all.append(&mut files);
+    all
+}
+
 fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
     let entry = |entry: &TrackEntry| Tracker {
         name: entry.name.value.clone(),
@@ -294,7 +315,6 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
     let kinds = [
-        ("track_file", &track.track_file),
         ("track_process", &track.track_process),
         ("track_bfd", &track.track_bfd),
     ];

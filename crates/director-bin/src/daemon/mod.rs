@@ -12,6 +12,8 @@ mod service_manager;
 mod start;
 mod stop;
 
+#[cfg(test)]
+pub(crate) use notify::Announced;
 pub(crate) use notify::{
     HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object,
 };

@@ -71,7 +71,7 @@ impl Running {
         self.model = model;
         let before = std::mem::replace(&mut self.plan, plan);
         self.replace_checks(&before, &unchanged);
-        self.trackers.replace(self.plan.track_scripts.clone());
+        self.trackers.replace(self.plan.watched.clone());
         self.tell(&happenings);
         self.tell_deleted(&before);
         Ok(changes.len())

@@ -6,12 +6,12 @@ use crate::kernel::TableError;
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Happening, Model, Presence};
 use crate::output;
-use crate::script::Report;
+use crate::track::Report;
 use ipvs_netlink::Change;
 use keepalived_conf::Severity;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
-use vrrp_net::Event;
+use vrrp_net::{Event, TrackerState};
 
 /// Changes of the table that are logged one by one; of more than that only the number.
 const CHANGES_ONE_BY_ONE: usize = 100;
@@ -45,6 +45,15 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
         checks,
         "director {version} runs {config}: {instances} VRRP instances, {virtual_servers} virtual servers, {checks} checks"
     );
+}
+
+pub(super) fn adopted(checks: usize) {
+    if checks > 0 {
+        info!(
+            event = "adopted",
+            checks, "{checks} checks start as failed: a predecessor had taken their servers out"
+        );
+    }
 }
 
 pub(super) fn stopping(reason: &str) {
@@ -151,17 +160,29 @@ pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateL
 }
 
 pub(super) fn tracker(report: &Report) {
-    let (script, reason) = (&report.name, &report.reason);
-    if report.good {
-        info!(
-            event = "script_good",
-            script, reason, "vrrp_script {script} succeeds: {reason}"
-        );
-    } else {
-        warn!(
-            event = "script_bad",
-            script, reason, "vrrp_script {script} fails: {reason}"
-        );
+    let Report {
+        kind,
+        name,
+        state,
+        reason,
+    } = report;
+    match state {
+        TrackerState::Down => {
+            warn!(
+                event = "tracker_down",
+                kind, name, reason, "{kind} {name} fails: {reason}"
+            );
+        }
+        TrackerState::Value(value) => {
+            info!(
+                event = "tracker_value",
+                kind, name, value, reason, "{kind} {name}: {reason}"
+            );
+        }
+        _ => info!(
+            event = "tracker_up",
+            kind, name, reason, "{kind} {name} succeeds: {reason}"
+        ),
     }
 }
 

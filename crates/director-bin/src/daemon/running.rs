@@ -7,16 +7,17 @@ use crate::config::Plan;
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
-use crate::lvs::{CheckId, Happening, Model, Verdict};
-use crate::script::{Hooks, Report, Trackers};
+use crate::lvs::{CheckId, Happening, Model, Verdict, adopt};
+use crate::script::Hooks;
 use crate::state::StateDirectory;
+use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
-use vrrp_net::{Engine, TrackerState};
+use vrrp_net::Engine;
 use vrrp_proto::State;
 
 /// How often the kernel's table is read to see whether somebody else has changed what is ours.
@@ -39,6 +40,8 @@ pub(super) struct Parts {
 pub(super) struct Vrrp {
     pub(super) engine: Engine,
     pub(super) events: vrrp_net::Events,
+    /// Events that were dropped, as far as that has been said.
+    missed: u64,
 }
 
 /// The running daemon.
@@ -83,12 +86,20 @@ impl Signals {
 
 impl Running {
     /// Starts everything, the services before the addresses. On failure nothing is left behind, and the text says why.
-    pub(super) async fn start(parts: Parts, plan: Plan) -> Result<Self, String> {
+    pub(super) async fn start(parts: Parts, mut plan: Plan) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+        let mut table = parts.table;
+        let mut from_down = BTreeSet::new();
+        if let Some(table) = &mut table {
+            let inherited = table
+                .inherited()
+                .map_err(|error| crate::output::chain(&error))?;
+            from_down = adopt(&mut plan.virtual_servers, &inherited);
+            report::adopted(from_down.len());
+        }
         let mut model = Model::default();
         let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
-        let mut table = parts.table;
         if let Some(table) = &mut table {
             let changes = table
                 .replace(&model.wished())
@@ -106,11 +117,16 @@ impl Running {
         };
         let (monitor, verdicts) = Monitor::spawn(MonitorSettings::default());
         for (id, check) in &plan.checks {
-            monitor.set(id.clone(), check.check());
+            let check = if from_down.contains(id) {
+                check.check_from_down()
+            } else {
+                check.check()
+            };
+            monitor.set(id.clone(), check);
         }
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
-        trackers.replace(plan.track_scripts.clone());
+        trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let Parts {
@@ -244,19 +260,26 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
-        let state = if report.good {
-            TrackerState::Up
-        } else {
-            TrackerState::Down
-        };
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
-            let _ = vrrp.engine.tracker_result(&report.name, state).await;
+            let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
         }
     }
 
-    /// Repairs what somebody else has changed in our services.
+    /// Says what was missed, and repairs what somebody else has changed in our services.
     fn audit(&mut self) {
+        if let Some(vrrp) = &mut self.vrrp {
+            let missed = vrrp.events.missed();
+            if missed > vrrp.missed {
+                let count = missed.saturating_sub(vrrp.missed);
+                tracing::warn!(
+                    event = "vrrp_events_missed",
+                    count,
+                    "{count} VRRP events were not taken in time: not logged, no scripts run for them"
+                );
+                vrrp.missed = missed;
+            }
+        }
         let Some(table) = &mut self.table else { return };
         match table.replace(&self.model.wished()) {
             Ok(changes) if changes.is_empty() => {}
@@ -289,7 +312,11 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
         return Ok(None);
     }
     match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
-        Ok((engine, events)) => Ok(Some(Vrrp { engine, events })),
+        Ok((engine, events)) => Ok(Some(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        })),
         Err(_) if !needed => Ok(None),
         Err(error) => Err(crate::output::chain(&error)),
     }

@@ -109,6 +109,13 @@ impl<T: Transport> IpvsTable<T> {
         }
     }
 
+    /// What a predecessor has left of the services that are ours.
+    pub(crate) fn inherited(&mut self) -> Result<Table, TableError> {
+        let mut table = self.client.table()?;
+        table.services.retain(|id, _| self.owned.contains(id));
+        Ok(table)
+    }
+
     /// What would change, without changing it.
     pub(crate) fn difference(&mut self, wished: &Table) -> Result<Vec<Change>, TableError> {
         let ids = wished.services.keys().copied();

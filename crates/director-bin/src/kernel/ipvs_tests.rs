@@ -16,7 +16,10 @@ fn service(last: u8, servers: &[(u8, u32)]) -> VirtualService {
     let destination = |(last, weight): &(u8, u32)| {
         Destination::new(address(*last, 80), Forwarding::DirectRouting).with_weight(*weight)
     };
-    let service = Service::new(ServiceId::tcp(address(last, 80)), Scheduler::WeightedRoundRobin);
+    let service = Service::new(
+        ServiceId::tcp(address(last, 80)),
+        Scheduler::WeightedRoundRobin,
+    );
     VirtualService::with_destinations(service, servers.iter().map(destination))
 }
 
@@ -38,11 +41,18 @@ fn director(kernel: &FakeKernel, folder: &TempDir) -> IpvsTable<FakeTransport> {
 fn services_of_others_stay_and_leftovers_of_a_killed_director_go() {
     let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
     let mut other = Client::with_transport(kernel.transport()).unwrap();
-    other.add_service(Service::new(ServiceId::tcp(address(99, 443)), Scheduler::RoundRobin)).unwrap();
+    other
+        .add_service(Service::new(
+            ServiceId::tcp(address(99, 443)),
+            Scheduler::RoundRobin,
+        ))
+        .unwrap();
     let foreign = kernel.table().services.into_values().next().unwrap();
 
     let mut first = director(&kernel, &folder);
-    first.replace(&table(&[service(1, &[(4, 1)]), service(2, &[(4, 1)])])).unwrap();
+    first
+        .replace(&table(&[service(1, &[(4, 1)]), service(2, &[(4, 1)])]))
+        .unwrap();
     drop(first);
     let _ = kernel.take_log();
 
@@ -51,9 +61,17 @@ fn services_of_others_stay_and_leftovers_of_a_killed_director_go() {
     let wished = [service(2, &[(4, 1), (5, 1)]), service(3, &[])];
     let changes = second.replace(&table(&wished)).unwrap();
     assert_eq!(changes.len(), 3, "{changes:?}");
-    let touched: Vec<_> = kernel.take_log().iter().filter(|c| c.service() == Some(&ServiceId::tcp(address(2, 80)))).cloned().collect();
+    let touched: Vec<_> = kernel
+        .take_log()
+        .iter()
+        .filter(|c| c.service() == Some(&ServiceId::tcp(address(2, 80))))
+        .cloned()
+        .collect();
     assert_eq!(touched.len(), 1, "only the new server: {touched:?}");
-    assert_eq!(services(&kernel), table(&[wished[0].clone(), wished[1].clone(), foreign.clone()]));
+    assert_eq!(
+        services(&kernel),
+        table(&[wished[0].clone(), wished[1].clone(), foreign.clone()])
+    );
 
     second.clear().unwrap();
     assert_eq!(services(&kernel), table(&[foreign]));
@@ -68,40 +86,74 @@ fn a_refused_part_takes_everything_back() {
     kernel.remove_scheduler(&Scheduler::MaglevHashing);
     let mut refused = service(2, &[(4, 1)]);
     refused.service.scheduler = Scheduler::MaglevHashing;
-    let error = director.replace(&table(&[service(1, &[(4, 1)]), refused])).unwrap_err();
-    assert!(crate::output::chain(&error).contains("modprobe ip_vs_mh"), "{error}");
+    let error = director
+        .replace(&table(&[service(1, &[(4, 1)]), refused]))
+        .unwrap_err();
+    assert!(
+        crate::output::chain(&error).contains("modprobe ip_vs_mh"),
+        "{error}"
+    );
     assert_eq!(services(&kernel), before);
     // A successor does not take the refused service for its own.
-    assert_eq!(OwnedServices::of(folder.path()).read(), before.services.keys().copied().collect());
+    assert_eq!(
+        OwnedServices::of(folder.path()).read(),
+        before.services.keys().copied().collect()
+    );
 }
 
 #[test]
 fn an_update_sends_one_command_and_repairs_what_others_have_changed() {
     let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
     let mut director = director(&kernel, &folder);
-    director.replace(&table(&[service(1, &[(4, 1), (5, 1)]), service(2, &[(4, 1)])])).unwrap();
+    director
+        .replace(&table(&[
+            service(1, &[(4, 1), (5, 1)]),
+            service(2, &[(4, 1)]),
+        ]))
+        .unwrap();
     let _ = kernel.take_log();
     director.update(vec![service(1, &[(5, 1)])]).unwrap();
     assert_eq!(kernel.take_log().len(), 1);
-    assert!(director.update(vec![service(1, &[(5, 1)])]).unwrap().is_empty());
+    assert!(
+        director
+            .update(vec![service(1, &[(5, 1)])])
+            .unwrap()
+            .is_empty()
+    );
     assert!(kernel.take_log().is_empty());
 
     let mut other = Client::with_transport(kernel.transport()).unwrap();
-    other.remove_service(ServiceId::tcp(address(1, 80))).unwrap();
-    director.update(vec![service(1, &[(4, 1), (5, 1)])]).unwrap();
-    assert_eq!(services(&kernel), table(&[service(1, &[(4, 1), (5, 1)]), service(2, &[(4, 1)])]));
+    other
+        .remove_service(ServiceId::tcp(address(1, 80)))
+        .unwrap();
+    director
+        .update(vec![service(1, &[(4, 1), (5, 1)])])
+        .unwrap();
+    assert_eq!(
+        services(&kernel),
+        table(&[service(1, &[(4, 1), (5, 1)]), service(2, &[(4, 1)])])
+    );
 }
 
 fn virtual_server(name: u8, weights: &[u32], inhibit: bool) -> VirtualServer {
     let real = |(index, weight): (usize, &u32)| RealServer {
-        destination: Destination::new(address(u8::try_from(index).unwrap() + 100, 80), Forwarding::DirectRouting)
-            .with_weight(*weight),
+        destination: Destination::new(
+            address(u8::try_from(index).unwrap() + 100, 80),
+            Forwarding::DirectRouting,
+        )
+        .with_weight(*weight),
         inhibit_on_failure: inhibit,
-        checks: vec![CheckStart { kind: "TCP_CHECK", alpha: false }],
+        checks: vec![CheckStart {
+            kind: "TCP_CHECK",
+            alpha: false,
+        }],
     };
     VirtualServer {
         name: name.to_string(),
-        services: vec![Service::new(ServiceId::tcp(address(name, 80)), Scheduler::RoundRobin)],
+        services: vec![Service::new(
+            ServiceId::tcp(address(name, 80)),
+            Scheduler::RoundRobin,
+        )],
         quorum: 1,
         hysteresis: 0,
         real_servers: weights.iter().enumerate().map(real).collect(),
@@ -122,8 +174,10 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let verdict = (1_u8..4, 100_u8..104, any::<bool>()).prop_map(|(server, real, up)| Step::Verdict { server, real, up });
-    let reload = prop::collection::vec(prop::collection::vec(0_u32..3, 1..4), 0..4).prop_map(|servers| Step::Reload { servers });
+    let verdict = (1_u8..4, 100_u8..104, any::<bool>())
+        .prop_map(|(server, real, up)| Step::Verdict { server, real, up });
+    let reload = prop::collection::vec(prop::collection::vec(0_u32..3, 1..4), 0..4)
+        .prop_map(|servers| Step::Reload { servers });
     let interference = (1_u8..4).prop_map(|server| Step::Interference { server });
     prop::collection::vec(
         prop_oneof![8 => verdict, 2 => reload, 1 => Just(Step::Restart), 1 => interference, 1 => Just(Step::Audit)],
@@ -133,7 +187,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn configuration(servers: &[Vec<u32>]) -> Vec<VirtualServer> {
     let number = |index: usize| u8::try_from(index).unwrap() + 1;
-    servers.iter().enumerate().map(|(index, weights)| virtual_server(number(index), weights, index == 1)).collect()
+    servers
+        .iter()
+        .enumerate()
+        .map(|(index, weights)| virtual_server(number(index), weights, index == 1))
+        .collect()
 }
 
 proptest! {

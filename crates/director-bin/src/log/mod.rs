@@ -4,6 +4,7 @@
 //! to it; the list is in `docs/events.md`.
 
 mod rate;
+mod text;
 mod writer;
 
 pub(crate) use rate::RateLimit;
@@ -17,7 +18,7 @@ use writer::Background;
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people: time, level, sentence, fields.
+    /// For people: time, level, sentence.
     #[default]
     Text,
     /// For programs: one JSON object a line.
@@ -46,7 +47,10 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<Flush, FilterErro
         .with_target(false)
         .with_writer(background);
     match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Text => lines
+            .with_ansi(std::io::stderr().is_terminal())
+            .event_format(text::TextLines)
+            .init(),
         LogFormat::Json => {
             lines
                 .json()

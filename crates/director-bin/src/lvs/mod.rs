@@ -3,10 +3,12 @@
 //! A pure function of the configuration and the verdicts of the checks; it touches nothing and reads no clock. Virtual
 //! services stand in the table in every VRRP state, so that a backup can take over without programming anything.
 
+mod adopt;
 mod happening;
 mod model;
 mod server;
 
+pub(crate) use adopt::adopt;
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Model, Verdict};
 pub(crate) use server::{Presence, Standing};

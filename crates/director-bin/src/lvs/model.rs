@@ -45,7 +45,7 @@ impl Verdict {
     /// What holds before the first attempt.
     pub(super) fn start(check: &CheckStart) -> Self {
         let reason = if check.alpha {
-            "no check has succeeded yet (alpha)"
+            "no check has succeeded yet"
         } else {
             "no check has failed yet"
         };
@@ -64,9 +64,9 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the quorum states. A check that
-    /// has changed starts anew, from where its server stood if that was down. Tells what that changes, for new virtual servers also a quorum that is
-    /// missing from the start.
+    /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the
+    /// quorum states. A check that has changed starts anew, from where its server stood if that was
+    /// down. Tells what that changes.
     pub(crate) fn replace(
         &mut self,
         config: Vec<VirtualServer>,
@@ -85,7 +85,7 @@ impl Model {
                 })
             };
             let mut state = ServerState::new(config, old, kept);
-            happenings.extend(state.judge_quorum(old.is_none()));
+            happenings.extend(state.judge_quorum());
             self.servers.insert(name, state);
         }
         happenings

@@ -222,17 +222,24 @@ fn hysteresis_keeps_the_quorum_from_flapping() {
 }
 
 #[test]
-fn alpha_starts_down_and_says_so() {
+fn alpha_starts_down_and_tells_when_it_comes_up() {
     let mut server = virtual_server(vec![real_server(4, 1, 1)]);
     server.real_servers[0].checks[0].alpha = true;
     let mut model = Model::default();
     let told = model.replace(vec![server], |_| true);
+    assert!(told.is_empty(), "{told:?}");
+    assert!(table(&model).is_empty());
+    let told = tell(&mut model, 4, 0, true);
     assert!(
-        matches!(told.as_slice(), [Happening::QuorumLost { .. }]),
+        matches!(
+            told.as_slice(),
+            [
+                Happening::RealServerUp { .. },
+                Happening::QuorumGained { .. }
+            ]
+        ),
         "{told:?}"
     );
-    assert!(table(&model).is_empty());
-    tell(&mut model, 4, 0, true);
     assert_eq!(table(&model), [(4, 1)]);
 }
 

@@ -105,12 +105,12 @@ impl ServerState {
             }),
             _ => {}
         }
-        happenings.extend(self.judge_quorum(false));
+        happenings.extend(self.judge_quorum());
         Some(happenings)
     }
 
-    /// Brings the quorum up to date. `first` tells also a quorum that is missing from the start.
-    pub(super) fn judge_quorum(&mut self, first: bool) -> Option<Happening> {
+    /// Brings the quorum up to date. It begins as missing, which is not told; what is told at a start is that it is there.
+    pub(super) fn judge_quorum(&mut self) -> Option<Happening> {
         let weight = self.weight_sum();
         let gain = u64::from(self.config.quorum).saturating_add(u64::from(self.config.hysteresis));
         let keep = u64::from(self.config.quorum)
@@ -124,8 +124,7 @@ impl ServerState {
                 weight,
                 needed: gain,
             })
-        } else if (self.quorum_up && weight < keep) || (first && !self.quorum_up) {
-            let needed = if self.quorum_up { keep } else { gain };
+        } else if self.quorum_up && weight < keep {
             self.quorum_up = false;
             let sorry_server = self
                 .config
@@ -135,7 +134,7 @@ impl ServerState {
             Some(Happening::QuorumLost {
                 virtual_server,
                 weight,
-                needed,
+                needed: keep,
                 sorry_server,
             })
         } else {

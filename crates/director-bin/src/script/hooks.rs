@@ -36,17 +36,12 @@ impl Hooks {
     pub(crate) fn send(&mut self, object: &str, hook: Hook) {
         // Reap tasks whose queues have been dropped.
         while self.tasks.try_join_next().is_some() {}
-        let queue = match self.queues.get(object) {
-            Some(queue) if !queue.is_closed() => queue,
-            _ => {
-                let (queue, waiting) = mpsc::channel(QUEUE);
-                self.tasks.spawn(run_in_order(object.to_owned(), waiting));
-                self.queues
-                    .entry(object.to_owned())
-                    .insert_entry(queue)
-                    .into_mut()
-            }
-        };
+        let tasks = &mut self.tasks;
+        let queue = self.queues.entry(object.to_owned()).or_insert_with(|| {
+            let (queue, waiting) = mpsc::channel(QUEUE);
+            tasks.spawn(run_in_order(object.to_owned(), waiting));
+            queue
+        });
         let (keyword, line) = (hook.keyword, hook.program.line());
         if queue.try_send(hook).is_err() {
             warn!(

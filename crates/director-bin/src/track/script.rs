@@ -1,11 +1,11 @@
 //! `vrrp_script`: programs run at an interval whose exit status changes a priority or a state.
 
-use super::{Ended, Program, run};
-use std::collections::BTreeMap;
+use super::Report;
+use crate::script::{Ended, Program, run};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use vrrp_net::TrackerState;
 
 /// A tracking script of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +22,6 @@ pub(crate) struct TrackScript {
     pub(crate) rise: u32,
     /// Failures in a row until it counts as bad.
     pub(crate) fall: u32,
-}
-
-/// The result of a script has changed, or is known for the first time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// Which script.
-    pub(crate) name: String,
-    /// Good or bad.
-    pub(crate) good: bool,
-    /// What the deciding run did, such as `exit status 1`.
-    pub(crate) reason: String,
 }
 
 /// Counts results in a row. The first result decides at once; afterwards it takes `rise` or `fall` of them.
@@ -75,55 +64,8 @@ impl Counter {
     }
 }
 
-/// The running tracking scripts.
-#[derive(Debug)]
-pub(crate) struct Trackers {
-    running: BTreeMap<String, (TrackScript, JoinHandle<()>)>,
-    reports: mpsc::Sender<Report>,
-}
-
-impl Trackers {
-    /// Reports go to `reports`.
-    pub(crate) const fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self {
-            running: BTreeMap::new(),
-            reports,
-        }
-    }
-
-    /// Runs exactly `wished`. Scripts that are unchanged keep running and keep their counts.
-    pub(crate) fn replace(&mut self, wished: Vec<TrackScript>) {
-        let mut before = std::mem::take(&mut self.running);
-        for script in wished {
-            let name = script.name.clone();
-            let entry = match before.remove(&name) {
-                Some((same, task)) if same == script => (same, task),
-                other => {
-                    if let Some((_, task)) = other {
-                        task.abort();
-                    }
-                    let task = tokio::spawn(repeat(script.clone(), self.reports.clone()));
-                    (script, task)
-                }
-            };
-            self.running.insert(name, entry);
-        }
-        for (_, task) in before.into_values() {
-            task.abort();
-        }
-    }
-
-    /// Ends all of them and what they have started.
-    pub(crate) async fn stop(&mut self) {
-        for (_, task) in std::mem::take(&mut self.running).into_values() {
-            task.abort();
-            // Only to be sure that the process group has been killed.
-            drop(task.await);
-        }
-    }
-}
-
-async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
+/// Runs the script at its interval and reports changes, until nobody listens.
+pub(super) async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
     let mut counter = Counter::new(script.rise, script.fall);
     let mut ticks = interval_at(
         Instant::now(),
@@ -139,8 +81,13 @@ async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
         }
         if let Some(good) = counter.observe(ended.success()) {
             let report = Report {
+                kind: "vrrp_script",
                 name: script.name.clone(),
-                good,
+                state: if good {
+                    TrackerState::Up
+                } else {
+                    TrackerState::Down
+                },
                 reason: ended.to_string(),
             };
             if reports.send(report).await.is_err() {
@@ -178,40 +125,5 @@ mod tests {
             [None, Some(true)]
         );
         assert_eq!(Counter::new(5, 5).observe(false), Some(false));
-    }
-
-    #[tokio::test]
-    async fn a_changed_result_is_reported() {
-        let folder = tempfile::tempdir().unwrap();
-        let flag = folder.path().join("flag");
-        let arguments = ["/usr/bin/test", "-e", flag.to_str().unwrap()]
-            .map(str::to_owned)
-            .to_vec();
-        let script = TrackScript {
-            name: "flag".to_owned(),
-            program: Program {
-                arguments,
-                identity: None,
-            },
-            interval: Duration::from_millis(20),
-            timeout: Duration::from_secs(10),
-            rise: 1,
-            fall: 1,
-        };
-        let (send, mut reports) = mpsc::channel(8);
-        let mut trackers = Trackers::new(send);
-        trackers.replace(vec![script.clone()]);
-        let first = reports.recv().await.unwrap();
-        assert_eq!(
-            (first.good, first.reason.as_str()),
-            (false, "exit status 1")
-        );
-        std::fs::write(&flag, "").unwrap();
-        assert!(reports.recv().await.unwrap().good);
-        // The same script again does not start anew: its state is known, so nothing is reported until it changes.
-        trackers.replace(vec![script]);
-        std::fs::remove_file(&flag).unwrap();
-        assert!(!reports.recv().await.unwrap().good);
-        trackers.stop().await;
     }
 }
