@@ -13,5 +13,9 @@ fn main() -> ExitCode {
         print!("{}", render::concise(&parsed.diagnostics, &parsed.sources));
         failed |= parsed.diagnostics.has_errors();
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

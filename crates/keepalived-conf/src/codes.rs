@@ -220,5 +220,7 @@ codes! {
 /// Title of a code; `None` if there is no such code.
 #[must_use]
 pub fn title(code: Code) -> Option<&'static str> {
-    ALL.iter().find(|(c, _)| *c == code).map(|(_, title)| *title)
+    ALL.iter()
+        .find(|(c, _)| *c == code)
+        .map(|(_, title)| *title)
 }

@@ -26,7 +26,9 @@ impl std::str::FromStr for Code {
             .filter(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
             .and_then(|d| d.parse().ok())
             .map(Code)
-            .ok_or_else(|| ParseCodeError { text: text.to_owned() })
+            .ok_or_else(|| ParseCodeError {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -47,7 +49,11 @@ impl serde::Serialize for Code {
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "lowercase")
+)]
 pub enum Severity {
     /// A harmless oddity.
     Note,
@@ -113,7 +119,10 @@ impl Diagnostic {
             code,
             severity,
             message: message.into(),
-            labels: vec![Label { span, message: String::new() }],
+            labels: vec![Label {
+                span,
+                message: String::new(),
+            }],
             notes: Vec::new(),
             help: None,
         }
@@ -131,7 +140,10 @@ impl Diagnostic {
     /// Adds another place.
     #[must_use]
     pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.labels.push(Label { span, message: message.into() });
+        self.labels.push(Label {
+            span,
+            message: message.into(),
+        });
         self
     }
 
@@ -145,14 +157,20 @@ impl Diagnostic {
     /// Adds advice.
     #[must_use]
     pub fn help(mut self, message: impl Into<String>) -> Self {
-        self.help = Some(Help { message: message.into(), replacement: None });
+        self.help = Some(Help {
+            message: message.into(),
+            replacement: None,
+        });
         self
     }
 
     /// Adds advice with the text to put in place of `span`.
     #[must_use]
     pub fn fix(mut self, message: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
-        self.help = Some(Help { message: message.into(), replacement: Some((span, text.into())) });
+        self.help = Some(Help {
+            message: message.into(),
+            replacement: Some((span, text.into())),
+        });
         self
     }
 

@@ -23,7 +23,9 @@ impl std::str::FromStr for Level {
             "allow" => Ok(Self::Allow),
             "warn" => Ok(Self::Warn),
             "deny" => Ok(Self::Deny),
-            _ => Err(ParseLevelError { text: text.to_owned() }),
+            _ => Err(ParseLevelError {
+                text: text.to_owned(),
+            }),
         }
     }
 }

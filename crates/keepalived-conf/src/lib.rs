@@ -64,5 +64,9 @@ pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
 #[must_use]
 pub fn load_str(text: &str) -> Parsed {
     let mut loader = InMemory::new().with("keepalived.conf", text);
-    load(Path::new("keepalived.conf"), &mut loader, &Options::default())
+    load(
+        Path::new("keepalived.conf"),
+        &mut loader,
+        &Options::default(),
+    )
 }

@@ -87,7 +87,9 @@ impl Loader for FileSystem {
             return Err(ReadError::TooLarge { limit });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-        std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        std::fs::File::open(path)?
+            .take(limit + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(ReadError::TooLarge { limit });
         }
@@ -204,7 +206,9 @@ impl Loader for InMemory {
             require_literal_leading_dot: true,
             ..glob::MatchOptions::default()
         };
-        let Ok(pattern) = glob::Pattern::new(pattern) else { return Vec::new() };
+        let Ok(pattern) = glob::Pattern::new(pattern) else {
+            return Vec::new();
+        };
         self.files
             .keys()
             .filter(|path| pattern.matches_path_with(path, options))

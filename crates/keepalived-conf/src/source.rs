@@ -18,7 +18,10 @@ pub struct Span {
 impl Span {
     /// A span over `start..end` in global offsets.
     pub(crate) const fn new(start: u32, end: u32) -> Self {
-        Self { start, length: end.saturating_sub(start) }
+        Self {
+            start,
+            length: end.saturating_sub(start),
+        }
     }
 
     /// Global offset of the first byte.
@@ -54,7 +57,10 @@ impl Span {
     /// An empty span just after this one.
     #[must_use]
     pub const fn after(self) -> Self {
-        Self { start: self.end(), length: 0 }
+        Self {
+            start: self.end(),
+            length: 0,
+        }
     }
 }
 
@@ -101,7 +107,10 @@ pub(crate) struct Segment {
 pub(crate) enum Kind {
     File(PathBuf),
     /// A line after the replacement of definitions.
-    Expansion { line: Span, segments: Vec<Segment> },
+    Expansion {
+        line: Span,
+        segments: Vec<Segment>,
+    },
 }
 
 #[derive(Debug)]
@@ -138,7 +147,12 @@ impl SourceMap {
         let id = FileId(u32::try_from(self.sources.len()).ok()?);
         // One unused offset between two sources keeps end-of-file positions distinct.
         self.total = base + u32::try_from(length).ok()?;
-        self.sources.push(Source { base, text, kind, lines: std::sync::OnceLock::new() });
+        self.sources.push(Source {
+            base,
+            text,
+            kind,
+            lines: std::sync::OnceLock::new(),
+        });
         Some(id)
     }
 
@@ -147,13 +161,17 @@ impl SourceMap {
     }
 
     fn index_at(&self, offset: u32) -> Option<usize> {
-        self.sources.partition_point(|s| s.base <= offset).checked_sub(1)
+        self.sources
+            .partition_point(|s| s.base <= offset)
+            .checked_sub(1)
     }
 
     /// The source that `span` begins in.
     #[must_use]
     pub fn file_of(&self, span: Span) -> Option<FileId> {
-        self.index_at(span.start).and_then(|i| u32::try_from(i).ok()).map(FileId)
+        self.index_at(span.start)
+            .and_then(|i| u32::try_from(i).ok())
+            .map(FileId)
     }
 
     /// Whole text of a source.
@@ -179,10 +197,13 @@ impl SourceMap {
     /// All files, in the order in which they were first read (an included file as often as it
     /// was included).
     pub fn files(&self) -> impl Iterator<Item = (FileId, &Path)> {
-        self.sources.iter().enumerate().filter_map(|(i, s)| match &s.kind {
-            Kind::File(path) => Some((FileId(u32::try_from(i).ok()?), path.as_path())),
-            Kind::Expansion { .. } => None,
-        })
+        self.sources
+            .iter()
+            .enumerate()
+            .filter_map(|(i, s)| match &s.kind {
+                Kind::File(path) => Some((FileId(u32::try_from(i).ok()?), path.as_path())),
+                Kind::Expansion { .. } => None,
+            })
     }
 
     /// The text under a span, as the parser saw it (after expansion); empty if the span is foreign.
@@ -192,7 +213,10 @@ impl SourceMap {
             return "";
         };
         let start = (span.start - source.base) as usize;
-        source.text.get(start..start + span.length as usize).unwrap_or("")
+        source
+            .text
+            .get(start..start + span.length as usize)
+            .unwrap_or("")
     }
 
     /// Maps a span to what stands in a file: a span inside an expanded line becomes the reference
@@ -205,7 +229,9 @@ impl SourceMap {
             let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
                 return span;
             };
-            let Kind::Expansion { line, segments } = &source.kind else { return span };
+            let Kind::Expansion { line, segments } = &source.kind else {
+                return span;
+            };
             let start = span.start - source.base;
             let end = start + span.length;
             let first = segments.iter().rev().find(|s| s.offset <= start);
@@ -225,7 +251,10 @@ impl SourceMap {
             Some(origin) if origin == segment.written => {
                 let skip = (start - segment.offset).min(origin.length);
                 let length = (end - start).min(origin.length - skip);
-                Span { start: origin.start + skip, length }
+                Span {
+                    start: origin.start + skip,
+                    length,
+                }
             }
             _ => segment.written,
         }
@@ -240,7 +269,9 @@ impl SourceMap {
             let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
                 break;
             };
-            let Kind::Expansion { line, segments } = &source.kind else { break };
+            let Kind::Expansion { line, segments } = &source.kind else {
+                break;
+            };
             let start = span.start - source.base;
             let Some(segment) = segments.iter().rev().find(|s| s.offset <= start) else {
                 span = *line;
@@ -262,18 +293,29 @@ impl SourceMap {
     pub fn locate(&self, span: Span) -> Option<Location> {
         let span = self.in_file(span);
         let source = self.sources.get(self.index_at(span.start)?)?;
-        let Kind::File(path) = &source.kind else { return None };
+        let Kind::File(path) = &source.kind else {
+            return None;
+        };
         let lines = source.lines.get_or_init(|| line_starts(&source.text));
         let place = |offset: u32| {
             let line = lines.partition_point(|s| *s <= offset).saturating_sub(1);
             let begin = lines.get(line).copied().unwrap_or(0) as usize;
-            let column = source.text.get(begin..offset as usize).map_or(0, |t| t.chars().count());
+            let column = source
+                .text
+                .get(begin..offset as usize)
+                .map_or(0, |t| t.chars().count());
             (line as u32 + 1, column as u32 + 1)
         };
         let start = span.start - source.base;
         let end = (start + span.length).min(source.text.len() as u32);
         let ((line, column), (end_line, end_column)) = (place(start), place(end));
-        Some(Location { path: path.clone(), line, column, end_line, end_column })
+        Some(Location {
+            path: path.clone(),
+            line,
+            column,
+            end_line,
+            end_column,
+        })
     }
 
     /// The span of the whole line (without its line end) that `span` begins in.
@@ -284,7 +326,11 @@ impl SourceMap {
             return span;
         };
         let at = ((span.start - source.base) as usize).min(source.text.len());
-        let begin = source.text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |i| i + 1);
+        let begin = source
+            .text
+            .get(..at)
+            .and_then(|t| t.rfind('\n'))
+            .map_or(0, |i| i + 1);
         let end = source
             .text
             .get(at..)

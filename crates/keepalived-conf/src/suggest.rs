@@ -3,7 +3,13 @@
 /// Edits between two words: insertion, deletion, replacement, exchange of neighbours.
 /// Letter case does not count; `-` and `_` are the same.
 pub(crate) fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
-    let norm = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    let norm = |byte: u8| {
+        if byte == b'-' {
+            b'_'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
     let a: Vec<u8> = a.bytes().map(norm).collect();
     let b: Vec<u8> = b.bytes().map(norm).collect();
     if a.len().abs_diff(b.len()) > limit || a.len() > 64 || b.len() > 64 {
@@ -53,7 +59,9 @@ pub(crate) fn nearest<'c>(
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let limit = tolerance(word.len().max(candidate.len()));
-        let Some(found) = distance(word, candidate, limit) else { continue };
+        let Some(found) = distance(word, candidate, limit) else {
+            continue;
+        };
         let better = match best {
             None => true,
             Some((known, name)) => found < known || found == known && candidate < name,
@@ -115,7 +123,14 @@ fn split_point(word: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const WORDS: &[&str] = &["priority", "state", "weight", "interface", "interval", "virtual_ipaddress"];
+    const WORDS: &[&str] = &[
+        "priority",
+        "state",
+        "weight",
+        "interface",
+        "interval",
+        "virtual_ipaddress",
+    ];
 
     #[test]
     fn finds_slips() {

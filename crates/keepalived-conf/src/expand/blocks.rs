@@ -17,7 +17,9 @@ impl Reader<'_> {
                 self.close_at_end();
                 return !self.tape.is_empty();
             }
-            let Some(&token) = self.tokens.get(self.token_at) else { continue };
+            let Some(&token) = self.tokens.get(self.token_at) else {
+                continue;
+            };
             match token {
                 Token::Open { at } => {
                     self.token_at += 1;
@@ -61,11 +63,16 @@ impl Reader<'_> {
         self.words.clear();
         let mut end = self.line.start();
         let mut first = None;
-        while let Some(&Token::Word { start, end: stop, quoted }) = self.tokens.get(self.token_at) {
+        while let Some(&Token::Word {
+            start,
+            end: stop,
+            quoted,
+        }) = self.tokens.get(self.token_at)
+        {
             self.token_at += 1;
             let quote = u32::from(quoted);
             let span = Span::new(self.line.start() + start, self.line.start() + stop);
-            first.get_or_insert(span.start() - quote);
+            first = first.or_else(|| span.start().checked_sub(quote));
             end = (span.end() + quote).min(self.line.end());
             let word = Word { span, quoted };
             let word = if quoted { word } else { self.unescaped(word) };
@@ -87,8 +94,13 @@ impl Reader<'_> {
             origin: None,
             written: word.span,
         };
-        let span = self.add_expansion(text, word.span, vec![whole]).unwrap_or(word.span);
-        Word { span, quoted: word.quoted }
+        let span = self
+            .add_expansion(text, word.span, vec![whole])
+            .unwrap_or(word.span);
+        Word {
+            span,
+            quoted: word.quoted,
+        }
     }
 
     fn open_block(&mut self, brace: Span) {
@@ -138,9 +150,8 @@ impl Reader<'_> {
             let (opener, header) = (block.open, block.span);
             let opener_indent = self.indent(header);
             let brace_indent = self.indent(brace);
-            let same_line = opener.is_some_and(|o| {
-                self.sources.line_of(o) == self.sources.line_of(brace)
-            });
+            let same_line =
+                opener.is_some_and(|o| self.sources.line_of(o) == self.sources.line_of(brace));
             if let (Some(a), Some(b), false) = (opener_indent, brace_indent, same_line)
                 && a != b
             {
@@ -154,9 +165,10 @@ impl Reader<'_> {
     fn indent(&self, span: Span) -> Option<u32> {
         let line = self.sources.line_of(span);
         let before = self.sources.text(Span::new(line.start(), span.start()));
-        before.bytes().all(crate::syntax::lexer::is_blank).then(|| {
-            before.bytes().map(|b| if b == b'\t' { 8 } else { 1 }).sum()
-        })
+        before
+            .bytes()
+            .all(crate::syntax::lexer::is_blank)
+            .then(|| before.bytes().map(|b| if b == b'\t' { 8 } else { 1 }).sum())
     }
 
     fn extra_close(&mut self, brace: Span) {
@@ -184,9 +196,13 @@ impl Reader<'_> {
 
     /// Opens the block of the last statement if its keyword needs one and no `{` came.
     fn missing_open(&mut self) {
-        let Some(last) = self.tape.last_without_block() else { return };
+        let Some(last) = self.tape.last_without_block() else {
+            return;
+        };
         let span = last.span;
-        let Some(name) = self.tape.words(last).first().map(|w| w.span) else { return };
+        let Some(name) = self.tape.words(last).first().map(|w| w.span) else {
+            return;
+        };
         if !keyword::may_open_block(self.sources.text(name)) {
             return;
         }
@@ -199,7 +215,11 @@ impl Reader<'_> {
         }
         let keyword = self.sources.text(name).to_owned();
         let diagnostic = self
-            .error(codes::MISSING_OPEN, format!("`{keyword}` is not followed by `{{`"), span)
+            .error(
+                codes::MISSING_OPEN,
+                format!("`{keyword}` is not followed by `{{`"),
+                span,
+            )
             .note("keepalived goes on as if the `{` were there; so does this reading")
             .fix("add the brace", span.after(), " {");
         self.report(diagnostic);
@@ -208,7 +228,12 @@ impl Reader<'_> {
 
     /// A keyword of the root level inside a block means that a `}` is missing before it.
     fn swallowed_block(&mut self) -> bool {
-        let Some(&Token::Word { start, end, quoted: false }) = self.tokens.get(self.token_at) else {
+        let Some(&Token::Word {
+            start,
+            end,
+            quoted: false,
+        }) = self.tokens.get(self.token_at)
+        else {
             return false;
         };
         if self.tape.depth() == 0 {
@@ -251,9 +276,8 @@ impl Reader<'_> {
             return;
         };
         let depth = self.tape.depth();
-        let mut diagnostic =
-            Diagnostic::new(codes::UNCLOSED, Severity::Error, message, opener)
-                .saying("a `}` is missing for this block");
+        let mut diagnostic = Diagnostic::new(codes::UNCLOSED, Severity::Error, message, opener)
+            .saying("a `}` is missing for this block");
         if let Some((_, brace)) = self.suspect {
             diagnostic =
                 diagnostic.label(brace, "this `}` closed it, though it is indented otherwise");

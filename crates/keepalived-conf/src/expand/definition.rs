@@ -20,7 +20,9 @@ const MAX_DEFINITION_LINES: usize = 100_000;
 
 pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
-    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
@@ -36,9 +38,15 @@ struct Reference<'t> {
 impl Reader<'_> {
     /// Takes `$NAME=value`; false if the line is none.
     pub(super) fn define(&mut self, line: Span, start: u32, scan: Scan) -> bool {
-        let text = self.sources.text(line).get(..scan.end as usize).unwrap_or("");
+        let text = self
+            .sources
+            .text(line)
+            .get(..scan.end as usize)
+            .unwrap_or("");
         let rest = text.get(start as usize + 1..).unwrap_or("");
-        let Some((name, value)) = rest.split_once('=') else { return false };
+        let Some((name, value)) = rest.split_once('=') else {
+            return false;
+        };
         if !is_name(name) {
             return false;
         }
@@ -68,7 +76,13 @@ impl Reader<'_> {
             let text = text.get(..scan.end as usize).unwrap_or("");
             value = text.trim_matches([' ', '\t', '\r']).to_owned();
         }
-        self.definitions.insert(name, Definition { name: Some(name_span), lines });
+        self.definitions.insert(
+            name,
+            Definition {
+                name: Some(name_span),
+                lines,
+            },
+        );
         true
     }
 
@@ -76,7 +90,11 @@ impl Reader<'_> {
     fn raw_line(&mut self) -> Option<Span> {
         match self.frames.last_mut()? {
             Frame::File { id, at, .. } => {
-                let rest = self.sources.text_of(*id).get(*at..).filter(|rest| !rest.is_empty())?;
+                let rest = self
+                    .sources
+                    .text_of(*id)
+                    .get(*at..)
+                    .filter(|rest| !rest.is_empty())?;
                 let length = rest.find('\n').unwrap_or(rest.len());
                 let start = self.sources.base_of(*id) + *at as u32;
                 *at += length + 1;
@@ -99,7 +117,12 @@ impl Reader<'_> {
     /// Replaces definitions in a line. True if the line was used up: its replacement waits in a
     /// frame of its own.
     pub(super) fn substitute(&mut self, line: Span, scan: Scan, depth: u32) -> bool {
-        let text = self.sources.text(line).get(..scan.end as usize).unwrap_or("").to_owned();
+        let text = self
+            .sources
+            .text(line)
+            .get(..scan.end as usize)
+            .unwrap_or("")
+            .to_owned();
         let mut out = String::with_capacity(text.len() + 32);
         let mut segments = Vec::new();
         let mut copied = 0;
@@ -167,14 +190,21 @@ impl Reader<'_> {
         let mut lines = Vec::with_capacity(1 + more_lines.len());
         lines.extend(self.add_expansion(out, line, segments));
         for (text, definition, written) in more_lines {
-            let whole = Segment { offset: 0, origin: Some(definition), written };
+            let whole = Segment {
+                offset: 0,
+                origin: Some(definition),
+                written,
+            };
             match self.add_expansion(text, line, vec![whole]) {
                 Some(span) => lines.push(span),
                 None => break,
             }
         }
         lines.reverse();
-        self.frames.push(Frame::Lines { lines, depth: depth + 1 });
+        self.frames.push(Frame::Lines {
+            lines,
+            depth: depth + 1,
+        });
         true
     }
 
@@ -185,7 +215,12 @@ impl Reader<'_> {
         if !reference.braced {
             return None;
         }
-        let made = |text: String| Some(Definition { name: None, lines: vec![text] });
+        let made = |text: String| {
+            Some(Definition {
+                name: None,
+                lines: vec![text],
+            })
+        };
         let mut words = reference.inner.split_ascii_whitespace();
         match (words.next()?, words.next(), words.next()) {
             ("_PWD", None, _) => made(self.directory().display().to_string()),
@@ -266,7 +301,12 @@ fn next_reference(text: &str, from: usize) -> Option<Reference<'_>> {
                 let inner = body.get(..length)?;
                 let head = inner.split_ascii_whitespace().next().unwrap_or("");
                 if is_name(head) {
-                    return Some(Reference { start: at, end: at + length + 3, inner, braced: true });
+                    return Some(Reference {
+                        start: at,
+                        end: at + length + 3,
+                        inner,
+                        braced: true,
+                    });
                 }
             }
         } else {

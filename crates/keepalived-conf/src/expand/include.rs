@@ -137,14 +137,23 @@ impl Reader<'_> {
         let pattern = trimmed.to_owned();
         if pattern.is_empty() {
             let diagnostic = self
-                .error(codes::MISSING_ARGUMENT, "`include` needs a file name or a pattern", keyword)
+                .error(
+                    codes::MISSING_ARGUMENT,
+                    "`include` needs a file name or a pattern",
+                    keyword,
+                )
                 .help("write `include /etc/keepalived/conf.d/*.conf`");
             self.report(diagnostic);
             return;
         }
-        let depth = self.frames.iter().filter(|f| matches!(f, Frame::File { .. })).count();
+        let depth = self
+            .frames
+            .iter()
+            .filter(|f| matches!(f, Frame::File { .. }))
+            .count();
         if depth >= MAX_INCLUDE_DEPTH {
-            let message = format!("files include each other deeper than {MAX_INCLUDE_DEPTH} levels");
+            let message =
+                format!("files include each other deeper than {MAX_INCLUDE_DEPTH} levels");
             let diagnostic = self.error(codes::INCLUDE_DEPTH, message, place);
             self.report(diagnostic);
             return;
@@ -197,15 +206,25 @@ impl Reader<'_> {
             self.report(diagnostic);
             return;
         }
-        let Err(error) = read_file(self, path) else { return };
+        let Err(error) = read_file(self, path) else {
+            return;
+        };
         // A directory or an executable file among the matches of a pattern is passed over.
         let skipped = globbed && matches!(error, ReadError::NotRegular | ReadError::Executable);
         if skipped && !checks.read {
             return;
         }
         let missing = matches!(error, ReadError::NotFound);
-        let strict = if missing { checks.matched || checks.brace } else { checks.read };
-        let severity = if strict { Severity::Error } else { Severity::Warning };
+        let strict = if missing {
+            checks.matched || checks.brace
+        } else {
+            checks.read
+        };
+        let severity = if strict {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let note = if strict {
             "keepalived refuses the configuration"
         } else {
@@ -222,7 +241,11 @@ impl Reader<'_> {
     }
 
     fn nothing_matches(&mut self, pattern: &str, place: Span, strict: bool) {
-        let severity = if strict { Severity::Error } else { Severity::Note };
+        let severity = if strict {
+            Severity::Error
+        } else {
+            Severity::Note
+        };
         let diagnostic = Diagnostic::new(
             codes::INCLUDE_FAILED,
             severity,
@@ -244,12 +267,17 @@ pub(crate) fn read_file(reader: &mut Reader<'_>, path: &Path) -> Result<(), Read
         Ok(text) => (text, None),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
+            (
+                String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Some(at),
+            )
         }
     };
     let carriage_return = text.find("\r\n");
     let Some(id) = reader.sources.add_file(path, text) else {
-        return Err(ReadError::TooLarge { limit: crate::source::MAX_TOTAL as u64 });
+        return Err(ReadError::TooLarge {
+            limit: crate::source::MAX_TOTAL as u64,
+        });
     };
     let base = reader.sources.base_of(id);
     if let Some(at) = invalid {
@@ -273,7 +301,12 @@ pub(crate) fn read_file(reader: &mut Reader<'_>, path: &Path) -> Result<(), Read
         reader.report(diagnostic);
     }
     let outer_checks = reader.include_checks;
-    reader.frames.push(Frame::File { id, at: 0, path: path.to_path_buf(), outer_checks });
+    reader.frames.push(Frame::File {
+        id,
+        at: 0,
+        path: path.to_path_buf(),
+        outer_checks,
+    });
     Ok(())
 }
 
@@ -283,7 +316,10 @@ mod tests {
 
     #[test]
     fn braces_expand_in_order() {
-        assert_eq!(alternatives("a{b,c{d,e}}f").unwrap(), ["abf", "acdf", "acef"]);
+        assert_eq!(
+            alternatives("a{b,c{d,e}}f").unwrap(),
+            ["abf", "acdf", "acef"]
+        );
         assert_eq!(alternatives("plain").unwrap(), ["plain"]);
         assert_eq!(alternatives("un{closed").unwrap(), ["un{closed"]);
         let many = "{a,b}".repeat(20);

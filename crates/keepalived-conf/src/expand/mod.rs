@@ -42,7 +42,10 @@ enum Frame {
         outer_checks: IncludeChecks,
     },
     /// Lines of an expansion, last first.
-    Lines { lines: Vec<Span>, depth: u32 },
+    Lines {
+        lines: Vec<Span>,
+        depth: u32,
+    },
     Sequence(sequence::Sequence),
 }
 
@@ -123,7 +126,9 @@ impl<'a> Reader<'a> {
         self.tokens.clear();
         self.token_at = 0;
         loop {
-            let Some(frame) = self.frames.last_mut() else { return false };
+            let Some(frame) = self.frames.last_mut() else {
+                return false;
+            };
             let (line, depth) = match frame {
                 Frame::File { id, at, .. } => {
                     let text = self.sources.text_of(*id);
@@ -180,7 +185,11 @@ impl<'a> Reader<'a> {
         if !self.limit_reported {
             self.limit_reported = true;
             let diagnostic = self
-                .error(codes::EXPANSION_LIMIT, "definitions and sequences produce too much text", span)
+                .error(
+                    codes::EXPANSION_LIMIT,
+                    "definitions and sequences produce too much text",
+                    span,
+                )
                 .note(format!(
                     "the limit is {MAX_EXPANDED_LINES} lines or {} MiB in one load",
                     MAX_EXPANDED_BYTES >> 20
@@ -201,13 +210,19 @@ impl<'a> Reader<'a> {
             if scan.comment.is_some() || !self.pending_levels.is_empty() {
                 self.comment(line, scan);
             }
-            let Some(&first) = self.tokens.first() else { return false };
-            if scan.odd_space.is_some() || scan.open_quote.is_some() || scan.nul {
-                if !self.oddities(line, scan) {
-                    return false;
-                }
+            let Some(&first) = self.tokens.first() else {
+                return false;
+            };
+            let odd = scan.odd_space.is_some() || scan.open_quote.is_some() || scan.nul;
+            if odd && !self.oddities(line, scan) {
+                return false;
             }
-            let Token::Word { start, end, quoted: false } = first else {
+            let Token::Word {
+                start,
+                end,
+                quoted: false,
+            } = first
+            else {
                 if scan.dollar && self.substitute(line, scan, depth) {
                     return false;
                 }
@@ -265,18 +280,31 @@ impl<'a> Reader<'a> {
         let content = !self.tokens.is_empty();
         if content {
             for (code, level) in std::mem::take(&mut self.pending_levels) {
-                self.comment_levels.push(CommentLevel { line: self.sources.line_of(line), code, level });
+                self.comment_levels.push(CommentLevel {
+                    line: self.sources.line_of(line),
+                    code,
+                    level,
+                });
             }
         }
         let Some(at) = scan.comment else { return };
         let text = self.sources.text(line).get(at as usize..).unwrap_or("");
         let body = text.trim_start_matches(['#', '!', ' ', '\t']);
-        let Some(body) = body.strip_prefix("director:") else { return };
-        let mut words = body.split([' ', '\t', ',', '\r']).filter(|word| !word.is_empty());
-        let level = words.next().and_then(|word| word.parse::<crate::Level>().ok());
+        let Some(body) = body.strip_prefix("director:") else {
+            return;
+        };
+        let mut words = body
+            .split([' ', '\t', ',', '\r'])
+            .filter(|word| !word.is_empty());
+        let level = words
+            .next()
+            .and_then(|word| word.parse::<crate::Level>().ok());
         let codes: Vec<Code> = words.map_while(|word| word.parse().ok()).collect();
         let (Some(level), false) = (level, codes.is_empty()) else {
-            let span = Span::new(line.start() + at, line.start() + at + text.trim_end().len() as u32);
+            let span = Span::new(
+                line.start() + at,
+                line.start() + at + text.trim_end().len() as u32,
+            );
             let diagnostic = Diagnostic::new(
                 codes::BAD_COMMENT_LEVEL,
                 Severity::Warning,
@@ -309,7 +337,11 @@ impl<'a> Reader<'a> {
         }
         if let Some(offset) = scan.open_quote {
             let diagnostic = self
-                .error(codes::OPEN_QUOTE, "the quote is not closed on this line", at(offset))
+                .error(
+                    codes::OPEN_QUOTE,
+                    "the quote is not closed on this line",
+                    at(offset),
+                )
                 .help("put a `\"` at the end of the text");
             self.report(diagnostic);
         }

@@ -15,7 +15,12 @@ pub(super) struct Sequence {
 }
 
 enum Values {
-    Numbers { next: i64, step: i64, left: u64, hexadecimal: bool },
+    Numbers {
+        next: i64,
+        step: i64,
+        left: u64,
+        hexadecimal: bool,
+    },
     Lists(std::vec::IntoIter<Vec<String>>),
 }
 
@@ -25,11 +30,20 @@ const MAX_VALUES: u64 = 1_000_000;
 impl Sequence {
     pub(super) fn next(&mut self) -> Option<(Vec<String>, Vec<Definition>)> {
         let values = match &mut self.values {
-            Values::Numbers { next, step, left, hexadecimal } => {
+            Values::Numbers {
+                next,
+                step,
+                left,
+                hexadecimal,
+            } => {
                 *left = left.checked_sub(1)?;
                 let value = *next;
                 *next = next.wrapping_add(*step);
-                vec![if *hexadecimal { format!("{value:x}") } else { value.to_string() }]
+                vec![if *hexadecimal {
+                    format!("{value:x}")
+                } else {
+                    value.to_string()
+                }]
             }
             Values::Lists(lists) => lists.next()?,
         };
@@ -38,7 +52,10 @@ impl Sequence {
             .names
             .iter()
             .zip(values)
-            .map(|((_, place), text)| Definition { name: Some(*place), lines: vec![text] })
+            .map(|((_, place), text)| Definition {
+                name: Some(*place),
+                lines: vec![text],
+            })
             .collect();
         Some((names, values))
     }
@@ -47,7 +64,11 @@ impl Sequence {
 impl Reader<'_> {
     /// Takes `~SEQ` and `~LST`; false if the line is neither.
     pub(super) fn sequence(&mut self, line: Span, start: u32, scan: Scan, depth: u32) -> bool {
-        let text = self.sources.text(line).get(..scan.end as usize).unwrap_or("");
+        let text = self
+            .sources
+            .text(line)
+            .get(..scan.end as usize)
+            .unwrap_or("");
         let rest = text.get(start as usize..).unwrap_or("");
         let (kind, body) = if let Some(body) = rest.strip_prefix("~SEQx(") {
             (2, body)
@@ -60,8 +81,11 @@ impl Reader<'_> {
         };
         let whole = Span::new(line.start() + start, line.start() + scan.end);
         let Some(close) = body.find(')') else {
-            let diagnostic =
-                self.error(codes::BAD_SEQUENCE, "the `)` of the sequence is missing", whole);
+            let diagnostic = self.error(
+                codes::BAD_SEQUENCE,
+                "the `)` of the sequence is missing",
+                whole,
+            );
             self.report(diagnostic);
             return true;
         };
@@ -77,8 +101,11 @@ impl Reader<'_> {
             line.start() + (body_start + close) as u32,
         );
         if depth >= MAX_EXPANSION_DEPTH {
-            let diagnostic =
-                self.error(codes::EXPANSION_LIMIT, "sequences are nested too deeply", whole);
+            let diagnostic = self.error(
+                codes::EXPANSION_LIMIT,
+                "sequences are nested too deeply",
+                whole,
+            );
             self.report(diagnostic);
             return true;
         }
@@ -91,7 +118,12 @@ impl Reader<'_> {
         match parsed {
             Ok((names, values)) => {
                 let names = names.into_iter().map(|name| (name, place)).collect();
-                let sequence = Sequence { names, values, text: text_span, depth: depth + 1 };
+                let sequence = Sequence {
+                    names,
+                    values,
+                    text: text_span,
+                    depth: depth + 1,
+                };
                 self.frames.push(Frame::Sequence(sequence));
             }
             Err(message) => {
@@ -110,7 +142,9 @@ impl Reader<'_> {
         for _ in 0..MAX_EXPANSION_DEPTH {
             let mut changed = false;
             for (name, definition) in sorted(&self.definitions) {
-                let Some(value) = definition.lines.first() else { continue };
+                let Some(value) = definition.lines.first() else {
+                    continue;
+                };
                 for form in [format!("${{{name}}}"), format!("${name}")] {
                     let found = out.match_indices(&form).map(|(i, _)| i).find(|i| {
                         let after = out.as_bytes().get(i + form.len());
@@ -133,9 +167,9 @@ impl Reader<'_> {
     }
 }
 
-fn sorted<'m>(
-    definitions: &'m std::collections::HashMap<String, Definition>,
-) -> Vec<(&'m String, &'m Definition)> {
+fn sorted(
+    definitions: &std::collections::HashMap<String, Definition>,
+) -> Vec<(&String, &Definition)> {
     let mut all: Vec<_> = definitions.iter().collect();
     all.sort_unstable_by_key(|(name, _)| name.as_str());
     all
@@ -154,7 +188,11 @@ fn numbers(arguments: &str, hexadecimal: bool) -> Result<Loop, String> {
         values.push(number(part).ok_or_else(|| format!("`{part}` is not a number"))?);
     }
     let (first, step, last) = match values.as_slice() {
-        [stop] => (if *stop >= 0 { 1 } else { -1 }, if *stop < 1 { -1 } else { 1 }, *stop),
+        [stop] => (
+            if *stop >= 0 { 1 } else { -1 },
+            if *stop < 1 { -1 } else { 1 },
+            *stop,
+        ),
         [start, stop] => (*start, if stop < start { -1 } else { 1 }, *stop),
         [start, step, stop] => (*start, *step, *stop),
         _ => return Err(String::from("a sequence takes one, two or three numbers")),
@@ -165,16 +203,30 @@ fn numbers(arguments: &str, hexadecimal: bool) -> Result<Loop, String> {
     let distance = i128::from(last) - i128::from(first);
     let count = distance / i128::from(step) + 1;
     if count <= 0 {
-        return Err(format!("{last} cannot be reached from {first} in steps of {step}"));
+        return Err(format!(
+            "{last} cannot be reached from {first} in steps of {step}"
+        ));
     }
     let left = u64::try_from(count).unwrap_or(u64::MAX);
     if left > MAX_VALUES {
-        return Err(format!("the sequence has {left} values; the limit is {MAX_VALUES}"));
+        return Err(format!(
+            "the sequence has {left} values; the limit is {MAX_VALUES}"
+        ));
     }
     if hexadecimal && (first < 0 || last < 0) {
-        return Err(String::from("a hexadecimal sequence takes no negative numbers"));
+        return Err(String::from(
+            "a hexadecimal sequence takes no negative numbers",
+        ));
     }
-    Ok((vec![name.to_owned()], Values::Numbers { next: first, step, left, hexadecimal }))
+    Ok((
+        vec![name.to_owned()],
+        Values::Numbers {
+            next: first,
+            step,
+            left,
+            hexadecimal,
+        },
+    ))
 }
 
 /// Decimal, hexadecimal (`0x`) or octal (`0`) with sign.
@@ -206,9 +258,16 @@ fn lists(arguments: &str) -> Result<Loop, String> {
     }
     let mut values = Vec::new();
     for part in parts {
-        let mut row = if names.len() == 1 { vec![part.trim().to_owned()] } else { members(&part) };
+        let mut row = if names.len() == 1 {
+            vec![part.trim().to_owned()]
+        } else {
+            members(&part)
+        };
         if row.len() > names.len() {
-            return Err(format!("`{}` has more members than there are names", part.trim()));
+            return Err(format!(
+                "`{}` has more members than there are names",
+                part.trim()
+            ));
         }
         row.resize(names.len(), String::new());
         values.push(row);

@@ -126,7 +126,11 @@ impl std::fmt::Display for Arguments {
                 write!(f, "MILLISECONDS ({}..{})", min / 1000, max / 1000)
             }
             Self::Microseconds { min, max } => {
-                write!(f, "MICROSECONDS ({min}..{})", Bound(i64::try_from(*max).unwrap_or(i64::MAX)))
+                write!(
+                    f,
+                    "MICROSECONDS ({min}..{})",
+                    Bound(i64::try_from(*max).unwrap_or(i64::MAX))
+                )
             }
             Self::Text(name) => f.write_str(name),
             Self::OptionalText(name) => write!(f, "[{name}]"),
@@ -187,30 +191,60 @@ pub(crate) const TIMER: Arguments = timer(0, u64::MAX / 2);
 pub(crate) const CONNECT_TIMEOUT: Arguments = timer(1, 4_294_967_295);
 
 pub(crate) const fn int(min: i64, max: i64) -> Arguments {
-    Arguments::Integer { min, max, unit: "", zero: false }
+    Arguments::Integer {
+        min,
+        max,
+        unit: "",
+        zero: false,
+    }
 }
 
 pub(crate) const fn bytes() -> Arguments {
-    Arguments::Integer { min: 0, max: u32::MAX as i64, unit: "BYTES", zero: false }
+    Arguments::Integer {
+        min: 0,
+        max: u32::MAX as i64,
+        unit: "BYTES",
+        zero: false,
+    }
 }
 
 /// Whole seconds.
 pub(crate) const fn seconds(min: u64, max: u64) -> Arguments {
-    Arguments::Seconds { min: min * SECOND, max: max * SECOND, places: 0, zero: false }
+    Arguments::Seconds {
+        min: min * SECOND,
+        max: max * SECOND,
+        places: 0,
+        zero: false,
+    }
 }
 
 /// Decimal seconds, bounds in microseconds.
 pub(crate) const fn timer(min: u64, max: u64) -> Arguments {
-    Arguments::Seconds { min, max, places: 6, zero: false }
+    Arguments::Seconds {
+        min,
+        max,
+        places: 6,
+        zero: false,
+    }
 }
 
 pub(crate) const fn timer_or_off(min: u64, max: u64) -> Arguments {
-    Arguments::Seconds { min, max, places: 6, zero: true }
+    Arguments::Seconds {
+        min,
+        max,
+        places: 6,
+        zero: true,
+    }
 }
 
 /// Decimal seconds with three places, bounds in seconds.
 pub(crate) const fn mstimer(min: u64, max: u64) -> Arguments {
-    Arguments::Seconds { min: min * SECOND, max: max * SECOND, places: 3, zero: false }
+    Arguments::Seconds {
+        min: min * SECOND,
+        max: max * SECOND,
+        places: 3,
+        zero: false,
+    }
 }
 
 pub(crate) const fn text(name: &'static str) -> Arguments {
@@ -218,7 +252,10 @@ pub(crate) const fn text(name: &'static str) -> Arguments {
 }
 
 pub(crate) const fn choice(words: &'static [&'static str]) -> Arguments {
-    Arguments::Choice { words, any_case: false }
+    Arguments::Choice {
+        words,
+        any_case: false,
+    }
 }
 
 pub(crate) const fn block(header: &'static str, scope: Scope) -> Arguments {

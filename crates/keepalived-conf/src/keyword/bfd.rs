@@ -6,7 +6,10 @@ use super::{Arguments, Row, Scope, Table, row};
 use crate::model::BfdInstance;
 
 const fn ms(min: u64) -> Arguments {
-    Arguments::Milliseconds { min: min * 1000, max: 4_294_967_000 }
+    Arguments::Milliseconds {
+        min: min * 1000,
+        max: 4_294_967_000,
+    }
 }
 
 #[rustfmt::skip]

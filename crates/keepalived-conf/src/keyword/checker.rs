@@ -71,8 +71,12 @@ static UDP_ROWS: &[Row<Checker>] = &[
 pub(crate) static UDP: Table<Checker> =
     Table::new(Scope::UdpCheck, &[UDP_ROWS, CONNECTION, SCHEDULE]);
 
-const PROTOCOLS: &[HttpProtocol] =
-    &[HttpProtocol::Http10, HttpProtocol::Http10Close, HttpProtocol::Http10Close, HttpProtocol::Http11];
+const PROTOCOLS: &[HttpProtocol] = &[
+    HttpProtocol::Http10,
+    HttpProtocol::Http10Close,
+    HttpProtocol::Http10Close,
+    HttpProtocol::Http11,
+];
 
 #[rustfmt::skip]
 static HTTP_ROWS: &[Row<Checker>] = &[
@@ -108,10 +112,14 @@ static SSL_ROWS: &[Row<Checker>] = &[
     row("tls_compliant", BOOL, "false", "Send `close_notify`.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.tls_compliant))),
 ];
 
-pub(crate) static HTTP: Table<Checker> =
-    Table::new(Scope::HttpGet, &[HTTP_URL, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE]);
-pub(crate) static SSL_GET: Table<Checker> =
-    Table::new(Scope::SslGet, &[SSL_ROWS, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE]);
+pub(crate) static HTTP: Table<Checker> = Table::new(
+    Scope::HttpGet,
+    &[HTTP_URL, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE],
+);
+pub(crate) static SSL_GET: Table<Checker> = Table::new(
+    Scope::SslGet,
+    &[SSL_ROWS, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE],
+);
 
 type U = Url;
 
@@ -145,12 +153,18 @@ static SMTP_ROWS: &[Row<Checker>] = &[
 
 pub(crate) static SMTP: Table<Checker> =
     Table::new(Scope::SmtpCheck, &[SMTP_ROWS, CONNECTION, SCHEDULE]);
-pub(crate) static SMTP_HOST: Table<Checker> =
-    Table::new(Scope::SmtpHost, &[CONNECTION, SCHEDULE]);
+pub(crate) static SMTP_HOST: Table<Checker> = Table::new(Scope::SmtpHost, &[CONNECTION, SCHEDULE]);
 
 const TYPES: &[DnsType] = &[
-    DnsType::A, DnsType::Ns, DnsType::Cname, DnsType::Soa, DnsType::Mx, DnsType::Txt,
-    DnsType::Aaaa, DnsType::Rrsig, DnsType::Dnskey,
+    DnsType::A,
+    DnsType::Ns,
+    DnsType::Cname,
+    DnsType::Soa,
+    DnsType::Mx,
+    DnsType::Txt,
+    DnsType::Aaaa,
+    DnsType::Rrsig,
+    DnsType::Dnskey,
 ];
 
 #[rustfmt::skip]
@@ -193,8 +207,17 @@ static BFD_ROWS: &[Row<Checker>] = &[
 
 pub(crate) static BFD: Table<Checker> = Table::new(Scope::BfdCheck, &[BFD_ROWS]);
 
-fn add(server: &mut RealServer, call: &mut Call<'_, '_>, kind: CheckerKind, table: &'static Table<Checker>) {
-    let mut checker = Checker { kind, span: Origin(call.name), ..Checker::default() };
+fn add(
+    server: &mut RealServer,
+    call: &mut Call<'_, '_>,
+    kind: CheckerKind,
+    table: &'static Table<Checker>,
+) {
+    let mut checker = Checker {
+        kind,
+        span: Origin(call.name),
+        ..Checker::default()
+    };
     call.surplus_header();
     call.block(table, &mut checker);
     // Nearly every server has one checker; the usual growth would reserve four.

@@ -22,23 +22,44 @@ pub(crate) enum Kind {
 }
 
 const fn obsolete(name: &'static str, meaning: &'static str) -> Foreign {
-    Foreign { name, scope: None, meaning, kind: Kind::Obsolete }
+    Foreign {
+        name,
+        scope: None,
+        meaning,
+        kind: Kind::Obsolete,
+    }
 }
 
 const fn other(name: &'static str, meaning: &'static str) -> Foreign {
-    Foreign { name, scope: None, meaning, kind: Kind::Other }
+    Foreign {
+        name,
+        scope: None,
+        meaning,
+        kind: Kind::Other,
+    }
 }
 
 const fn man_page(name: &'static str, real: &'static str) -> Foreign {
-    Foreign { name, scope: None, meaning: "", kind: Kind::ManPage(real) }
+    Foreign {
+        name,
+        scope: None,
+        meaning: "",
+        kind: Kind::ManPage(real),
+    }
 }
 
 const DPVS: &str = "an option of DPVS or Alibaba's LVS";
 
 const FOREIGN: &[Foreign] = &[
-    obsolete("nat_mask", "removed from keepalived in 2015; it had no effect on LVS-NAT for years before"),
+    obsolete(
+        "nat_mask",
+        "removed from keepalived in 2015; it had no effect on LVS-NAT for years before",
+    ),
     obsolete("linkbeat_mode", "link detection is automatic"),
-    obsolete("vrrp_ipvs_needed", "the IPVS module is loaded when virtual servers exist"),
+    obsolete(
+        "vrrp_ipvs_needed",
+        "the IPVS module is loaded when virtual servers exist",
+    ),
     other("local_address_group", DPVS),
     other("laddr_group_name", DPVS),
     other("laddr_group", DPVS),
@@ -67,5 +88,7 @@ const FOREIGN: &[Foreign] = &[
 ];
 
 pub(crate) fn find(scope: Scope, name: &str) -> Option<&'static Foreign> {
-    FOREIGN.iter().find(|f| f.name == name && f.scope.is_none_or(|s| s == scope))
+    FOREIGN
+        .iter()
+        .find(|f| f.name == name && f.scope.is_none_or(|s| s == scope))
 }

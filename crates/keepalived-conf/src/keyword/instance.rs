@@ -22,14 +22,18 @@ pub(super) const ADDRESS: Arguments = entries(
      [home] [-nodad] [mngtmpaddr] [noprefixroute] [autojoin] [preferred_lft N|forever] [no_track] \
      [use_vmac]",
 );
-pub(super) const ROUTE: Arguments = entries("[inet|inet6] [to] [TYPE] DESTINATION [OPTION...] [nexthop ...]");
+pub(super) const ROUTE: Arguments =
+    entries("[inet|inet6] [to] [TYPE] DESTINATION [OPTION...] [nexthop ...]");
 pub(super) const RULE: Arguments = entries("[not] [from PREFIX] [to PREFIX] [OPTION...] ACTION");
 
 type I = VrrpInstance;
 
 #[rustfmt::skip]
 static INTERFACE: &[Row<VrrpInstance>] = &[
-    row("interface", text("IF"), "", "Interface to run on; mandatory unless unicast with a source address.", |t: &mut I, c| c.interface(&mut t.interface)),
+    row("interface", text("IF"), "", "Interface to run on; mandatory unless unicast with a source address.", |t: &mut I, c| {
+        c.interface(&mut t.interface);
+        t.interface.span.get_or_insert(c.name);
+    }),
     row("vrf", text("IF"), "none", "VRF, for unicast without interface.", put!(vrf)),
     row("use_vmac", grammar("[[name] IF] [MAC] [netlink_notify_msg] [group G]"), "", "Run on a virtual MAC interface.", |t: &mut I, c| instance_parts::use_vmac(t, c)),
     row("use_vmac_addr", FLAG, "", "Virtual MAC interfaces also for addresses on other interfaces.", put!(use_vmac_addr)),
@@ -74,7 +78,11 @@ static INTERFACE: &[Row<VrrpInstance>] = &[
 
 #[rustfmt::skip]
 static PROTOCOL: &[Row<VrrpInstance>] = &[
-    row("virtual_router_id", int(1, 255), "", "Virtual router id, the same on all routers of the group; mandatory.", put!(virtual_router_id)),
+    row("virtual_router_id", int(1, 255), "", "Virtual router id, the same on all routers of the group; mandatory.", |t: &mut I, c| {
+        c.put(&mut t.virtual_router_id);
+        // A bad number was reported; it is not missing as well.
+        t.virtual_router_id.span.get_or_insert(c.name);
+    }),
     row("version", choice(&["2", "3"]), "vrrp_version; 3 for IPv6", "Protocol version.", |t: &mut I, c| c.choose(&mut t.version, &[VrrpVersion::V2, VrrpVersion::V3])).first(),
     row("state", choice(&["MASTER", "BACKUP"]), "from the priority", "Wished first state. It gives no head start to routers that do not own the address.", |t: &mut I, c| c.choose(&mut t.state, &[InitialState::Master, InitialState::Backup])),
     row("priority", int(1, 255), "100; 255 with `state MASTER`", "Base priority; 255 is for the owner of the addresses.", put!(priority)),
@@ -157,8 +165,10 @@ static GARP: &[Row<VrrpInstance>] = &[
     row("garp_extra_if", grammar("[all] SECONDS (0..86400)"), "vrrp_garp_extra_if", "Periodic announcements on other interfaces; 0 switches it off.", |t: &mut I, c| c.extra_interface_garp(&mut t.garp_extra_if, 0)).old(&[deprecated("vmac_garp_intvl")]),
 ];
 
-pub(crate) static INSTANCE: Table<VrrpInstance> =
-    Table::new(Scope::Instance, &[INTERFACE, PROTOCOL, ADDRESSES, NOTIFICATION, GARP]);
+pub(crate) static INSTANCE: Table<VrrpInstance> = Table::new(
+    Scope::Instance,
+    &[INTERFACE, PROTOCOL, ADDRESSES, NOTIFICATION, GARP],
+);
 
 /// What an `authentication` block says.
 #[derive(Default)]
@@ -270,7 +280,11 @@ pub(crate) static SYNC_GROUP: Table<VrrpSyncGroup> = Table::new(Scope::SyncGroup
 
 /// An instance with its name and place.
 pub(super) fn new_instance(name: Spanned<String>, span: crate::Span) -> VrrpInstance {
-    VrrpInstance { name, span: Origin(span), ..VrrpInstance::default() }
+    VrrpInstance {
+        name,
+        span: Origin(span),
+        ..VrrpInstance::default()
+    }
 }
 
 /// A sync group with its name and place.

@@ -236,12 +236,35 @@ pub(crate) fn may_open_block(word: &str) -> bool {
     is_root_only(word)
         || matches!(
             word,
-            "SSL" | "authentication" | "auth_hmac" | "group" | "interfaces" | "notification_email"
-                | "unicast_peer" | "virtual_ipaddress" | "virtual_ipaddress_excluded"
-                | "virtual_routes" | "virtual_rules" | "track_interface" | "track_script"
-                | "track_file" | "track_process" | "track_bfd" | "real_server" | "TCP_CHECK"
-                | "PING_CHECK" | "UDP_CHECK" | "HTTP_GET" | "SSL_GET" | "url" | "SMTP_CHECK"
-                | "host" | "DNS_CHECK" | "MISC_CHECK" | "FILE_CHECK" | "BFD_CHECK"
+            "SSL"
+                | "authentication"
+                | "auth_hmac"
+                | "group"
+                | "interfaces"
+                | "notification_email"
+                | "unicast_peer"
+                | "virtual_ipaddress"
+                | "virtual_ipaddress_excluded"
+                | "virtual_routes"
+                | "virtual_rules"
+                | "track_interface"
+                | "track_script"
+                | "track_file"
+                | "track_process"
+                | "track_bfd"
+                | "real_server"
+                | "TCP_CHECK"
+                | "PING_CHECK"
+                | "UDP_CHECK"
+                | "HTTP_GET"
+                | "SSL_GET"
+                | "url"
+                | "SMTP_CHECK"
+                | "host"
+                | "DNS_CHECK"
+                | "MISC_CHECK"
+                | "FILE_CHECK"
+                | "BFD_CHECK"
                 | "vrrp_track_file"
         )
 }
@@ -250,9 +273,53 @@ pub(crate) fn may_open_block(word: &str) -> bool {
 pub(crate) fn is_root_only(word: &str) -> bool {
     matches!(
         word,
-        "global_defs" | "static_ipaddress" | "static_routes" | "static_rules" | "track_group"
-            | "linkbeat_interfaces" | "interface_up_down_delays" | "garp_group" | "vrrp_script"
-            | "vrrp_track_process" | "bfd_instance" | "vrrp_sync_group" | "vrrp_instance"
-            | "virtual_server_group" | "virtual_server"
+        "global_defs"
+            | "static_ipaddress"
+            | "static_routes"
+            | "static_rules"
+            | "track_group"
+            | "linkbeat_interfaces"
+            | "interface_up_down_delays"
+            | "garp_group"
+            | "vrrp_script"
+            | "vrrp_track_process"
+            | "bfd_instance"
+            | "vrrp_sync_group"
+            | "vrrp_instance"
+            | "virtual_server_group"
+            | "virtual_server"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_entry_names_a_keyword() {
+        for (scope, name) in status::entries() {
+            assert!(find(scope, name).is_some(), "{name} in {}", scope.name());
+        }
+    }
+
+    #[test]
+    fn spellings_are_unique_and_documented() {
+        for scope in Scope::ALL {
+            let mut seen = std::collections::BTreeSet::new();
+            for keyword in keywords(*scope) {
+                let old = keyword.old.iter().map(|old| old.name);
+                let names = std::iter::once(keyword.name)
+                    .chain(keyword.aliases.iter().copied())
+                    .chain(old);
+                for name in names {
+                    assert!(seen.insert(name), "{name} stands twice in {}", scope.name());
+                }
+                assert!(keyword.summary.ends_with('.'), "{}", keyword.name);
+                if let Some(inner) = keyword.arguments.block() {
+                    assert!(may_open_block(keyword.name), "{}", keyword.name);
+                    assert_eq!(block_scope(*scope, keyword.name), Some(inner));
+                }
+            }
+        }
+    }
 }

@@ -130,7 +130,8 @@ static TRACK_GROUP_ROWS: &[Row<TrackGroup>] = &[
     row("group", entries("INSTANCE..."), "", "The instances; mandatory.", |t: &mut TrackGroup, c| t.group.extend(c.names())).adds(),
 ];
 
-pub(crate) static TRACK_GROUP: Table<TrackGroup> = Table::new(Scope::TrackGroup, &[TRACK_GROUP_ROWS]);
+pub(crate) static TRACK_GROUP: Table<TrackGroup> =
+    Table::new(Scope::TrackGroup, &[TRACK_GROUP_ROWS]);
 
 /// Spacing of announcements: up to 2^32 microseconds.
 const SPACING: Arguments = timer_or_off(1, 4_294_967_295);

@@ -139,9 +139,21 @@ pub fn of(scope: Scope, name: &str) -> Status {
 #[cfg(test)]
 pub(crate) fn entries() -> Vec<(Scope, &'static str)> {
     let mut all = Vec::new();
-    all.extend(NOT_BUILT.iter().flat_map(|(s, n)| n.iter().map(|n| (*s, *n))));
-    all.extend(NO_EFFECT.iter().flat_map(|(s, n, _)| n.iter().map(|n| (*s, *n))));
-    all.extend(REFUSED.iter().flat_map(|(s, n, _)| n.iter().map(|n| (*s, *n))));
+    all.extend(
+        NOT_BUILT
+            .iter()
+            .flat_map(|(s, n)| n.iter().map(|n| (*s, *n))),
+    );
+    all.extend(
+        NO_EFFECT
+            .iter()
+            .flat_map(|(s, n, _)| n.iter().map(|n| (*s, *n))),
+    );
+    all.extend(
+        REFUSED
+            .iter()
+            .flat_map(|(s, n, _)| n.iter().map(|n| (*s, *n))),
+    );
     all
 }
 

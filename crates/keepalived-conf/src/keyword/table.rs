@@ -100,8 +100,7 @@ pub(crate) enum Spelling {
     Old(&'static OldSpelling),
 }
 
-type Index<T> =
-    HashMap<&'static str, (u16, &'static Row<T>, Spelling), BuildHasherDefault<Fnv>>;
+type Index<T> = HashMap<&'static str, (u16, &'static Row<T>, Spelling), BuildHasherDefault<Fnv>>;
 
 /// All rows of a block.
 pub(crate) struct Table<T: 'static> {
@@ -112,7 +111,11 @@ pub(crate) struct Table<T: 'static> {
 
 impl<T> Table<T> {
     pub(crate) const fn new(scope: Scope, groups: &'static [&'static [Row<T>]]) -> Self {
-        Self { scope, groups, index: OnceLock::new() }
+        Self {
+            scope,
+            groups,
+            index: OnceLock::new(),
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = &'static Row<T>> {

@@ -11,8 +11,21 @@ use crate::model::{
 use crate::syntax::statement::Word;
 
 const OPTIONS: &[&str] = &[
-    "dev", "scope", "broadcast", "brd", "label", "peer", "home", "-nodad", "mngtmpaddr",
-    "noprefixroute", "autojoin", "preferred_lft", "no_track", "use_vmac", "track_group",
+    "dev",
+    "scope",
+    "broadcast",
+    "brd",
+    "label",
+    "peer",
+    "home",
+    "-nodad",
+    "mngtmpaddr",
+    "noprefixroute",
+    "autojoin",
+    "preferred_lft",
+    "no_track",
+    "use_vmac",
+    "track_group",
 ];
 
 /// Interface names and labels have at most 15 bytes.
@@ -33,8 +46,16 @@ impl Call<'_, '_> {
             return None;
         };
         let bits = Family::of(&address).bits();
-        let Some(length_text) = length else { return Some(Prefix { address, length: bits }) };
-        let length = length_text.parse::<u8>().ok().filter(|length| *length <= bits);
+        let Some(length_text) = length else {
+            return Some(Prefix {
+                address,
+                length: bits,
+            });
+        };
+        let length = length_text
+            .parse::<u8>()
+            .ok()
+            .filter(|length| *length <= bits);
         let Some(length) = length else {
             let mut diagnostic = Diagnostic::new(
                 codes::BAD_PREFIX,
@@ -68,7 +89,9 @@ impl Call<'_, '_> {
             "link" => RouteScope::Number(253),
             "host" => RouteScope::Number(254),
             "nowhere" => RouteScope::Number(255),
-            _ => text.parse().map_or_else(|_| RouteScope::Name(text.to_owned()), RouteScope::Number),
+            _ => text
+                .parse()
+                .map_or_else(|_| RouteScope::Name(text.to_owned()), RouteScope::Number),
         }
     }
 
@@ -136,7 +159,11 @@ pub(crate) fn address_entry(call: &mut Call<'_, '_>) -> Option<VirtualAddress> {
             "scope" => {
                 let word = call.option_value(option)?;
                 if family == Family::Inet6 {
-                    call.error(codes::BAD_OPTION, "IPv6 addresses take no `scope`", option.span);
+                    call.error(
+                        codes::BAD_OPTION,
+                        "IPv6 addresses take no `scope`",
+                        option.span,
+                    );
                 } else {
                     entry.scope = Some(call.scope_value(word));
                 }
@@ -148,7 +175,11 @@ pub(crate) fn address_entry(call: &mut Call<'_, '_>) -> Option<VirtualAddress> {
             "label" => {
                 let word = call.option_value(option)?;
                 if family == Family::Inet6 {
-                    call.error(codes::BAD_OPTION, "IPv6 addresses take no `label`", option.span);
+                    call.error(
+                        codes::BAD_OPTION,
+                        "IPv6 addresses take no `label`",
+                        option.span,
+                    );
                 } else if call.interface_name_fits(word) {
                     let text = call.text(word.span).to_owned();
                     entry.label = Some(Spanned::new(text, word.span));
@@ -160,15 +191,21 @@ pub(crate) fn address_entry(call: &mut Call<'_, '_>) -> Option<VirtualAddress> {
                 let word = call.option_value(option)?;
                 let peer = call.prefix(word)?;
                 if Family::of(&peer.address) != family {
-                    call.error(codes::MIXED_FAMILIES, "the peer is of the other family", word.span);
+                    call.error(
+                        codes::MIXED_FAMILIES,
+                        "the peer is of the other family",
+                        word.span,
+                    );
                     return None;
                 }
                 if written {
                     let message = "the prefix length of the address gives way to the peer's";
                     call.warning(codes::INEFFECTIVE, message, first.span);
                 }
-                entry.peer =
-                    Some(PeerAddress { address: peer.address, prefix_length: peer.length });
+                entry.peer = Some(PeerAddress {
+                    address: peer.address,
+                    prefix_length: peer.length,
+                });
                 entry.prefix_length = peer.length;
             }
             "home" => entry.home = true,
@@ -197,7 +234,11 @@ pub(crate) fn address_entry(call: &mut Call<'_, '_>) -> Option<VirtualAddress> {
     }
     if entry.peer.is_some() && entry.broadcast.take().is_some() {
         let span = entry.span.0;
-        call.warning(codes::INEFFECTIVE, "`broadcast` has no effect beside `peer`", span);
+        call.warning(
+            codes::INEFFECTIVE,
+            "`broadcast` has no effect beside `peer`",
+            span,
+        );
     }
     Some(entry)
 }
@@ -209,7 +250,11 @@ fn broadcast(
     prefix_length: u8,
 ) -> Option<Broadcast> {
     if family == Family::Inet6 {
-        call.error(codes::BAD_OPTION, "IPv6 has no broadcast addresses", word.span);
+        call.error(
+            codes::BAD_OPTION,
+            "IPv6 has no broadcast addresses",
+            word.span,
+        );
         return None;
     }
     let text = call.text(word.span);
@@ -229,7 +274,11 @@ fn broadcast(
     match call.address(word)? {
         IpAddr::V4(address) => Some(Broadcast::Address(address)),
         IpAddr::V6(_) => {
-            call.error(codes::MIXED_FAMILIES, "a broadcast address is IPv4", word.span);
+            call.error(
+                codes::MIXED_FAMILIES,
+                "a broadcast address is IPv4",
+                word.span,
+            );
             None
         }
     }

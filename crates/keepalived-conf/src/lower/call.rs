@@ -15,7 +15,6 @@ use crate::syntax::statement::Word;
 pub(crate) struct Call<'c, 'l> {
     pub(crate) low: &'c mut Lowering<'l>,
     pub(crate) keyword: &'static Keyword,
-    pub(crate) scope: Scope,
     /// Statement on the tape.
     pub(crate) index: usize,
     /// The keyword as written.
@@ -33,7 +32,9 @@ pub(super) fn statement<T>(
     index: usize,
     seen: usize,
 ) {
-    let Some(statement) = low.reader.tape.get(index).copied() else { return };
+    let Some(statement) = low.reader.tape.get(index).copied() else {
+        return;
+    };
     let words = low.reader.tape.words(&statement);
     // A brace without keyword was reported when it was read.
     let Some(&first) = words.first() else { return };
@@ -51,7 +52,12 @@ pub(super) fn statement<T>(
         && keyword.arguments.block().is_none()
         && table.scope != Scope::Root
     {
-        let before = low.ranges.get(seen..).unwrap_or_default().iter().find(|(n, _)| *n == number);
+        let before = low
+            .ranges
+            .get(seen..)
+            .unwrap_or_default()
+            .iter()
+            .find(|(n, _)| *n == number);
         if let Some(&(_, before)) = before {
             low.written_twice(keyword, before, statement.span);
             if keyword.repeat == Repeat::First {
@@ -67,8 +73,13 @@ pub(super) fn statement<T>(
         Status::NoEffect(reason) => low.no_effect(keyword, reason, first.span),
         Status::Refused(reason) => low.refused(keyword, reason, first.span),
     }
-    let mut call =
-        Call { low, keyword, scope: table.scope, index, name: first.span, used: 1 };
+    let mut call = Call {
+        low,
+        keyword,
+        index,
+        name: first.span,
+        used: 1,
+    };
     (row.set)(target, &mut call);
     let used = call.used;
     if keyword.arguments.block().is_none() {
@@ -97,7 +108,8 @@ impl Call<'_, '_> {
 
     /// The next word without taking it.
     pub(crate) fn peek(&self) -> Option<&str> {
-        self.word(self.used).map(|word| self.low.reader.sources.text(word.span))
+        self.word(self.used)
+            .map(|word| self.low.reader.sources.text(word.span))
     }
 
     pub(crate) fn text(&self, span: Span) -> &str {
@@ -112,7 +124,11 @@ impl Call<'_, '_> {
 
     /// The whole statement without its block.
     pub(crate) fn span(&self) -> Span {
-        self.low.reader.tape.get(self.index).map_or(self.name, |s| s.span)
+        self.low
+            .reader
+            .tape
+            .get(self.index)
+            .map_or(self.name, |s| s.span)
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
@@ -157,7 +173,9 @@ impl Call<'_, '_> {
             }
             None => {
                 let header = match self.keyword.arguments {
-                    Arguments::Block { header, .. } | Arguments::NamedEntries { header, .. } => header,
+                    Arguments::Block { header, .. } | Arguments::NamedEntries { header, .. } => {
+                        header
+                    }
                     _ => "NAME",
                 };
                 let keyword = self.keyword.name;
@@ -178,7 +196,9 @@ impl Call<'_, '_> {
 
     /// Reports words after the header of a block.
     pub(crate) fn surplus_header(&mut self) {
-        let Some(word) = self.word(self.used) else { return };
+        let Some(word) = self.word(self.used) else {
+            return;
+        };
         let keyword = self.keyword.name;
         let text = self.text(word.span).to_owned();
         self.warning(
@@ -204,8 +224,12 @@ impl Call<'_, '_> {
         let mut children = self.low.reader.tape.first_child(self.index);
         while let Some(child) = children {
             children = self.low.reader.tape.next_sibling(self.index, child);
-            let Some(statement) = self.low.reader.tape.get(child).copied() else { continue };
-            let Some(&first) = self.low.reader.tape.words(&statement).first() else { continue };
+            let Some(statement) = self.low.reader.tape.get(child).copied() else {
+                continue;
+            };
+            let Some(&first) = self.low.reader.tape.words(&statement).first() else {
+                continue;
+            };
             if let Some(open) = statement.open {
                 let keyword = self.keyword.name;
                 self.error(
@@ -217,7 +241,6 @@ impl Call<'_, '_> {
             let mut entry = Call {
                 low: self.low,
                 keyword: self.keyword,
-                scope: Scope::Entries,
                 index: child,
                 name: first.span,
                 used: 0,

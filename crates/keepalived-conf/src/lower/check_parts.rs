@@ -14,7 +14,7 @@ const MAX_PAYLOAD: usize = 65_507;
 /// Pairs of hexadecimal digits.
 pub(crate) fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits
@@ -42,7 +42,11 @@ fn nibbles(call: &mut Call<'_, '_>, any: bool) -> Option<Vec<Nibble>> {
                 }
             };
             if odd && index == last {
-                out.push(if nibble == Nibble::Any { Nibble::Any } else { Nibble::Value(0) });
+                out.push(if nibble == Nibble::Any {
+                    Nibble::Any
+                } else {
+                    Nibble::Value(0)
+                });
             }
             out.push(nibble);
         }
@@ -59,7 +63,9 @@ pub(crate) fn payload(check: &mut UdpCheck, call: &mut Call<'_, '_>) {
         return;
     }
     call.used = 1;
-    let Some(found) = nibbles(call, false) else { return };
+    let Some(found) = nibbles(call, false) else {
+        return;
+    };
     let bytes = found
         .chunks_exact(2)
         .map(|pair| match pair {
@@ -78,7 +84,10 @@ pub(crate) fn require_reply(check: &mut UdpCheck, call: &mut Call<'_, '_>) {
 
 pub(crate) fn url(http: &mut HttpGet, table: &'static Table<Url>, call: &mut Call<'_, '_>) {
     call.surplus_header();
-    let mut new = Url { span: Origin(call.name), ..Url::default() };
+    let mut new = Url {
+        span: Origin(call.name),
+        ..Url::default()
+    };
     call.block(table, &mut new);
     if new.path.value.is_empty() {
         let name = call.name;
@@ -155,7 +164,11 @@ pub(crate) fn regex(url: &mut Url, call: &mut Call<'_, '_>) {
     let (words, closed) = tokenise(&raw, Quoting::Escapes);
     call.used = usize::MAX;
     if !closed {
-        call.error(codes::OPEN_QUOTE, "a quote in this expression is not closed", whole);
+        call.error(
+            codes::OPEN_QUOTE,
+            "a quote in this expression is not closed",
+            whole,
+        );
     }
     if words.len() > 1 {
         call.error(
@@ -170,11 +183,30 @@ pub(crate) fn regex(url: &mut Url, call: &mut Call<'_, '_>) {
 }
 
 const REGEX_OPTIONS: &[&str] = &[
-    "allow_empty_class", "alt_bsux", "alt_circumflex", "alt_verbnames", "auto_callout",
-    "caseless", "dollar_endonly", "dotall", "dupnames", "extended", "firstline",
-    "match_unset_backref", "multiline", "never_backslash_c", "never_ucp", "never_utf",
-    "no_auto_capture", "no_auto_possess", "no_dotstar_anchor", "no_start_optimize", "ucp",
-    "ungreedy", "use_offset_limit", "utf",
+    "allow_empty_class",
+    "alt_bsux",
+    "alt_circumflex",
+    "alt_verbnames",
+    "auto_callout",
+    "caseless",
+    "dollar_endonly",
+    "dotall",
+    "dupnames",
+    "extended",
+    "firstline",
+    "match_unset_backref",
+    "multiline",
+    "never_backslash_c",
+    "never_ucp",
+    "never_utf",
+    "no_auto_capture",
+    "no_auto_possess",
+    "no_dotstar_anchor",
+    "no_start_optimize",
+    "ucp",
+    "ungreedy",
+    "use_offset_limit",
+    "utf",
 ];
 
 pub(crate) fn regex_options(url: &mut Url, call: &mut Call<'_, '_>) {
@@ -193,8 +225,7 @@ pub(crate) fn regex_options(url: &mut Url, call: &mut Call<'_, '_>) {
                 .note("keepalived ignores it without a word");
                 let near = crate::suggest::nearest(&text, REGEX_OPTIONS.iter().copied());
                 if let Some(near) = near {
-                    diagnostic =
-                        diagnostic.fix(format!("did you mean `{near}`?"), word.span, near);
+                    diagnostic = diagnostic.fix(format!("did you mean `{near}`?"), word.span, near);
                 }
                 call.report(diagnostic);
             }
@@ -207,16 +238,24 @@ pub(crate) fn regex_stack(url: &mut Url, call: &mut Call<'_, '_>) {
     let Some(start) = call.required() else { return };
     let Some(max) = call.required() else { return };
     let limit = i64::from(u32::MAX);
-    let (Some(low), Some(high)) =
-        (call.integer(start, 1, limit, false), call.integer(max, 1, limit, false))
-    else {
+    let (Some(low), Some(high)) = (
+        call.integer(start, 1, limit, false),
+        call.integer(max, 1, limit, false),
+    ) else {
         return;
     };
     if low > high {
-        call.error(codes::OUT_OF_RANGE, "the first size is above the greatest", start.span);
+        call.error(
+            codes::OUT_OF_RANGE,
+            "the first size is above the greatest",
+            start.span,
+        );
         return;
     }
-    let pair = (u32::try_from(low).unwrap_or(u32::MAX), u32::try_from(high).unwrap_or(u32::MAX));
+    let pair = (
+        u32::try_from(low).unwrap_or(u32::MAX),
+        u32::try_from(high).unwrap_or(u32::MAX),
+    );
     call.set(&mut url.regex_stack, Some(pair));
 }
 
@@ -233,8 +272,10 @@ pub(crate) fn smtp_host(
         "`host` is a form of former versions",
         name,
     )
-    .note("keepalived applies the options inside to the checker and checks the server once more \
-           for each `host`; here they act on the checker, once")
+    .note(
+        "keepalived applies the options inside to the checker and checks the server once more \
+           for each `host`; here they act on the checker, once",
+    )
     .help("move the options into `SMTP_CHECK`, one `SMTP_CHECK` per target");
     call.report(diagnostic);
     call.block(table, checker);
@@ -251,7 +292,11 @@ pub(crate) fn domain(check: &mut DnsCheck, call: &mut Call<'_, '_>) {
         call.error(codes::BAD_VALUE, message, word.span);
         return;
     }
-    let name = if name.is_empty() { String::from(".") } else { name.to_owned() };
+    let name = if name.is_empty() {
+        String::from(".")
+    } else {
+        name.to_owned()
+    };
     check.name.set(name, word.span);
 }
 

@@ -47,9 +47,7 @@ impl Call<'_, '_> {
             word.span,
         );
         diagnostic = match suggest::nearest(&text, known.iter().copied()) {
-            Some(near) => {
-                diagnostic.fix(format!("did you mean `{near}`?"), word.span, near)
-            }
+            Some(near) => diagnostic.fix(format!("did you mean `{near}`?"), word.span, near),
             None => diagnostic.note(format!("it takes {}", known.join(", "))),
         };
         self.report(diagnostic);
@@ -61,15 +59,24 @@ impl Call<'_, '_> {
             return Some(word);
         }
         let text = self.text(option.span).to_owned();
-        self.error(codes::MISSING_ARGUMENT, format!("`{text}` needs a value"), option.span);
+        self.error(
+            codes::MISSING_ARGUMENT,
+            format!("`{text}` needs a value"),
+            option.span,
+        );
         None
     }
 
     /// `NAME [weight W [reverse|noreverse]]` entries.
     pub(crate) fn track_entries(&mut self, limit: i64, into: &mut Vec<TrackEntry>) {
         self.entries(|entry| {
-            let Some(name) = entry.next_text() else { return };
-            let name_word = Word { span: name.span, quoted: false };
+            let Some(name) = entry.next_text() else {
+                return;
+            };
+            let name_word = Word {
+                span: name.span,
+                quoted: false,
+            };
             if entry.fill_in(name_word) {
                 return;
             }
@@ -89,7 +96,13 @@ impl Call<'_, '_> {
                         }
                     }
                     let number = i32::try_from(number).unwrap_or(0);
-                    weight.set(TrackWeight { weight: number, reverse }, word.span);
+                    weight.set(
+                        TrackWeight {
+                            weight: number,
+                            reverse,
+                        },
+                        word.span,
+                    );
                 }
             }
             entry.rest_of_entry();
@@ -105,22 +118,35 @@ impl Call<'_, '_> {
                 entry.report(diagnostic);
                 return;
             }
-            into.push(TrackEntry { name, weight, resolved: true, span: Origin(entry.span()) });
+            into.push(TrackEntry {
+                name,
+                weight,
+                resolved: true,
+                span: Origin(entry.span()),
+            });
         });
     }
 
     /// Reports words left over in an entry.
     pub(crate) fn rest_of_entry(&mut self) {
-        let Some(word) = self.word(self.used) else { return };
+        let Some(word) = self.word(self.used) else {
+            return;
+        };
         let text = self.text(word.span).to_owned();
-        self.warning(codes::EXTRA_ARGUMENT, format!("`{text}` is ignored here"), word.span);
+        self.warning(
+            codes::EXTRA_ARGUMENT,
+            format!("`{text}` is ignored here"),
+            word.span,
+        );
     }
 
     /// `ADDR [min_ttl N] [max_ttl N]` entries.
     pub(crate) fn unicast_peers(&mut self, into: &mut Vec<UnicastPeer>) {
         self.entries(|entry| {
             let Some(word) = entry.next() else { return };
-            let Some(address) = entry.address(word) else { return };
+            let Some(address) = entry.address(word) else {
+                return;
+            };
             let mut peer = UnicastPeer {
                 address,
                 min_ttl: None,
@@ -136,8 +162,12 @@ impl Call<'_, '_> {
                         continue;
                     }
                 };
-                let Some(value) = entry.option_value(option) else { break };
-                let ttl = entry.integer(value, 0, 255, false).and_then(|t| u8::try_from(t).ok());
+                let Some(value) = entry.option_value(option) else {
+                    break;
+                };
+                let ttl = entry
+                    .integer(value, 0, 255, false)
+                    .and_then(|t| u8::try_from(t).ok());
                 if low {
                     peer.min_ttl = ttl;
                 } else {
@@ -159,7 +189,9 @@ impl Call<'_, '_> {
             let Some(word) = entry.next() else { return };
             let span = Origin(word.span);
             if entry.text(word.span) == "fwmark" {
-                let Some(value) = entry.option_value(word) else { return };
+                let Some(value) = entry.option_value(word) else {
+                    return;
+                };
                 let mark = entry.integer(value, 0, i64::from(u32::MAX), false);
                 let mut family = None;
                 if let Some(option) = entry.next() {
@@ -174,10 +206,17 @@ impl Call<'_, '_> {
                 }
                 return;
             }
-            let Some((first, last)) = entry.address_range(word) else { return };
+            let Some((first, last)) = entry.address_range(word) else {
+                return;
+            };
             let port = entry.next().and_then(|word| entry.port(word)).flatten();
             entry.rest_of_entry();
-            into.push(VirtualServerGroupMember::Range { first, last, port, span });
+            into.push(VirtualServerGroupMember::Range {
+                first,
+                last,
+                port,
+                span,
+            });
         });
     }
 

@@ -25,7 +25,10 @@ fn globals(globals: &mut GlobalDefs) {
     if globals.vrrp_min_garp.value {
         let span = globals.vrrp_min_garp.span;
         let once = Setting { value: 1, span };
-        let never = Setting { value: Duration::ZERO, span };
+        let never = Setting {
+            value: Duration::ZERO,
+            span,
+        };
         globals.vrrp_garp_master_repeat.inherit(&once);
         globals.vrrp_garp_master_refresh_repeat.inherit(&once);
         globals.vrrp_garp_master_delay.inherit(&never);
@@ -77,10 +80,11 @@ fn scripts(config: &mut Config) {
             &mut notify.notify_deleted,
             &mut notify.notify,
             &mut notify.notify_master_rx_lower_pri,
-        ] {
-            if let Some(script) = script {
-                run_as(script, &user);
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            run_as(script, &user);
         }
     }
 }
@@ -106,9 +110,16 @@ pub(super) fn unresolved<'n>(
 
 /// Members of sync groups.
 fn groups(config: &mut Config, reader: &mut Reader<'_>) {
-    let Config { vrrp_sync_group, vrrp_instance, global_defs, .. } = config;
+    let Config {
+        vrrp_sync_group,
+        vrrp_instance,
+        global_defs,
+        ..
+    } = config;
     for group in vrrp_sync_group.iter_mut() {
-        group.notify_priority_changes.inherit(&global_defs.vrrp_notify_priority_changes);
+        group
+            .notify_priority_changes
+            .inherit(&global_defs.vrrp_notify_priority_changes);
         finish_vrrp::alert(
             &mut group.smtp_alert,
             &global_defs.smtp_alert_vrrp,
@@ -116,7 +127,9 @@ fn groups(config: &mut Config, reader: &mut Reader<'_>) {
         );
         let mut members = std::mem::take(&mut group.group);
         members.retain(|member| {
-            let found = vrrp_instance.iter_mut().find(|i| i.name.value == member.value);
+            let found = vrrp_instance
+                .iter_mut()
+                .find(|i| i.name.value == member.value);
             let Some(instance) = found else {
                 let names = vrrp_instance.iter().map(|i| i.name.value.as_str());
                 let diagnostic = unresolved("instance", &member.value, member.span, names)
@@ -172,8 +185,8 @@ impl Kind<'_> {
                     names.sort_unstable();
                     let name = entry.name.value.clone();
                     let span = entry.name.span;
-                    let diagnostic = unresolved(self.what, &name, span, names.into_iter())
-                        .note(self.lost);
+                    let diagnostic =
+                        unresolved(self.what, &name, span, names.into_iter()).note(self.lost);
                     reader.report(diagnostic);
                 }
             }
@@ -182,7 +195,13 @@ impl Kind<'_> {
 }
 
 fn trackers(config: &mut Config, reader: &mut Reader<'_>) {
-    let Config { vrrp_script, vrrp_track_process, track_file, bfd_instance, .. } = config;
+    let Config {
+        vrrp_script,
+        vrrp_track_process,
+        track_file,
+        bfd_instance,
+        ..
+    } = config;
     let mut scripts_used = vec![false; vrrp_script.len()];
     let mut processes_used = vec![false; vrrp_track_process.len()];
     let mut files_used = vec![false; track_file.len()];
@@ -196,8 +215,7 @@ fn trackers(config: &mut Config, reader: &mut Reader<'_>) {
                 .collect()
         };
     }
-    const LOST: &str =
-        "keepalived goes on without it: the instance then runs without this check";
+    const LOST: &str = "keepalived goes on without it: the instance then runs without this check";
     let mut script = Kind {
         what: "script",
         known: known!(vrrp_script),
@@ -210,10 +228,18 @@ fn trackers(config: &mut Config, reader: &mut Reader<'_>) {
         used: &mut processes_used,
         lost: LOST,
     };
-    let mut file =
-        Kind { what: "track file", known: known!(track_file), used: &mut files_used, lost: LOST };
-    let mut bfd =
-        Kind { what: "BFD instance", known: known!(bfd_instance), used: &mut bfd_used, lost: LOST };
+    let mut file = Kind {
+        what: "track file",
+        known: known!(track_file),
+        used: &mut files_used,
+        lost: LOST,
+    };
+    let mut bfd = Kind {
+        what: "BFD instance",
+        known: known!(bfd_instance),
+        used: &mut bfd_used,
+        lost: LOST,
+    };
     let instances = config.vrrp_instance.iter_mut().map(|i| &mut i.track);
     for track in instances.chain(config.vrrp_sync_group.iter_mut().map(|g| &mut g.track)) {
         script.resolve(&mut track.track_script, reader);

@@ -19,8 +19,14 @@ use crate::source::Span;
 const FOREVER: Duration = Duration::from_secs(360);
 
 pub(super) fn virtual_servers(config: &mut Config, reader: &mut Reader<'_>) {
-    let Config { virtual_server, virtual_server_group, global_defs, track_file, bfd_instance, .. } =
-        config;
+    let Config {
+        virtual_server,
+        virtual_server_group,
+        global_defs,
+        track_file,
+        bfd_instance,
+        ..
+    } = config;
     let files: HashMap<String, (TrackWeight, usize)> = track_file
         .iter()
         .enumerate()
@@ -90,9 +96,16 @@ fn virtual_server_of(
     if let VirtualServerTarget::Address { port: None, .. } = server.target.value
         && server.persistence_timeout.value.is_none()
     {
-        server.persistence_timeout = Setting { value: Some(FOREVER), span: Some(header) };
+        server.persistence_timeout = Setting {
+            value: Some(FOREVER),
+            span: Some(header),
+        };
     }
-    alert(&mut server.smtp_alert, &globals.smtp_alert_checker, &globals.smtp_alert);
+    alert(
+        &mut server.smtp_alert,
+        &globals.smtp_alert_checker,
+        &globals.smtp_alert,
+    );
     hysteresis(server, reader);
     sorry(server, port, reader);
     let mut servers = std::mem::take(&mut server.real_server);
@@ -128,7 +141,10 @@ fn protocol(server: &mut VirtualServer, reader: &mut Reader<'_>) {
                 let diagnostic = Diagnostic::new(
                     codes::MISSING_KEYWORD,
                     Severity::Warning,
-                    format!("virtual server {} has no `protocol`; it is UDP", server.target.value),
+                    format!(
+                        "virtual server {} has no `protocol`; it is UDP",
+                        server.target.value
+                    ),
                     header,
                 )
                 .note("keepalived reports it and takes UDP too")
@@ -166,7 +182,9 @@ fn sorry(server: &mut VirtualServer, port: Option<u16>, reader: &mut Reader<'_>)
     let method = server.lb_kind.value;
     let family = server.ip_family.value;
     let fwmark = matches!(server.target.value, VirtualServerTarget::Fwmark(_));
-    let Some(sorry) = &mut server.sorry_server else { return };
+    let Some(sorry) = &mut server.sorry_server else {
+        return;
+    };
     let span = sorry.span.0;
     if sorry.address.is_unspecified() {
         let diagnostic = Diagnostic::new(
@@ -228,9 +246,16 @@ fn inherit(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs) 
     real.lvs_method.inherit(&server.lb_kind);
     real.inhibit_on_failure.inherit(&server.inhibit_on_failure);
     real.alpha.inherit(&server.alpha);
-    alert(&mut real.smtp_alert, &globals.smtp_alert_checker, &globals.smtp_alert);
+    alert(
+        &mut real.smtp_alert,
+        &globals.smtp_alert_checker,
+        &globals.smtp_alert,
+    );
     let user = &globals.script_user;
-    for script in [&mut real.notify_up, &mut real.notify_down].into_iter().flatten() {
+    for script in [&mut real.notify_up, &mut real.notify_down]
+        .into_iter()
+        .flatten()
+    {
         script.user.inherit(user);
     }
 }
@@ -238,13 +263,21 @@ fn inherit(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs) 
 /// False for a real server of the wrong family.
 fn fits(real: &RealServer, server: &VirtualServer, reader: &mut Reader<'_>) -> bool {
     let tunnel = matches!(real.lvs_method.value, LvsMethod::Tun(_));
-    if tunnel || server.ip_family.value.is_none_or(|f| f == Family::of(&real.address)) {
+    if tunnel
+        || server
+            .ip_family
+            .value
+            .is_none_or(|f| f == Family::of(&real.address))
+    {
         return true;
     }
     let diagnostic = Diagnostic::new(
         codes::MIXED_FAMILIES,
         Severity::Error,
-        format!("real server {} is of another family than its virtual server", real.address),
+        format!(
+            "real server {} is of another family than its virtual server",
+            real.address
+        ),
         real.span.0,
     )
     .label(server.target.span, "the virtual server")
@@ -296,15 +329,29 @@ fn settle<T: Copy>(
     if own.span.is_some() {
         return;
     }
-    let written = real.filter(|r| r.span.is_some()).or(Some(server).filter(|s| s.span.is_some()));
+    let written = [real, Some(server)]
+        .into_iter()
+        .flatten()
+        .find(|r| r.span.is_some());
     *own = match written {
-        Some(&Setting { value: Some(value), span }) => Setting { value, span },
+        Some(&Setting {
+            value: Some(value),
+            span,
+        }) => Setting { value, span },
         _ => Setting::default_of(default),
     };
 }
 
 fn checkers(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs) {
-    let RealServer { address, port, alpha, checks, names, checkers, .. } = real;
+    let RealServer {
+        address,
+        port,
+        alpha,
+        checks,
+        names,
+        checkers,
+        ..
+    } = real;
     let own: Option<&CheckDefaults> = checks.as_deref();
     let virtualhost = names
         .as_ref()
@@ -319,7 +366,9 @@ fn checkers(real: &mut RealServer, server: &VirtualServer, globals: &GlobalDefs)
     for checker in checkers {
         effective(checker, *address, port.or(target_port), own, &server.checks);
         checker.alpha.inherit(alpha);
-        checker.log_all_failures.inherit(&globals.checker_log_all_failures);
+        checker
+            .log_all_failures
+            .inherit(&globals.checker_log_all_failures);
         match &mut checker.kind {
             CheckerKind::Http(http) | CheckerKind::Ssl(http) => {
                 http.virtualhost.inherit(virtualhost);
@@ -367,7 +416,12 @@ fn effective(
         Duration::from_secs(60),
     );
     let (retry, pause) = check_defaults(&checker.kind, checker.delay_loop.value);
-    settle(&mut checker.retry, real.map(|r| &r.retry), &server.retry, retry);
+    settle(
+        &mut checker.retry,
+        real.map(|r| &r.retry),
+        &server.retry,
+        retry,
+    );
     settle(
         &mut checker.delay_before_retry,
         real.map(|r| &r.delay_before_retry),
@@ -375,7 +429,12 @@ fn effective(
         pause,
     );
     let delay_loop = checker.delay_loop.value;
-    settle(&mut checker.warmup, real.map(|r| &r.warmup), &server.warmup, delay_loop);
+    settle(
+        &mut checker.warmup,
+        real.map(|r| &r.warmup),
+        &server.warmup,
+        delay_loop,
+    );
 }
 
 fn references(
@@ -388,7 +447,13 @@ fn references(
     const LOST: &str = "keepalived drops the check, and the server counts as up";
     match &mut checker.kind {
         CheckerKind::File(file) => {
-            let Setting { value: Some(name), span: Some(span) } = &file.track_file else { return };
+            let Setting {
+                value: Some(name),
+                span: Some(span),
+            } = &file.track_file
+            else {
+                return;
+            };
             match files.get(name) {
                 Some((weight, index)) => {
                     file.weight.inherit(&Setting::default_of(*weight));
@@ -407,8 +472,7 @@ fn references(
         }
         CheckerKind::Bfd(name) if !name.value.is_empty() && !bfd.contains(&name.value) => {
             let names = bfd.iter().map(String::as_str);
-            let diagnostic =
-                unresolved("BFD instance", &name.value, name.span, names).note(LOST);
+            let diagnostic = unresolved("BFD instance", &name.value, name.span, names).note(LOST);
             reader.report(diagnostic);
         }
         _ => {}

@@ -23,7 +23,10 @@ pub(super) fn alert(
 ) {
     for from in [narrow, wide] {
         if let (None, Some(value)) = (setting.span, from.value) {
-            *setting = Setting { value, span: from.span };
+            *setting = Setting {
+                value,
+                span: from.span,
+            };
         }
     }
 }
@@ -43,30 +46,63 @@ pub(super) fn instances(config: &mut Config, reader: &mut Reader<'_>) {
 
 fn inherit(instance: &mut VrrpInstance, globals: &GlobalDefs) {
     instance.strict_mode.inherit(&globals.vrrp_strict);
-    instance.down_timer_adverts.inherit(&globals.vrrp_down_timer_adverts);
-    instance.skip_check_adv_addr.inherit(&globals.vrrp_skip_check_adv_addr);
-    instance.higher_prio_send_advert.inherit(&globals.vrrp_higher_prio_send_advert);
-    instance.v3_checksum_as_v2.inherit(&globals.v3_checksum_as_v2);
-    instance.check_unicast_src.inherit(&globals.vrrp_check_unicast_src);
-    instance.notify_priority_changes.inherit(&globals.vrrp_notify_priority_changes);
+    instance
+        .down_timer_adverts
+        .inherit(&globals.vrrp_down_timer_adverts);
+    instance
+        .skip_check_adv_addr
+        .inherit(&globals.vrrp_skip_check_adv_addr);
+    instance
+        .higher_prio_send_advert
+        .inherit(&globals.vrrp_higher_prio_send_advert);
+    instance
+        .v3_checksum_as_v2
+        .inherit(&globals.v3_checksum_as_v2);
+    instance
+        .check_unicast_src
+        .inherit(&globals.vrrp_check_unicast_src);
+    instance
+        .notify_priority_changes
+        .inherit(&globals.vrrp_notify_priority_changes);
     instance.garp_extra_if.inherit(&globals.vrrp_garp_extra_if);
-    instance.garp_master_delay.inherit(&globals.vrrp_garp_master_delay);
-    instance.garp_master_repeat.inherit(&globals.vrrp_garp_master_repeat);
-    instance.garp_master_refresh.inherit(&globals.vrrp_garp_master_refresh);
-    instance.garp_master_refresh_repeat.inherit(&globals.vrrp_garp_master_refresh_repeat);
+    instance
+        .garp_master_delay
+        .inherit(&globals.vrrp_garp_master_delay);
+    instance
+        .garp_master_repeat
+        .inherit(&globals.vrrp_garp_master_repeat);
+    instance
+        .garp_master_refresh
+        .inherit(&globals.vrrp_garp_master_refresh);
+    instance
+        .garp_master_refresh_repeat
+        .inherit(&globals.vrrp_garp_master_refresh_repeat);
     if instance.strict_mode.value {
         let span = instance.strict_mode.span;
         instance.lower_prio_no_advert = Setting { value: true, span };
         instance.higher_prio_send_advert = Setting { value: false, span };
-        instance.garp_lower_prio_delay = Setting { value: Duration::ZERO, span };
+        instance.garp_lower_prio_delay = Setting {
+            value: Duration::ZERO,
+            span,
+        };
         instance.garp_lower_prio_repeat = Setting { value: 0, span };
         instance.down_timer_adverts = Setting { value: 3, span };
     } else {
-        instance.lower_prio_no_advert.inherit(&globals.vrrp_lower_prio_no_advert);
-        instance.garp_lower_prio_delay.inherit(&globals.vrrp_garp_lower_prio_delay);
-        instance.garp_lower_prio_repeat.inherit(&globals.vrrp_garp_lower_prio_repeat);
+        instance
+            .lower_prio_no_advert
+            .inherit(&globals.vrrp_lower_prio_no_advert);
+        instance
+            .garp_lower_prio_delay
+            .inherit(&globals.vrrp_garp_lower_prio_delay);
+        instance
+            .garp_lower_prio_repeat
+            .inherit(&globals.vrrp_garp_lower_prio_repeat);
     }
-    alert(&mut instance.smtp_alert, &globals.smtp_alert_vrrp, &globals.smtp_alert);
+    alert(
+        &mut instance.smtp_alert,
+        &globals.smtp_alert_vrrp,
+        &globals.smtp_alert,
+    );
     if instance.linkbeat_use_polling.is_written() {
         instance.linkbeat_use_polling.value = true;
     }
@@ -93,7 +129,11 @@ fn family(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
         if Family::of(address) == wanted {
             return true;
         }
-        let family = if wanted == Family::Inet { "IPv4" } else { "IPv6" };
+        let family = if wanted == Family::Inet {
+            "IPv4"
+        } else {
+            "IPv6"
+        };
         let diagnostic = Diagnostic::new(
             codes::MIXED_FAMILIES,
             Severity::Error,
@@ -105,10 +145,17 @@ fn family(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
         reader.report(diagnostic);
         false
     };
-    instance.virtual_ipaddress.retain(|vip| other(&vip.address, vip.span.0, "virtual address"));
-    instance.unicast_peer.retain(|peer| other(&peer.address, peer.span.0, "peer"));
+    instance
+        .virtual_ipaddress
+        .retain(|vip| other(&vip.address, vip.span.0, "virtual address"));
+    instance
+        .unicast_peer
+        .retain(|peer| other(&peer.address, peer.span.0, "peer"));
     for source in [&mut instance.unicast_src_ip, &mut instance.mcast_src_ip] {
-        if let Setting { value: Some(address), span: Some(span) } = *source
+        if let Setting {
+            value: Some(address),
+            span: Some(span),
+        } = *source
             && !other(&address, span, "source address")
         {
             source.value = None;
@@ -118,7 +165,11 @@ fn family(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
 
 fn version(instance: &mut VrrpInstance, globals: &GlobalDefs, reader: &mut Reader<'_>) {
     if instance.family == Family::Inet6 {
-        if let Setting { value: VrrpVersion::V2, span: Some(span) } = instance.version {
+        if let Setting {
+            value: VrrpVersion::V2,
+            span: Some(span),
+        } = instance.version
+        {
             let diagnostic = Diagnostic::new(
                 codes::INEFFECTIVE,
                 Severity::Warning,
@@ -127,8 +178,14 @@ fn version(instance: &mut VrrpInstance, globals: &GlobalDefs, reader: &mut Reade
             );
             reader.report(diagnostic);
         }
-        let span = instance.version.span.filter(|_| instance.version.value == VrrpVersion::V3);
-        instance.version = Setting { value: VrrpVersion::V3, span };
+        let span = instance
+            .version
+            .span
+            .filter(|_| instance.version.value == VrrpVersion::V3);
+        instance.version = Setting {
+            value: VrrpVersion::V3,
+            span,
+        };
     } else {
         instance.version.inherit(&globals.vrrp_version);
     }
@@ -158,7 +215,9 @@ fn state(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
 }
 
 fn interval(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
-    let Some(span) = instance.advert_int.span else { return };
+    let Some(span) = instance.advert_int.span else {
+        return;
+    };
     let written = instance.advert_int.value;
     let (value, why) = match instance.version.value {
         VrrpVersion::V2 => {
@@ -167,9 +226,11 @@ fn interval(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
         }
         VrrpVersion::V3 => {
             let centiseconds = ((written.as_micros() + 5000) / 10_000).max(1);
-            let rounded =
-                Duration::from_millis(u64::try_from(centiseconds).unwrap_or(4095) * 10);
-            (rounded.min(MAX_INTERVAL_V3), "version 3 has hundredths of a second up to 40.95 s")
+            let rounded = Duration::from_millis(u64::try_from(centiseconds).unwrap_or(4095) * 10);
+            (
+                rounded.min(MAX_INTERVAL_V3),
+                "version 3 has hundredths of a second up to 40.95 s",
+            )
         }
     };
     if value == written {
@@ -192,11 +253,18 @@ fn interval(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
 fn preemption(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
     let owner = instance.priority.value == OWNER;
     let master = instance.state.value == InitialState::Master && instance.state.is_written();
-    if let Setting { value: true, span: Some(span) } = instance.nopreempt
+    if let Setting {
+        value: true,
+        span: Some(span),
+    } = instance.nopreempt
         && (master || owner)
     {
         instance.nopreempt.value = false;
-        let why = if master { "`state MASTER`" } else { "priority 255" };
+        let why = if master {
+            "`state MASTER`"
+        } else {
+            "priority 255"
+        };
         let mut diagnostic = Diagnostic::new(
             codes::NOPREEMPT_MASTER,
             Severity::Warning,
@@ -210,7 +278,9 @@ fn preemption(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
         }
         reader.report(diagnostic);
     }
-    let Some(span) = instance.preempt_delay.span else { return };
+    let Some(span) = instance.preempt_delay.span else {
+        return;
+    };
     if instance.preempt_delay.value.is_zero() {
         return;
     }
@@ -235,7 +305,9 @@ fn preemption(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
 }
 
 fn authentication(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
-    let Some(authentication) = &instance.authentication else { return };
+    let Some(authentication) = &instance.authentication else {
+        return;
+    };
     let (code, why) = if instance.strict_mode.value {
         (codes::STRICT, "strict mode has no authentication")
     } else if instance.version.value == VrrpVersion::V3 {
@@ -243,7 +315,10 @@ fn authentication(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
     } else if instance.auth_hmac.is_some() {
         (codes::INEFFECTIVE, "`auth_hmac` takes its place")
     } else if authentication.auth_type == AuthType::Ah && instance.family == Family::Inet6 {
-        (codes::INEFFECTIVE, "the authentication header is for IPv4 only")
+        (
+            codes::INEFFECTIVE,
+            "the authentication header is for IPv4 only",
+        )
     } else {
         return;
     };

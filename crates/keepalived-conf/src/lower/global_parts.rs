@@ -6,8 +6,8 @@ use super::Call;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{
-    AutoPriority, DynamicInterfaces, FlushOnStop, GlobalDefs, Iptables, LvsSyncDaemon,
-    NotifyFifo, ReceiveBufferPolicy, Setting, SmtpServer,
+    AutoPriority, DynamicInterfaces, FlushOnStop, GlobalDefs, Iptables, LvsSyncDaemon, NotifyFifo,
+    ReceiveBufferPolicy, Setting, SmtpServer,
 };
 use crate::syntax::statement::Word;
 
@@ -77,7 +77,11 @@ pub(crate) fn umask(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
     };
     match number.or_else(named).filter(|mask| *mask <= 0o777) {
         Some(mask) => target.umask.set(mask, span),
-        None => call.error(codes::BAD_VALUE, format!("`{text}` is no file mode mask"), span),
+        None => call.error(
+            codes::BAD_VALUE,
+            format!("`{text}` is no file mode mask"),
+            span,
+        ),
     }
 }
 
@@ -109,10 +113,14 @@ pub(crate) fn smtp_server(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
     }
     let port = match call.next() {
         None => Some(25),
-        Some(port) => call.integer(port, 1, 65535, false).and_then(|p| u16::try_from(p).ok()),
+        Some(port) => call
+            .integer(port, 1, 65535, false)
+            .and_then(|p| u16::try_from(p).ok()),
     };
     if let Some(port) = port {
-        target.smtp_server.set(Some(SmtpServer { host, port }), word.span);
+        target
+            .smtp_server
+            .set(Some(SmtpServer { host, port }), word.span);
     }
 }
 
@@ -162,7 +170,10 @@ pub(crate) fn iptables(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
                 call.error(codes::BAD_VALUE, "the two chains must differ", span);
                 return;
             }
-            Iptables { input: input.value, output: output.map(|o| o.value) }
+            Iptables {
+                input: input.value,
+                output: output.map(|o| o.value),
+            }
         }
     };
     call.set(&mut target.vrrp_iptables, Some(chains));
@@ -170,7 +181,9 @@ pub(crate) fn iptables(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
 
 pub(crate) fn lvs_timeouts(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
     let mut timeouts = target.lvs_timeouts.value.unwrap_or_default();
-    let Some(mut option) = call.required() else { return };
+    let Some(mut option) = call.required() else {
+        return;
+    };
     loop {
         let slot = match call.text(option.span) {
             "tcp" => Some(&mut timeouts.tcp),
@@ -181,7 +194,9 @@ pub(crate) fn lvs_timeouts(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
         match slot {
             None => call.unknown_option(option, &["tcp", "tcpfin", "udp"]),
             Some(slot) => {
-                let Some(word) = call.option_value(option) else { return };
+                let Some(word) = call.option_value(option) else {
+                    return;
+                };
                 if let Some(seconds) = call.integer(word, 0, MONTH, false) {
                     *slot = Some(Duration::from_secs(seconds.unsigned_abs()));
                 }
@@ -209,7 +224,9 @@ pub(crate) fn flush_on_stop(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
 const SYNC_OPTIONS: &[&str] = &["inst", "id", "maxlen", "port", "ttl", "group"];
 
 pub(crate) fn sync_daemon(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
-    let Some(interface) = call.required() else { return };
+    let Some(interface) = call.required() else {
+        return;
+    };
     if call.fill_in(interface) || !call.interface_name_fits(interface) {
         return;
     }
@@ -231,7 +248,9 @@ pub(crate) fn sync_daemon(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
     while let Some(option) = call.next() {
         match call.text(option.span) {
             "inst" => {
-                let Some(word) = call.option_value(option) else { break };
+                let Some(word) = call.option_value(option) else {
+                    break;
+                };
                 let text = call.text(word.span).to_owned();
                 daemon.inst = Some(crate::model::Spanned::new(text, word.span));
             }
@@ -248,10 +267,16 @@ pub(crate) fn sync_daemon(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
                 daemon.ttl = number(call, option, 1, 255).and_then(|n| u8::try_from(n).ok());
             }
             "group" => {
-                let Some(word) = call.option_value(option) else { break };
+                let Some(word) = call.option_value(option) else {
+                    break;
+                };
                 daemon.group = call.address(word);
                 if daemon.group.is_some_and(|group| !group.is_multicast()) {
-                    call.error(codes::BAD_ADDRESS, "this is no multicast address", word.span);
+                    call.error(
+                        codes::BAD_ADDRESS,
+                        "this is no multicast address",
+                        word.span,
+                    );
                     daemon.group = None;
                 }
             }
@@ -262,8 +287,9 @@ pub(crate) fn sync_daemon(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
             }
             text if positional == 1 && text.bytes().all(|b| b.is_ascii_digit()) => {
                 positional = 2;
-                daemon.id =
-                    call.integer(option, 0, 255, false).and_then(|n| u8::try_from(n).ok());
+                daemon.id = call
+                    .integer(option, 0, 255, false)
+                    .and_then(|n| u8::try_from(n).ok());
             }
             _ => call.unknown_option(option, SYNC_OPTIONS),
         }
@@ -283,7 +309,10 @@ pub(crate) fn cpus(slot: &mut Setting<Vec<u32>>, call: &mut Call<'_, '_>) {
     call.used = 1;
     let mut found = Vec::new();
     while let Some(word) = call.next() {
-        match call.integer(word, 0, 8191, false).and_then(|n| u32::try_from(n).ok()) {
+        match call
+            .integer(word, 0, 8191, false)
+            .and_then(|n| u32::try_from(n).ok())
+        {
             Some(cpu) => found.push(cpu),
             None => return,
         }
@@ -311,7 +340,10 @@ pub(crate) fn include_check(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
         };
         let unsigned = !text.starts_with(['+', '-']);
         if unsigned && first {
-            checks = crate::model::IncludeChecks { read: true, ..Default::default() };
+            checks = crate::model::IncludeChecks {
+                read: true,
+                ..Default::default()
+            };
         }
         first = false;
         match name {

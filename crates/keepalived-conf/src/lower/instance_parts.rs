@@ -8,8 +8,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::keyword::instance::{AUTH_HMAC, AUTHENTICATION, AuthenticationDraft, HmacDraft};
 use crate::model::{
-    AuthHmac, Authentication, HmacKey, IpvlanMode, Origin, Secret, Setting, UnicastPeer,
-    UseIpvlan, UseVmac, VrrpInstance,
+    AuthHmac, Authentication, HmacKey, IpvlanMode, Origin, Secret, Setting, UnicastPeer, UseIpvlan,
+    UseVmac, VrrpInstance,
 };
 use crate::syntax::statement::Word;
 
@@ -21,7 +21,9 @@ pub(crate) fn use_vmac(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
             "name" => vmac.name = call.interface_value(word).map(|n| n.value),
             "netlink_notify_msg" => vmac.netlink_notify_msg = true,
             "group" => {
-                vmac.group = call.option_value(word).map(|w| call.text(w.span).to_owned());
+                vmac.group = call
+                    .option_value(word)
+                    .map(|w| call.text(w.span).to_owned());
             }
             _ if text.contains(':') => match mac(&text, target.virtual_router_id.value) {
                 Some(mac) if mac.first().is_some_and(|b| b & 1 == 0) => vmac.mac = Some(mac),
@@ -63,7 +65,9 @@ pub(crate) fn use_ipvlan(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
             "private" => ipvlan.mode = IpvlanMode::Private,
             "vepa" => ipvlan.mode = IpvlanMode::Vepa,
             "group" => {
-                ipvlan.group = call.option_value(word).map(|w| call.text(w.span).to_owned());
+                ipvlan.group = call
+                    .option_value(word)
+                    .map(|w| call.text(w.span).to_owned());
             }
             _ if text.contains(['.', ':']) => ipvlan.address = call.prefix(word),
             _ if ipvlan.name.is_none() => {
@@ -78,10 +82,17 @@ pub(crate) fn use_ipvlan(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
 }
 
 pub(crate) fn multicast(setting: &mut Setting<Option<IpAddr>>, call: &mut Call<'_, '_>) {
-    if let Setting { value: Some(address), span: Some(span) } = *setting
+    if let Setting {
+        value: Some(address),
+        span: Some(span),
+    } = *setting
         && !address.is_multicast()
     {
-        call.error(codes::BAD_ADDRESS, format!("{address} is no multicast address"), span);
+        call.error(
+            codes::BAD_ADDRESS,
+            format!("{address} is no multicast address"),
+            span,
+        );
         *setting = Setting::default_of(None);
     }
 }
@@ -89,7 +100,9 @@ pub(crate) fn multicast(setting: &mut Setting<Option<IpAddr>>, call: &mut Call<'
 /// `vrrp_unicast_peer ADDR` of patched 1.x versions.
 pub(crate) fn old_peer(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
     let Some(word) = call.required() else { return };
-    let Some(address) = call.address(word) else { return };
+    let Some(address) = call.address(word) else {
+        return;
+    };
     let name = call.name;
     let diagnostic = Diagnostic::new(
         codes::OLD_SPELLING,
@@ -102,11 +115,18 @@ pub(crate) fn old_peer(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
     call.report(diagnostic);
     target.unicast = true;
     let span = Origin(word.span);
-    target.unicast_peer.push(UnicastPeer { address, min_ttl: None, max_ttl: None, span });
+    target.unicast_peer.push(UnicastPeer {
+        address,
+        min_ttl: None,
+        max_ttl: None,
+        span,
+    });
 }
 
 pub(crate) fn sync_daemon(target: &VrrpInstance, call: &mut Call<'_, '_>) {
-    let Some(interface) = target.lvs_sync_daemon_interface.value.as_deref() else { return };
+    let Some(interface) = target.lvs_sync_daemon_interface.value.as_deref() else {
+        return;
+    };
     let line = format!("lvs_sync_daemon {interface} {}", target.name.value);
     let span = call.span();
     let diagnostic = Diagnostic::new(
@@ -138,7 +158,9 @@ pub(crate) fn comment_cuts(call: &mut Call<'_, '_>, word: Word) {
         span,
     )
     .note("keepalived cuts it too, without a word")
-    .help(format!("write `\\{sign}` or put the word into double quotes if it belongs to it"));
+    .help(format!(
+        "write `\\{sign}` or put the word into double quotes if it belongs to it"
+    ));
     call.report(diagnostic);
 }
 
@@ -175,7 +197,11 @@ pub(crate) fn hmac_key(call: &mut Call<'_, '_>) -> Option<HmacKey> {
     let id = u8::try_from(call.integer(word, 1, 255, false)?).ok()?;
     let Some(value) = call.next() else {
         let name = call.name;
-        call.error(codes::MISSING_ARGUMENT, "`key` needs a number and a value", name);
+        call.error(
+            codes::MISSING_ARGUMENT,
+            "`key` needs a number and a value",
+            name,
+        );
         return None;
     };
     let text = call.text(value.span).to_owned();
@@ -184,7 +210,8 @@ pub(crate) fn hmac_key(call: &mut Call<'_, '_>) -> Option<HmacKey> {
         match read {
             Ok(bytes) => {
                 let end = bytes.iter().rposition(|b| !matches!(b, b'\r' | b'\n'));
-                let text = String::from_utf8_lossy(bytes.get(..end.map_or(0, |e| e + 1))?).into_owned();
+                let text =
+                    String::from_utf8_lossy(bytes.get(..end.map_or(0, |e| e + 1))?).into_owned();
                 key_bytes(&text)
             }
             Err(error) => {
@@ -233,11 +260,18 @@ pub(crate) fn auth_hmac(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
     call.block(&AUTH_HMAC, &mut draft);
     let span = call.span();
     let Some(active) = draft.active_key else {
-        call.error(codes::MISSING_KEYWORD, "`auth_hmac` needs `active_key`", span);
+        call.error(
+            codes::MISSING_KEYWORD,
+            "`auth_hmac` needs `active_key`",
+            span,
+        );
         return;
     };
     if !draft.keys.iter().any(|key| key.id == active.value) {
-        let message = format!("key {} is not defined; nothing would be signed", active.value);
+        let message = format!(
+            "key {} is not defined; nothing would be signed",
+            active.value
+        );
         call.error(codes::UNRESOLVED, message, active.span);
         return;
     }

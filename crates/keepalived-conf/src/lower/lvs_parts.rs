@@ -55,7 +55,10 @@ pub(crate) fn virtual_server(
     let header = target(call);
     call.surplus_header();
     let span = call.span();
-    let mut server = VirtualServer { span: Origin(span), ..VirtualServer::default() };
+    let mut server = VirtualServer {
+        span: Origin(span),
+        ..VirtualServer::default()
+    };
     // The block is read even if its header is bad, so that all its problems are reported.
     if let Some(target) = &header {
         server.target = target.clone();
@@ -68,7 +71,9 @@ pub(crate) fn virtual_server(
 }
 
 pub(crate) fn virtual_server_group(config: &mut Config, call: &mut Call<'_, '_>) {
-    let Some(name) = call.block_name() else { return };
+    let Some(name) = call.block_name() else {
+        return;
+    };
     let mut members = Vec::new();
     call.group_members(&mut members);
     let span = Origin(call.span());
@@ -81,13 +86,22 @@ pub(crate) fn virtual_server_group(config: &mut Config, call: &mut Call<'_, '_>)
         call.defined_twice("virtual_server_group", &name.value, before);
         return;
     }
-    config.virtual_server_group.push(VirtualServerGroup { name, members, span });
+    config.virtual_server_group.push(VirtualServerGroup {
+        name,
+        members,
+        span,
+    });
 }
 
 pub(crate) fn real_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
-    let header = call.required().and_then(|word| address_and_port(call, word));
+    let header = call
+        .required()
+        .and_then(|word| address_and_port(call, word));
     call.surplus_header();
-    let mut real = RealServer { span: Origin(call.span()), ..RealServer::default() };
+    let mut real = RealServer {
+        span: Origin(call.span()),
+        ..RealServer::default()
+    };
     if let Some((address, port)) = header {
         real.address = address;
         real.port = port;
@@ -100,7 +114,9 @@ pub(crate) fn real_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
 
 pub(crate) fn scheduler(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
     let Some(word) = call.required() else { return };
-    let Some(index) = call.one_of(word, SCHEDULERS, false) else { return };
+    let Some(index) = call.one_of(word, SCHEDULERS, false) else {
+        return;
+    };
     if let Some(scheduler) = scheduler_at(index) {
         server.lb_algo.set(scheduler, word.span);
     }
@@ -141,8 +157,11 @@ fn read_method(call: &mut Call<'_, '_>) -> Option<(LvsMethod, Span)> {
 const TUNNEL_OPTIONS: &[&str] = &["type", "port", "nocsum", "csum", "remcsum"];
 
 fn tunnel(call: &mut Call<'_, '_>) -> Option<Tunnel> {
-    let mut tunnel =
-        Tunnel { kind: TunnelKind::Ipip, port: None, checksum: TunnelChecksum::None };
+    let mut tunnel = Tunnel {
+        kind: TunnelKind::Ipip,
+        port: None,
+        checksum: TunnelChecksum::None,
+    };
     let mut checksum = None;
     while let Some(option) = call.next() {
         match call.text(option.span) {
@@ -167,11 +186,19 @@ fn tunnel(call: &mut Call<'_, '_>) -> Option<Tunnel> {
     let span = call.span();
     let gue = tunnel.kind == TunnelKind::Gue;
     if gue && tunnel.port.is_none() {
-        call.error(codes::MISSING_ARGUMENT, "a `gue` tunnel needs a `port`", span);
+        call.error(
+            codes::MISSING_ARGUMENT,
+            "a `gue` tunnel needs a `port`",
+            span,
+        );
         return None;
     }
     if !gue && tunnel.port.is_some() {
-        call.error(codes::BAD_OPTION, "only a `gue` tunnel takes a `port`", span);
+        call.error(
+            codes::BAD_OPTION,
+            "only a `gue` tunnel takes a `port`",
+            span,
+        );
         return None;
     }
     if let Some((value, option)) = checksum {
@@ -192,7 +219,10 @@ fn tunnel(call: &mut Call<'_, '_>) -> Option<Tunnel> {
 
 pub(crate) fn persistence(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
     let Some(word) = call.next() else {
-        call.set(&mut server.persistence_timeout, Some(Duration::from_secs(360)));
+        call.set(
+            &mut server.persistence_timeout,
+            Some(Duration::from_secs(360)),
+        );
         return;
     };
     if let Some(seconds) = call.integer(word, 1, MONTH, true) {
@@ -213,20 +243,27 @@ pub(crate) fn granularity(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
             }
         }
     } else {
-        match call.integer(word, 1, 128, false).and_then(|n| u8::try_from(n).ok()) {
+        match call
+            .integer(word, 1, 128, false)
+            .and_then(|n| u8::try_from(n).ok())
+        {
             Some(length) => Granularity::PrefixLength(length),
             None => return,
         }
     };
     server.persistence_granularity.set(Some(value), word.span);
     if !server.persistence_timeout.is_written() {
-        server.persistence_timeout.set(Some(Duration::from_secs(360)), word.span);
+        server
+            .persistence_timeout
+            .set(Some(Duration::from_secs(360)), word.span);
     }
 }
 
 pub(crate) fn sorry_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
     let Some(word) = call.required() else { return };
-    let Some((address, port)) = address_and_port(call, word) else { return };
+    let Some((address, port)) = address_and_port(call, word) else {
+        return;
+    };
     // Order does not matter here: options given before the server are kept.
     let before = server.sorry_server.take();
     let early = before.filter(|b| b.address.is_unspecified());

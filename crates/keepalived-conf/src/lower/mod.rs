@@ -34,7 +34,10 @@ use crate::{Options, Parsed, check, keyword, levels};
 
 /// Loads a configuration.
 pub(crate) fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
-    let mut lowering = Lowering { reader: Reader::new(loader, options), ranges: Vec::new() };
+    let mut lowering = Lowering {
+        reader: Reader::new(loader, options),
+        ranges: Vec::new(),
+    };
     let mut config = Config::default();
     lowering.reader.start(path);
     while lowering.reader.next_block() {
@@ -43,7 +46,12 @@ pub(crate) fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> P
     }
     finish::finish(&mut config, &mut lowering.reader);
     check::check(&mut config, &mut lowering.reader, options);
-    let Reader { sources, diagnostics, comment_levels, .. } = lowering.reader;
+    let Reader {
+        sources,
+        diagnostics,
+        comment_levels,
+        ..
+    } = lowering.reader;
     let mut list = Vec::with_capacity(diagnostics.len());
     for mut diagnostic in diagnostics {
         let line = diagnostic.span().map(|span| sources.line_of(span));
@@ -59,10 +67,18 @@ pub(crate) fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> P
         }
     }
     list.sort_by_key(|d| {
-        (d.span().map_or(u32::MAX, |span| sources.in_file(span).start()), d.code)
+        (
+            d.span()
+                .map_or(u32::MAX, |span| sources.in_file(span).start()),
+            d.code,
+        )
     });
     list.dedup();
-    Parsed { config, diagnostics: crate::Diagnostics { list }, sources }
+    Parsed {
+        config,
+        diagnostics: crate::Diagnostics { list },
+        sources,
+    }
 }
 
 /// State of one load.

@@ -12,7 +12,9 @@ const METHODS: &[&str] = &["MII", "ETHTOOL", "IOCTL"];
 
 pub(crate) fn linkbeat(config: &mut Config, call: &mut Call<'_, '_>) {
     call.entries(|entry| {
-        let Some(interface) = entry.next_text() else { return };
+        let Some(interface) = entry.next_text() else {
+            return;
+        };
         let mut method = None;
         if let Some(word) = entry.next()
             && let Some(index) = entry.one_of(word, METHODS, false)
@@ -20,7 +22,9 @@ pub(crate) fn linkbeat(config: &mut Config, call: &mut Call<'_, '_>) {
             method = METHODS.get(index).copied();
         }
         entry.rest_of_entry();
-        config.linkbeat_interfaces.push(LinkbeatInterface { interface, method });
+        config
+            .linkbeat_interfaces
+            .push(LinkbeatInterface { interface, method });
     });
 }
 
@@ -34,13 +38,21 @@ fn hold(entry: &mut Call<'_, '_>, word: Word) -> Option<Duration> {
 
 pub(crate) fn interface_delays(config: &mut Config, call: &mut Call<'_, '_>) {
     call.entries(|entry| {
-        let Some(interface) = entry.next_text() else { return };
-        let Some(word) = entry.next() else {
-            let span = interface.span;
-            entry.error(codes::MISSING_ARGUMENT, "the entry needs a delay in seconds", span);
+        let Some(interface) = entry.next_text() else {
             return;
         };
-        let Some(down) = hold(entry, word) else { return };
+        let Some(word) = entry.next() else {
+            let span = interface.span;
+            entry.error(
+                codes::MISSING_ARGUMENT,
+                "the entry needs a delay in seconds",
+                span,
+            );
+            return;
+        };
+        let Some(down) = hold(entry, word) else {
+            return;
+        };
         let up = match entry.next() {
             None => Duration::ZERO,
             Some(word) => match hold(entry, word) {
@@ -49,6 +61,10 @@ pub(crate) fn interface_delays(config: &mut Config, call: &mut Call<'_, '_>) {
             },
         };
         entry.rest_of_entry();
-        config.interface_up_down_delays.push(InterfaceDelay { interface, down, up });
+        config.interface_up_down_delays.push(InterfaceDelay {
+            interface,
+            down,
+            up,
+        });
     });
 }

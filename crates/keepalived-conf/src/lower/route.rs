@@ -27,16 +27,63 @@ const TYPES: &[(&str, RouteType)] = &[
 ];
 
 const OPTIONS: &[&str] = &[
-    "via", "or", "src", "from", "as", "tos", "dsfield", "table", "protocol", "scope", "metric",
-    "priority", "preference", "dev", "oif", "onlink", "encap", "expires", "mtu", "advmss", "rtt",
-    "rttvar", "reordering", "cwnd", "ssthresh", "rto_min", "hoplimit", "window", "initcwnd",
-    "initrwnd", "realms", "features", "quickack", "fastopen_no_cookie", "congctl", "pref",
-    "ttl-propagate", "add", "prepend", "append", "vrf", "no_track", "track_group", "nexthop",
+    "via",
+    "or",
+    "src",
+    "from",
+    "as",
+    "tos",
+    "dsfield",
+    "table",
+    "protocol",
+    "scope",
+    "metric",
+    "priority",
+    "preference",
+    "dev",
+    "oif",
+    "onlink",
+    "encap",
+    "expires",
+    "mtu",
+    "advmss",
+    "rtt",
+    "rttvar",
+    "reordering",
+    "cwnd",
+    "ssthresh",
+    "rto_min",
+    "hoplimit",
+    "window",
+    "initcwnd",
+    "initrwnd",
+    "realms",
+    "features",
+    "quickack",
+    "fastopen_no_cookie",
+    "congctl",
+    "pref",
+    "ttl-propagate",
+    "add",
+    "prepend",
+    "append",
+    "vrf",
+    "no_track",
+    "track_group",
+    "nexthop",
 ];
 
 /// Metrics that take `lock`.
-const LOCKABLE: &[&str] =
-    &["mtu", "advmss", "rtt", "rttvar", "reordering", "cwnd", "ssthresh", "rto_min"];
+const LOCKABLE: &[&str] = &[
+    "mtu",
+    "advmss",
+    "rtt",
+    "rttvar",
+    "reordering",
+    "cwnd",
+    "ssthresh",
+    "rto_min",
+];
 /// Metrics without `lock`, with their greatest value.
 const PLAIN: &[(&str, i64)] = &[
     ("hoplimit", 255),
@@ -209,7 +256,11 @@ pub(crate) fn route_entry(call: &mut Call<'_, '_>) -> Option<Route> {
     }
     if !has_destination {
         let span = route.span.0;
-        call.error(codes::MISSING_ARGUMENT, "the route has no destination", span);
+        call.error(
+            codes::MISSING_ARGUMENT,
+            "the route has no destination",
+            span,
+        );
         return None;
     }
     settle_family(call, &mut route, family)?;
@@ -225,14 +276,21 @@ fn settle_family(
     route: &mut Route,
     written: Option<Family>,
 ) -> Option<()> {
-    let destination = route.destination.as_ref().map(|p: &Prefix| Family::of(&p.address));
+    let destination = route
+        .destination
+        .as_ref()
+        .map(|p: &Prefix| Family::of(&p.address));
     let via = route.via.as_ref().map(|v| Family::of(&v.value));
     let found = [written, destination, via];
     route.family = found.into_iter().flatten().next().unwrap_or(Family::Inet);
     // A gateway may be of the other family; destination and the written family may not.
     if destination.is_some_and(|d| d != route.family) {
         let span = route.span.0;
-        call.error(codes::MIXED_FAMILIES, "the destination is of the other family", span);
+        call.error(
+            codes::MIXED_FAMILIES,
+            "the destination is of the other family",
+            span,
+        );
         return None;
     }
     Some(())
@@ -241,7 +299,12 @@ fn settle_family(
 fn deprecated(call: &mut Call<'_, '_>, word: Word, present: &str) {
     let text = call.text(word.span).to_owned();
     let message = format!("`{text}` is an old form of `{present}`");
-    call.report(Diagnostic::new(codes::OLD_SPELLING, Severity::Warning, message, word.span));
+    call.report(Diagnostic::new(
+        codes::OLD_SPELLING,
+        Severity::Warning,
+        message,
+        word.span,
+    ));
 }
 
 /// Numeric metrics; false if the word is none.
@@ -251,7 +314,9 @@ fn metric(call: &mut Call<'_, '_>, text: &str, option: Word, route: &mut Route) 
         if lock {
             call.used += 1;
         }
-        let Some(word) = call.option_value(option) else { return true };
+        let Some(word) = call.option_value(option) else {
+            return true;
+        };
         if let Some(value) = metric_value(call, name, word) {
             route.metrics.push(Metric { name, value, lock });
         }
@@ -259,7 +324,11 @@ fn metric(call: &mut Call<'_, '_>, text: &str, option: Word, route: &mut Route) 
     }
     if let Some((name, max)) = PLAIN.iter().find(|(name, _)| *name == text) {
         if let Some(value) = number(call, option, 0, *max) {
-            route.metrics.push(Metric { name, value, lock: false });
+            route.metrics.push(Metric {
+                name,
+                value,
+                lock: false,
+            });
         }
         return true;
     }
@@ -306,10 +375,17 @@ fn encap(call: &mut Call<'_, '_>, option: Word) -> Option<Encapsulation> {
     match call.text(kind.span) {
         "mpls" => {
             let word = call.option_value(option)?;
-            let labels: Option<Vec<u32>> =
-                call.text(word.span).split('/').map(|l| l.parse().ok()).collect();
+            let labels: Option<Vec<u32>> = call
+                .text(word.span)
+                .split('/')
+                .map(|l| l.parse().ok())
+                .collect();
             if labels.is_none() {
-                call.error(codes::BAD_NUMBER, "MPLS labels are numbers with `/`", word.span);
+                call.error(
+                    codes::BAD_NUMBER,
+                    "MPLS labels are numbers with `/`",
+                    word.span,
+                );
             }
             labels.map(Encapsulation::Mpls)
         }
@@ -318,19 +394,32 @@ fn encap(call: &mut Call<'_, '_>, option: Word) -> Option<Encapsulation> {
             let text = call.text(word.span).replace(':', "");
             let locator = u64::from_str_radix(&text, 16).ok();
             if locator.is_none() {
-                call.error(codes::BAD_NUMBER, "an ILA locator is hexadecimal", word.span);
+                call.error(
+                    codes::BAD_NUMBER,
+                    "an ILA locator is hexadecimal",
+                    word.span,
+                );
             }
             locator.map(Encapsulation::Ila)
         }
         text @ ("ip" | "ip6") => {
-            let family = if text == "ip" { Family::Inet } else { Family::Inet6 };
+            let family = if text == "ip" {
+                Family::Inet
+            } else {
+                Family::Inet6
+            };
             let mut options = Vec::new();
             while let Some(word) = call.peek() {
-                let Some(name) = IP_OPTIONS.iter().copied().find(|o| *o == word) else { break };
+                let Some(name) = IP_OPTIONS.iter().copied().find(|o| *o == word) else {
+                    break;
+                };
                 let option = call.next()?;
                 options.push((name, value(call, option)?));
             }
-            if !options.iter().any(|(name, _)| matches!(*name, "dst" | "id")) {
+            if !options
+                .iter()
+                .any(|(name, _)| matches!(*name, "dst" | "id"))
+            {
                 let message = "`encap ip` needs `dst` or `id`";
                 call.error(codes::MISSING_ARGUMENT, message, kind.span);
                 return None;
@@ -359,7 +448,9 @@ fn nexthops(call: &mut Call<'_, '_>, route: &mut Route) -> Option<()> {
             "encap" => hop.encap = Some(encap(call, option)?),
             "realms" => hop.realms = Some(value(call, option)?),
             _ => {
-                let known = &["via", "dev", "weight", "onlink", "encap", "realms", "nexthop"];
+                let known = &[
+                    "via", "dev", "weight", "onlink", "encap", "realms", "nexthop",
+                ];
                 call.unknown_option(option, known);
                 return None;
             }

@@ -7,10 +7,40 @@ use crate::model::{Family, Origin, PortRange, Prefix, Rule, RuleAction, Spanned}
 use crate::syntax::statement::Word;
 
 const OPTIONS: &[&str] = &[
-    "not", "from", "to", "table", "lookup", "preference", "order", "priority", "tos", "dsfield",
-    "fwmark", "realms", "suppress_prefixlength", "sup_pl", "suppress_ifgroup", "sup_group", "dev",
-    "iif", "oif", "tunnel-id", "uidrange", "l3mdev", "protocol", "ipproto", "sport", "dport",
-    "no_track", "track_group", "type", "goto", "nop", "blackhole", "unreachable", "prohibit",
+    "not",
+    "from",
+    "to",
+    "table",
+    "lookup",
+    "preference",
+    "order",
+    "priority",
+    "tos",
+    "dsfield",
+    "fwmark",
+    "realms",
+    "suppress_prefixlength",
+    "sup_pl",
+    "suppress_ifgroup",
+    "sup_group",
+    "dev",
+    "iif",
+    "oif",
+    "tunnel-id",
+    "uidrange",
+    "l3mdev",
+    "protocol",
+    "ipproto",
+    "sport",
+    "dport",
+    "no_track",
+    "track_group",
+    "type",
+    "goto",
+    "nop",
+    "blackhole",
+    "unreachable",
+    "prohibit",
 ];
 
 /// A number in C notation.
@@ -72,7 +102,11 @@ fn ports(call: &mut Call<'_, '_>, option: Word) -> Option<PortRange> {
             Some(PortRange { first, last })
         }
         _ => {
-            call.error(codes::BAD_VALUE, "ports are written `FIRST-LAST`", word.span);
+            call.error(
+                codes::BAD_VALUE,
+                "ports are written `FIRST-LAST`",
+                word.span,
+            );
             None
         }
     }
@@ -146,7 +180,11 @@ pub(crate) fn rule_entry(call: &mut Call<'_, '_>) -> Option<Rule> {
                 match (read(mark), read(mask)) {
                     (Some(mark), Some(mask)) => rule.fwmark = Some((mark, mask)),
                     _ => {
-                        call.error(codes::BAD_NUMBER, "a mark is written `MARK[/MASK]`", word.span);
+                        call.error(
+                            codes::BAD_NUMBER,
+                            "a mark is written `MARK[/MASK]`",
+                            word.span,
+                        );
                         return None;
                     }
                 }
@@ -157,8 +195,7 @@ pub(crate) fn rule_entry(call: &mut Call<'_, '_>) -> Option<Rule> {
                 None
             }
             "suppress_prefixlength" | "sup_pl" => {
-                rule.suppress_prefixlength =
-                    u32::try_from(number(call, option, 128)?).ok();
+                rule.suppress_prefixlength = u32::try_from(number(call, option, 128)?).ok();
                 None
             }
             "suppress_ifgroup" | "sup_group" => {
@@ -259,14 +296,22 @@ pub(crate) fn rule_entry(call: &mut Call<'_, '_>) -> Option<Rule> {
     if let RuleAction::Goto(to) = action
         && rule.preference.is_none_or(|own| own >= to)
     {
-        call.error(codes::BAD_VALUE, "`goto` needs a preference below its target", span);
+        call.error(
+            codes::BAD_VALUE,
+            "`goto` needs a preference below its target",
+            span,
+        );
         return None;
     }
     let of = |p: &Option<Prefix>| p.as_ref().map(|p| Family::of(&p.address));
     let (from, to) = (of(&rule.from), of(&rule.to));
     rule.family = family.or(from).or(to).unwrap_or(Family::Inet);
     if from.or(to).is_some_and(|f| f != rule.family) || from.zip(to).is_some_and(|(a, b)| a != b) {
-        call.error(codes::MIXED_FAMILIES, "the addresses are of two families", span);
+        call.error(
+            codes::MIXED_FAMILIES,
+            "the addresses are of two families",
+            span,
+        );
         return None;
     }
     if rule.preference.is_none() {

@@ -32,7 +32,9 @@ pub(crate) fn tokenise(text: &str, quoting: Quoting) -> (Vec<(String, usize, usi
         match quote {
             Some(open) if character == open => quote = None,
             Some(_) => {
-                word.get_or_insert_with(|| (String::new(), at)).0.push(character);
+                word.get_or_insert_with(|| (String::new(), at))
+                    .0
+                    .push(character);
             }
             None if character == '"' || character == '\'' => {
                 quote = Some(character);
@@ -45,7 +47,10 @@ pub(crate) fn tokenise(text: &str, quoting: Quoting) -> (Vec<(String, usize, usi
                     words.push((text, start, at));
                 }
             }
-            None => word.get_or_insert_with(|| (String::new(), at)).0.push(character),
+            None => word
+                .get_or_insert_with(|| (String::new(), at))
+                .0
+                .push(character),
         }
     }
     if let Some((word, start)) = word {
@@ -108,7 +113,11 @@ impl Call<'_, '_> {
         let (words, closed) = tokenise(&raw, Quoting::Quotes);
         self.used = usize::MAX;
         if !closed {
-            self.error(codes::OPEN_QUOTE, "a quote in this command is not closed", whole);
+            self.error(
+                codes::OPEN_QUOTE,
+                "a quote in this command is not closed",
+                whole,
+            );
         }
         let mut words = words.into_iter();
         let (command, from, to) = words.next()?;
@@ -118,11 +127,18 @@ impl Call<'_, '_> {
             self.error(codes::PLACEHOLDER, message, place);
             return None;
         }
-        let command: Vec<String> =
-            tokenise(&command, Quoting::Escapes).0.into_iter().map(|(word, _, _)| word).collect();
+        let command: Vec<String> = tokenise(&command, Quoting::Escapes)
+            .0
+            .into_iter()
+            .map(|(word, _, _)| word)
+            .collect();
         if command.first().is_none_or(String::is_empty) {
             let keyword = self.keyword.name;
-            self.error(codes::MISSING_ARGUMENT, format!("`{keyword}` has an empty command"), place);
+            self.error(
+                codes::MISSING_ARGUMENT,
+                format!("`{keyword}` has an empty command"),
+                place,
+            );
             return None;
         }
         let mut user = Setting::default_of(None);
@@ -140,7 +156,11 @@ impl Call<'_, '_> {
                     .help("put the command and its parameters into one pair of quotes");
             self.report(diagnostic);
         }
-        Some(Script { command, user, span: Origin(place) })
+        Some(Script {
+            command,
+            user,
+            span: Origin(place),
+        })
     }
 
     /// Reads `USER [[:]GROUP]`.
@@ -160,7 +180,11 @@ fn identity(user: String, group: Option<String>) -> ScriptUser {
             None => (Some(group), false),
         },
     };
-    ScriptUser { user, group, supplementary_groups }
+    ScriptUser {
+        user,
+        group,
+        supplementary_groups,
+    }
 }
 
 #[cfg(test)]
@@ -168,13 +192,20 @@ mod tests {
     use super::*;
 
     fn words(text: &str, quoting: Quoting) -> Vec<String> {
-        tokenise(text, quoting).0.into_iter().map(|(word, _, _)| word).collect()
+        tokenise(text, quoting)
+            .0
+            .into_iter()
+            .map(|(word, _, _)| word)
+            .collect()
     }
 
     #[test]
     fn joins_adjacent_quotes() {
         assert_eq!(words("a'b c'\"d\" e", Quoting::Quotes), ["ab cd", "e"]);
-        assert_eq!(words("\"/bin/x 'a b'\" user", Quoting::Quotes), ["/bin/x 'a b'", "user"]);
+        assert_eq!(
+            words("\"/bin/x 'a b'\" user", Quoting::Quotes),
+            ["/bin/x 'a b'", "user"]
+        );
     }
 
     #[test]

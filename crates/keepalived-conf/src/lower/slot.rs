@@ -59,7 +59,10 @@ impl<T: FromValue> FromValue for Option<T> {
 impl<T: FromValue> Slot for Setting<T> {
     fn put(&mut self, value: Value, span: Span) {
         let value = T::from_value(value);
-        debug_assert!(value.is_some(), "the field does not take what its grammar gives");
+        debug_assert!(
+            value.is_some(),
+            "the field does not take what its grammar gives"
+        );
         if let Some(value) = value {
             self.set(value, span);
         }

@@ -11,16 +11,41 @@ use crate::syntax::statement::Statement;
 
 /// Blocks whose loss changes what the daemon does.
 const MATTERS: &[&str] = &[
-    "vrrp_instance", "vrrp_script", "vrrp_sync_group", "virtual_server", "real_server",
-    "virtual_server_group", "virtual_ipaddress", "virtual_ipaddress_excluded", "authentication",
-    "auth_hmac", "track_script", "track_interface", "track_file", "track_process", "track_bfd",
-    "unicast_peer", "group", "TCP_CHECK", "HTTP_GET", "SSL_GET", "MISC_CHECK", "SMTP_CHECK",
-    "DNS_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK", "BFD_CHECK", "url", "virtual_routes",
-    "virtual_rules", "bfd_instance", "vrrp_track_process",
+    "vrrp_instance",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "virtual_server",
+    "real_server",
+    "virtual_server_group",
+    "virtual_ipaddress",
+    "virtual_ipaddress_excluded",
+    "authentication",
+    "auth_hmac",
+    "track_script",
+    "track_interface",
+    "track_file",
+    "track_process",
+    "track_bfd",
+    "unicast_peer",
+    "group",
+    "TCP_CHECK",
+    "HTTP_GET",
+    "SSL_GET",
+    "MISC_CHECK",
+    "SMTP_CHECK",
+    "DNS_CHECK",
+    "UDP_CHECK",
+    "PING_CHECK",
+    "FILE_CHECK",
+    "BFD_CHECK",
+    "url",
+    "virtual_routes",
+    "virtual_rules",
+    "bfd_instance",
+    "vrrp_track_process",
 ];
 
-const SKIPPED: &str =
-    "keepalived reports it, then reads the lines inside as part of the enclosing block, which the \
+const SKIPPED: &str = "keepalived reports it, then reads the lines inside as part of the enclosing block, which the \
      closing brace ends; here the whole block is skipped";
 
 impl Lowering<'_> {
@@ -30,11 +55,17 @@ impl Lowering<'_> {
 
     /// Reports a statement whose keyword the block does not know.
     pub(super) fn unknown(&mut self, scope: Scope, known: &[&'static Keyword], index: usize) {
-        let Some(statement) = self.reader.tape.get(index).copied() else { return };
-        let Some(first) = self.reader.tape.words(&statement).first().copied() else { return };
+        let Some(statement) = self.reader.tape.get(index).copied() else {
+            return;
+        };
+        let Some(first) = self.reader.tape.words(&statement).first().copied() else {
+            return;
+        };
         let word = self.text_of(first.span);
         let names = || {
-            known.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()))
+            known
+                .iter()
+                .flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()))
         };
         let is_block = statement.open.is_some();
         if let Some(found) = foreign::find(scope, &word) {
@@ -73,7 +104,11 @@ impl Lowering<'_> {
                 first.span,
             )
             .note("keepalived does not know the word and ignores the line")
-            .fix(format!("did you mean `{name} {value}`?"), first.span, format!("{name} {value}"));
+            .fix(
+                format!("did you mean `{name} {value}`?"),
+                first.span,
+                format!("{name} {value}"),
+            );
             self.reader.report(diagnostic);
             return;
         }
@@ -82,7 +117,11 @@ impl Lowering<'_> {
             return;
         }
         if let Some(home) = elsewhere(scope, &word) {
-            let severity = if is_block { Severity::Error } else { Severity::Warning };
+            let severity = if is_block {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let mut diagnostic = Diagnostic::new(
                 codes::MISPLACED_KEYWORD,
                 severity,
@@ -115,7 +154,11 @@ impl Lowering<'_> {
             format!("{what} `{word}` in {}", block_name(scope)),
             first.span,
         )
-        .note(if is_block { SKIPPED } else { "it is ignored, as by keepalived" });
+        .note(if is_block {
+            SKIPPED
+        } else {
+            "it is ignored, as by keepalived"
+        });
         if word.starts_with("//") {
             diagnostic = diagnostic.help("comments begin with `#` or `!`");
         }
@@ -151,7 +194,11 @@ impl Lowering<'_> {
             format!("unknown {what} `{word}` in {}", block_name(scope)),
             span,
         )
-        .note(if is_block { SKIPPED } else { "keepalived does not know it and ignores the line; so does director" })
+        .note(if is_block {
+            SKIPPED
+        } else {
+            "keepalived does not know it and ignores the line; so does director"
+        })
         .fix(format!("did you mean `{near}`?"), span, near);
         self.reader.report(diagnostic);
     }
@@ -160,15 +207,18 @@ impl Lowering<'_> {
         let name = found.name;
         let (code, message) = match found.kind {
             Kind::Obsolete => (codes::OBSOLETE, format!("`{name}` has no effect")),
-            Kind::Other => {
-                (codes::FOREIGN_KEYWORD, format!("`{name}` is {}; it has no effect", found.meaning))
-            }
+            Kind::Other => (
+                codes::FOREIGN_KEYWORD,
+                format!("`{name}` is {}; it has no effect", found.meaning),
+            ),
             Kind::ManPage(real) => (codes::OLD_SPELLING, format!("`{name}` is called `{real}`")),
         };
         let mut diagnostic = Diagnostic::new(code, Severity::Warning, message, span);
         diagnostic = match found.kind {
             Kind::Obsolete => diagnostic.note(found.meaning).help("remove the line"),
-            Kind::Other => diagnostic.note(if is_block { SKIPPED } else {
+            Kind::Other => diagnostic.note(if is_block {
+                SKIPPED
+            } else {
                 "keepalived does not know it and ignores the line"
             }),
             Kind::ManPage(real) => diagnostic
@@ -260,7 +310,9 @@ impl Lowering<'_> {
 
     /// Words after the last argument.
     pub(super) fn extra_words(&mut self, keyword: &Keyword, index: usize, used: usize) {
-        let Some(statement) = self.reader.tape.get(index).copied() else { return };
+        let Some(statement) = self.reader.tape.get(index).copied() else {
+            return;
+        };
         let words = self.reader.tape.words(&statement);
         let (Some(first), Some(last)) = (words.get(used).copied(), words.last().copied()) else {
             return;
@@ -277,17 +329,27 @@ impl Lowering<'_> {
             )
             .help("comments begin with `#` or `!`")
         } else if matches!(keyword.arguments, Arguments::Flag) {
-            let off = matches!(text.to_ascii_lowercase().as_str(), "false" | "off" | "no" | "0");
+            let off = matches!(
+                text.to_ascii_lowercase().as_str(),
+                "false" | "off" | "no" | "0"
+            );
             let message = if off {
                 format!("`{name}` takes no value: `{name} {text}` switches it on")
             } else {
                 format!("`{name}` takes no value; `{text}` is ignored")
             };
-            let severity = if off { Severity::Warning } else { Severity::Note };
-            let diagnostic =
-                Diagnostic::new(codes::FLAG_ARGUMENT, severity, message, span)
-                    .note("keepalived ignores whatever follows");
-            if off { diagnostic.help("remove the line to leave it off") } else { diagnostic }
+            let severity = if off {
+                Severity::Warning
+            } else {
+                Severity::Note
+            };
+            let diagnostic = Diagnostic::new(codes::FLAG_ARGUMENT, severity, message, span)
+                .note("keepalived ignores whatever follows");
+            if off {
+                diagnostic.help("remove the line to leave it off")
+            } else {
+                diagnostic
+            }
         } else {
             Diagnostic::new(
                 codes::EXTRA_ARGUMENT,
@@ -311,5 +373,8 @@ fn block_name(scope: Scope) -> String {
 
 /// Another block that knows the keyword.
 fn elsewhere(scope: Scope, word: &str) -> Option<Scope> {
-    Scope::ALL.iter().copied().find(|s| *s != scope && keyword::find(*s, word).is_some())
+    Scope::ALL
+        .iter()
+        .copied()
+        .find(|s| *s != scope && keyword::find(*s, word).is_some())
 }

@@ -39,32 +39,49 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 {
         return None;
     }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let mut micro: u64 = 0;
     for index in 0..6 {
-        let digit = fraction.as_bytes().get(index).map_or(0, |b| u64::from(b - b'0'));
+        let digit = fraction
+            .as_bytes()
+            .get(index)
+            .map_or(0, |b| u64::from(b - b'0'));
         micro = micro * 10 + digit;
     }
     if fraction.as_bytes().get(6).is_some_and(|b| *b >= b'5') {
         micro += 1;
     }
     let places = fraction.trim_end_matches('0').len();
-    Some(Decimal { micro: whole.checked_mul(1_000_000)?.checked_add(micro)?, places })
+    Some(Decimal {
+        micro: whole.checked_mul(1_000_000)?.checked_add(micro)?,
+        places,
+    })
 }
 
 /// True for text that somebody was meant to fill in.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     let bracketed = |open: &str, close: &str| {
-        text.find(open).is_some_and(|at| text.get(at..).is_some_and(|rest| rest.contains(close)))
+        text.find(open)
+            .is_some_and(|at| text.get(at..).is_some_and(|rest| rest.contains(close)))
     };
     let bare = text.trim_matches(['<', '>', '[', ']']);
+    let opened = text
+        .strip_prefix('<')
+        .is_some_and(|t| t.starts_with(char::is_alphabetic));
     bracketed("<", ">")
+        || opened
         || text.contains("${")
         || text.contains("{{")
         || bracketed("%(", ")")
         || text.starts_with("__") && text.ends_with("__") && text.len() > 4
         || bare.len() >= 3
-            && bare.bytes().all(|b| matches!(b, b'x' | b'X' | b'.' | b'*' | b'/' | b'0'..=b'9'))
+            && bare
+                .bytes()
+                .all(|b| matches!(b, b'x' | b'X' | b'.' | b'*' | b'/' | b'0'..=b'9'))
             && bare.bytes().any(|b| matches!(b, b'x' | b'X' | b'*'))
             && bare.contains('.')
 }
@@ -77,16 +94,25 @@ impl Call<'_, '_> {
             Arguments::Boolean => self.boolean(),
             Arguments::Integer { min, max, zero, .. } => {
                 let word = self.required()?;
-                self.integer(word, min, max, zero).map(|i| (Value::Integer(i), word.span))
+                self.integer(word, min, max, zero)
+                    .map(|i| (Value::Integer(i), word.span))
             }
-            Arguments::Seconds { min, max, places, zero } => {
+            Arguments::Seconds {
+                min,
+                max,
+                places,
+                zero,
+            } => {
                 let word = self.required()?;
-                self.time(word, min, max, places, zero, "s").map(|t| (t, word.span))
+                self.time(word, min, max, places, zero, "s")
+                    .map(|t| (t, word.span))
             }
             Arguments::Milliseconds { min, max } => {
                 let word = self.required()?;
-                let (value, span) =
-                    (self.time(word, min * 1000, max * 1000, 3, false, "ms")?, word.span);
+                let (value, span) = (
+                    self.time(word, min * 1000, max * 1000, 3, false, "ms")?,
+                    word.span,
+                );
                 match value {
                     Value::Time(time) => Some((Value::Time(time / 1000), span)),
                     other => Some((other, span)),
@@ -96,7 +122,10 @@ impl Call<'_, '_> {
                 let word = self.required()?;
                 let max = i64::try_from(max).unwrap_or(i64::MAX);
                 let value = self.integer(word, min as i64, max, false)?;
-                Some((Value::Time(Duration::from_micros(value.unsigned_abs())), word.span))
+                Some((
+                    Value::Time(Duration::from_micros(value.unsigned_abs())),
+                    word.span,
+                ))
             }
             Arguments::Text(_) => {
                 let word = self.required()?;
@@ -109,7 +138,8 @@ impl Call<'_, '_> {
             },
             Arguments::Choice { words, any_case } => {
                 let word = self.required()?;
-                self.one_of(word, words, any_case).map(|i| (Value::Choice(i), word.span))
+                self.one_of(word, words, any_case)
+                    .map(|i| (Value::Choice(i), word.span))
             }
             Arguments::Address => {
                 let word = self.required()?;
@@ -127,12 +157,10 @@ impl Call<'_, '_> {
                 self.error(codes::BAD_ADDRESS, message, word.span);
                 None
             }
-            Arguments::Script { optional } => {
-                self.script(optional).map(|script| {
-                    let span = script.span.0;
-                    (Value::Script(script), span)
-                })
-            }
+            Arguments::Script { optional } => self.script(optional).map(|script| {
+                let span = script.span.0;
+                (Value::Script(script), span)
+            }),
             Arguments::User => {
                 let word = self.required()?;
                 self.used -= 1;
@@ -183,7 +211,9 @@ impl Call<'_, '_> {
     }
 
     fn boolean(&mut self) -> Option<(Value, Span)> {
-        let Some(word) = self.next() else { return Some((Value::Boolean(true), self.name)) };
+        let Some(word) = self.next() else {
+            return Some((Value::Boolean(true), self.name));
+        };
         let text = self.text(word.span);
         let value = match text.to_ascii_lowercase().as_str() {
             "on" | "true" | "yes" => true,
@@ -225,10 +255,12 @@ impl Call<'_, '_> {
         if !valid {
             return self.not_a_number(word);
         }
-        let value = text.parse::<i64>().unwrap_or(if text.starts_with('-') {
-            i64::MIN
-        } else {
-            i64::MAX
+        let value = text.parse::<i64>().unwrap_or_else(|_| {
+            if text.starts_with('-') {
+                i64::MIN
+            } else {
+                i64::MAX
+            }
         });
         if value == 0 && zero && !(min..=max).contains(&value) {
             self.zero_is_off(word.span);
@@ -255,7 +287,10 @@ impl Call<'_, '_> {
             word.span,
         )
         .note("keepalived's test rejects it; a running keepalived uses the digits it begins with");
-        let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let digits: String = text
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .collect();
         if let Some(rest) = text.strip_prefix('=') {
             diagnostic = diagnostic.fix("write it without `=`", word.span, rest);
         } else if !digits.is_empty() {
@@ -280,7 +315,9 @@ impl Call<'_, '_> {
         diagnostic = if default.is_empty() {
             diagnostic.note("keepalived ignores the keyword")
         } else {
-            diagnostic.note(format!("keepalived ignores the keyword and uses its default: {default}"))
+            diagnostic.note(format!(
+                "keepalived ignores the keyword and uses its default: {default}"
+            ))
         };
         self.report(diagnostic);
     }
@@ -324,9 +361,16 @@ impl Call<'_, '_> {
             let message = if places == 0 {
                 format!("`{}` takes whole seconds", self.keyword.name)
             } else {
-                format!("`{}` takes {places} digits after the point", self.keyword.name)
+                format!(
+                    "`{}` takes {places} digits after the point",
+                    self.keyword.name
+                )
             };
-            let severity = if places == 0 { Severity::Error } else { Severity::Warning };
+            let severity = if places == 0 {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let diagnostic = Diagnostic::new(codes::ROUNDED, severity, message, word.span)
                 .note("keepalived's test rejects it; a running keepalived rounds");
             self.report(diagnostic);
@@ -373,8 +417,10 @@ impl Call<'_, '_> {
         )
         .note(format!("it takes {}", words.join(", ")));
         if !self.keyword.default.is_empty() {
-            diagnostic = diagnostic
-                .note(format!("keepalived reports it and uses: {}", self.keyword.default));
+            diagnostic = diagnostic.note(format!(
+                "keepalived reports it and uses: {}",
+                self.keyword.default
+            ));
         }
         if let Some(near) = suggest::nearest(&text, words.iter().copied()) {
             diagnostic = diagnostic.fix(format!("did you mean `{near}`?"), word.span, near);
@@ -425,9 +471,8 @@ impl Call<'_, '_> {
             return false;
         }
         let message = format!("`{text}` looks like a placeholder that was never filled in");
-        let diagnostic =
-            Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
-                .help(format!("put the value for `{}` here", self.keyword.name));
+        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
+            .help(format!("put the value for `{}` here", self.keyword.name));
         self.report(diagnostic);
         true
     }
@@ -456,7 +501,14 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        for text in ["<interface>", "x.x.x.x", "192.168.x.x", "${VIP}", "{{vip}}", "__VIP__"] {
+        for text in [
+            "<interface>",
+            "x.x.x.x",
+            "192.168.x.x",
+            "${VIP}",
+            "{{vip}}",
+            "__VIP__",
+        ] {
             assert!(is_placeholder(text), "{text}");
         }
         for text in ["eth0", "10.0.0.1", "xxx", "1.2.3.4/24", "*"] {

@@ -60,18 +60,25 @@ impl VirtualAddress {
     /// Address and prefix length.
     #[must_use]
     pub const fn prefix(&self) -> Prefix {
-        Prefix { address: self.address, length: self.prefix_length }
+        Prefix {
+            address: self.address,
+            length: self.prefix_length,
+        }
     }
 
     /// The broadcast address to set, computed for `+` and `-`; `None` if there is none or with a
     /// peer.
     #[must_use]
     pub fn broadcast_address(&self) -> Option<Ipv4Addr> {
-        let IpAddr::V4(address) = self.address else { return None };
+        let IpAddr::V4(address) = self.address else {
+            return None;
+        };
         if self.peer.is_some() {
             return None;
         }
-        let hosts = u32::MAX.checked_shr(u32::from(self.prefix_length)).unwrap_or(0);
+        let hosts = u32::MAX
+            .checked_shr(u32::from(self.prefix_length))
+            .unwrap_or(0);
         match self.broadcast? {
             Broadcast::Address(broadcast) => Some(broadcast),
             Broadcast::HostBitsSet => Some(Ipv4Addr::from_bits(address.to_bits() | hosts)),

@@ -26,8 +26,14 @@ pub enum VirtualServerTarget {
 impl std::fmt::Display for VirtualServerTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Address { address, port: Some(port) } => write!(f, "{address} {port}"),
-            Self::Address { address, port: None } => write!(f, "{address}"),
+            Self::Address {
+                address,
+                port: Some(port),
+            } => write!(f, "{address} {port}"),
+            Self::Address {
+                address,
+                port: None,
+            } => write!(f, "{address}"),
             Self::Fwmark(mark) => write!(f, "fwmark {mark}"),
             Self::Group(name) => write!(f, "group {name}"),
         }
@@ -110,7 +116,10 @@ impl Scheduler {
     /// The kernel's name of the scheduler.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, s)| *s == self).map_or("", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, s)| *s == self)
+            .map_or("", |(name, _)| name)
     }
 }
 

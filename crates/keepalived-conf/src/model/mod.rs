@@ -42,7 +42,7 @@ pub use track::{
     ParameterMatch, TrackEntry, TrackFile, TrackProcess, TrackWeight, Trackers, VrrpScript,
 };
 pub use vrrp::{
-    AntiReplay, Authentication, AuthHmac, AuthType, HmacKey, HmacMode, InitialState, IpvlanMode,
+    AntiReplay, AuthHmac, AuthType, Authentication, HmacKey, HmacMode, InitialState, IpvlanMode,
     Notify, OldUnicastChecksum, UnicastPeer, UseIpvlan, UseVmac, VrrpInstance, VrrpSyncGroup,
     VrrpVersion,
 };

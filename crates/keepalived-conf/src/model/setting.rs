@@ -86,7 +86,10 @@ impl<T> Setting<T> {
 
     /// A written value.
     pub const fn written(value: T, span: Span) -> Self {
-        Self { value, span: Some(span) }
+        Self {
+            value,
+            span: Some(span),
+        }
     }
 
     /// True if somebody wrote it.

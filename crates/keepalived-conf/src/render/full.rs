@@ -10,8 +10,16 @@ use crate::source::{FileId, SourceMap, Span};
 /// Every diagnostic with excerpt and caret.
 #[must_use]
 pub fn full(diagnostics: &Diagnostics, sources: &SourceMap, style: Style) -> String {
-    let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
-    let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
+    let renderer = if style.colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let decor = if style.unicode {
+        DecorStyle::Unicode
+    } else {
+        DecorStyle::Ascii
+    };
     let renderer = renderer.decor_style(decor);
     let mut out = String::new();
     for diagnostic in diagnostics {
@@ -37,7 +45,9 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, renderer: &Renderer) -> Str
         Severity::Note => Level::NOTE,
     };
     let code = diagnostic.code.to_string();
-    let title = level.primary_title(diagnostic.message.as_str()).id(code.as_str());
+    let title = level
+        .primary_title(diagnostic.message.as_str())
+        .id(code.as_str());
     let mut spans: Vec<(FileId, std::ops::Range<usize>, &str, bool)> = Vec::new();
     for (index, label) in diagnostic.labels.iter().enumerate() {
         let span = sources.in_file(label.span);
@@ -55,7 +65,11 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, renderer: &Renderer) -> Str
     let mut windows: Vec<Window<'_>> = Vec::new();
     for (file, _, _, _) in &spans {
         if !windows.iter().any(|w| w.file == *file) {
-            let ranges: Vec<_> = spans.iter().filter(|s| s.0 == *file).map(|s| &s.1).collect();
+            let ranges: Vec<_> = spans
+                .iter()
+                .filter(|s| s.0 == *file)
+                .map(|s| &s.1)
+                .collect();
             let start = ranges.iter().map(|r| r.start).min().unwrap_or(0);
             let end = ranges.iter().map(|r| r.end).max().unwrap_or(0);
             windows.push(window(sources, *file, start, end));
@@ -68,12 +82,22 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, renderer: &Renderer) -> Str
             .line_start(window.first_line)
             .annotations(spans.iter().filter(|s| s.0 == window.file).map(
                 |(_, range, message, primary)| {
-                    let kind =
-                        if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+                    let kind = if *primary {
+                        AnnotationKind::Primary
+                    } else {
+                        AnnotationKind::Context
+                    };
                     let range = range.start.saturating_sub(window.offset)
-                        ..range.end.saturating_sub(window.offset).min(window.text.len());
+                        ..range
+                            .end
+                            .saturating_sub(window.offset)
+                            .min(window.text.len());
                     let annotation = kind.span(range);
-                    if message.is_empty() { annotation } else { annotation.label(*message) }
+                    if message.is_empty() {
+                        annotation
+                    } else {
+                        annotation.label(*message)
+                    }
                 },
             ));
         group = group.element(snippet);
@@ -97,7 +121,10 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, renderer: &Renderer) -> Str
     report.push(group);
     if let Some((window, range, message, text)) = &patch_window {
         let range = range.start.saturating_sub(window.offset)
-            ..range.end.saturating_sub(window.offset).min(window.text.len());
+            ..range
+                .end
+                .saturating_sub(window.offset)
+                .min(window.text.len());
         report.push(
             Group::with_title(Level::HELP.secondary_title(*message)).element(
                 Snippet::source(window.text)
@@ -147,6 +174,14 @@ fn window(sources: &SourceMap, file: FileId, start: usize, end: usize) -> Window
         finish += 1;
     }
     let first_line = 1 + bytes.iter().take(begin).filter(|b| **b == b'\n').count();
-    let path = sources.path_of(file).map_or_else(String::new, |p| p.display().to_string());
-    Window { file, path, text: text.get(begin..finish).unwrap_or(""), offset: begin, first_line }
+    let path = sources
+        .path_of(file)
+        .map_or_else(String::new, |p| p.display().to_string());
+    Window {
+        file,
+        path,
+        text: text.get(begin..finish).unwrap_or(""),
+        offset: begin,
+        first_line,
+    }
 }

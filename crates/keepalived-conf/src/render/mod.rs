@@ -19,7 +19,10 @@ impl Style {
     /// ASCII without colours.
     #[must_use]
     pub const fn plain() -> Self {
-        Self { colour: false, unicode: false }
+        Self {
+            colour: false,
+            unicode: false,
+        }
     }
 
     /// With the choices given.
@@ -48,7 +51,11 @@ pub fn concise_line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         let path = location.path.display();
         let _ = write!(out, "{path}:{}:{}: ", location.line, location.column);
     }
-    let _ = write!(out, "{}[{}]: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
+    let _ = write!(
+        out,
+        "{}[{}]: {}",
+        diagnostic.severity, diagnostic.code, diagnostic.message
+    );
     if let Some(help) = &diagnostic.help {
         let _ = write!(out, "; {}", help.message);
     }
@@ -65,7 +72,11 @@ pub fn json(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
         out.push_str(if index == 0 { "\n  " } else { ",\n  " });
         json_one(&mut out, diagnostic, sources);
     }
-    out.push_str(if diagnostics.is_empty() { "]\n" } else { "\n]\n" });
+    out.push_str(if diagnostics.is_empty() {
+        "]\n"
+    } else {
+        "\n]\n"
+    });
     out
 }
 
@@ -81,8 +92,12 @@ fn json_one(out: &mut String, diagnostic: &Diagnostic, sources: &SourceMap) {
         out.push_str(if index == 0 { "{" } else { ",{" });
         json_place(out, label.span, sources);
         let text = sources.text(sources.in_file(label.span));
-        let _ =
-            write!(out, "\"message\":{},\"text\":{}}}", quoted(&label.message), quoted(text));
+        let _ = write!(
+            out,
+            "\"message\":{},\"text\":{}}}",
+            quoted(&label.message),
+            quoted(text)
+        );
     }
     out.push_str("],\"notes\":[");
     for (index, note) in diagnostic.notes.iter().enumerate() {

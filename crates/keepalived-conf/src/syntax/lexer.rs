@@ -16,7 +16,10 @@ pub(crate) enum Token {
 
 /// White space that people paste in without seeing it.
 pub(crate) const fn is_odd_space(character: char) -> bool {
-    matches!(character, '\u{a0}' | '\u{3000}' | '\u{feff}' | '\u{2000}'..='\u{200b}' | '\u{202f}')
+    matches!(
+        character,
+        '\u{a0}' | '\u{3000}' | '\u{feff}' | '\u{2000}'..='\u{200b}' | '\u{202f}'
+    )
 }
 
 /// White space between words.
@@ -71,7 +74,9 @@ pub(crate) fn scan(text: &str, tokens: &mut Vec<Token>) -> Scan {
             b'{' | b'}' => {
                 // `${NAME}` belongs to its word; it is replaced before braces matter.
                 if byte == b'{' && at > 0 && bytes.get(at - 1) == Some(&b'$') {
-                    let close = bytes.get(at..).and_then(|b| b.iter().position(|b| *b == b'}'));
+                    let close = bytes
+                        .get(at..)
+                        .and_then(|b| b.iter().position(|b| *b == b'}'));
                     if let Some(length) = close {
                         at += length + 1;
                         end = at;
@@ -95,7 +100,10 @@ pub(crate) fn scan(text: &str, tokens: &mut Vec<Token>) -> Scan {
                 let inside = at + 1;
                 let rest = bytes.get(inside..).unwrap_or_default();
                 let length = rest.iter().position(|b| *b == b'"');
-                if rest.get(..length.unwrap_or(rest.len())).is_some_and(|q| q.contains(&b'$')) {
+                if rest
+                    .get(..length.unwrap_or(rest.len()))
+                    .is_some_and(|q| q.contains(&b'$'))
+                {
                     scan.dollar = true;
                 }
                 match length {
@@ -163,7 +171,11 @@ mod tests {
             .map(|t| match t {
                 Token::Word { start, end, quoted } => {
                     let word = &text[*start as usize..*end as usize];
-                    if *quoted { format!("\"{word}\"") } else { word.to_owned() }
+                    if *quoted {
+                        format!("\"{word}\"")
+                    } else {
+                        word.to_owned()
+                    }
                 }
                 Token::Open { .. } => "{".into(),
                 Token::Close { .. } => "}".into(),
@@ -173,12 +185,16 @@ mod tests {
 
     #[test]
     fn splits_words_braces_and_comments() {
-        assert_eq!(words("virtual_ipaddress{10.0.0.1 dev eth0}"), [
-            "virtual_ipaddress", "{", "10.0.0.1", "dev", "eth0", "}"
-        ]);
+        assert_eq!(
+            words("virtual_ipaddress{10.0.0.1 dev eth0}"),
+            ["virtual_ipaddress", "{", "10.0.0.1", "dev", "eth0", "}"]
+        );
         assert_eq!(words("auth_pass ab!cd"), ["auth_pass", "ab"]);
         assert_eq!(words("auth_pass ab\\!cd"), ["auth_pass", "ab\\!cd"]);
-        assert_eq!(words("script \"a # { b\" c"), ["script", "\"a # { b\"", "c"]);
+        assert_eq!(
+            words("script \"a # { b\" c"),
+            ["script", "\"a # { b\"", "c"]
+        );
         assert_eq!(words("x\"y\"z"), ["x", "\"y\"", "z"]);
         assert_eq!(words("a ${B} c"), ["a", "${B}", "c"]);
         assert_eq!(words("\u{a0}a\u{3000}b"), ["a", "b"]);

@@ -62,17 +62,23 @@ impl Tape {
 
     pub(crate) fn words(&self, statement: &Statement) -> &[Word] {
         let start = statement.first_word as usize;
-        self.words.get(start..start + statement.words as usize).unwrap_or_default()
+        self.words
+            .get(start..start + statement.words as usize)
+            .unwrap_or_default()
     }
 
     /// The innermost open block.
     pub(crate) fn innermost(&self) -> Option<&Statement> {
-        self.open.last().and_then(|i| self.statements.get(*i as usize))
+        self.open
+            .last()
+            .and_then(|i| self.statements.get(*i as usize))
     }
 
     /// Open blocks from the outermost.
     pub(crate) fn open_blocks(&self) -> impl DoubleEndedIterator<Item = &Statement> {
-        self.open.iter().filter_map(|i| self.statements.get(*i as usize))
+        self.open
+            .iter()
+            .filter_map(|i| self.statements.get(*i as usize))
     }
 
     /// The last statement, if a `{` on the next line would belong to it.
@@ -105,7 +111,9 @@ impl Tape {
 
     /// Closes the innermost block; false if none is open.
     pub(crate) fn close(&mut self, brace: Option<Span>) -> bool {
-        let Some(index) = self.open.pop() else { return false };
+        let Some(index) = self.open.pop() else {
+            return false;
+        };
         let next = self.statements.len() as u32;
         if let Some(block) = self.statements.get_mut(index as usize) {
             block.close = brace;
@@ -118,7 +126,9 @@ impl Tape {
 impl Tape {
     /// Index of the statement after the one at `index` and its block.
     pub(crate) fn after(&self, index: usize) -> usize {
-        self.statements.get(index).map_or(usize::MAX, |s| s.next as usize)
+        self.statements
+            .get(index)
+            .map_or(usize::MAX, |s| s.next as usize)
     }
 
     /// First statement inside the block at `parent`.
