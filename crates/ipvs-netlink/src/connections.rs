@@ -1,11 +1,12 @@
 //! The connection table, as `/proc/net/ip_vs_conn` lists it.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use thiserror::Error;
 
-use crate::types::Protocol;
+use crate::types::{Protocol, ServiceId};
 
 /// One connection, or a persistence template (a client's place kept on a server).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,11 +70,69 @@ pub struct ParseConnectionError {
     pub field: &'static str,
 }
 
-/// Reads the text of `/proc/net/ip_vs_conn` (of the reader's network namespace; use
-/// `/proc/PID/net/ip_vs_conn` for another one).
+/// Why the connection table could not be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadConnectionsError {
+    /// The kernel has no IPVS, or it is not loaded.
+    #[error("this kernel has no IPVS: load it with `modprobe ip_vs`")]
+    Unavailable,
+    /// The file cannot be read.
+    #[error("cannot read the connection table")]
+    Io(#[source] io::Error),
+    /// It is not understood.
+    #[error(transparent)]
+    Malformed(#[from] ParseConnectionError),
+}
+
+/// Reads the connections of the calling thread's network namespace; filter them as you like, for
+/// one service by [`Connection::is_of`]. For another namespace call it in
+/// [`Namespace::run`](crate::Namespace::run).
 ///
-/// The result is an iterator, so a large table need not be kept in memory twice; filter it by any
-/// field.
+/// # Errors
+///
+/// See [`ReadConnectionsError`].
+pub fn read() -> Result<Vec<Connection>, ReadConnectionsError> {
+    let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs_conn");
+    let text = text.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ReadConnectionsError::Unavailable,
+        _ => ReadConnectionsError::Io(error),
+    })?;
+    Ok(parse(&text).collect::<Result<_, _>>()?)
+}
+
+impl Connection {
+    /// Whether it came by this service. Of a firewall-mark service only the templates are known;
+    /// its connections do not tell the mark.
+    #[must_use]
+    pub fn is_of(&self, service: &ServiceId) -> bool {
+        match (service, self.protocol) {
+            (
+                ServiceId::Address {
+                    protocol,
+                    address,
+                    port,
+                },
+                ConnectionProtocol::Transport(transport),
+            ) => {
+                *protocol == transport
+                    && *address == self.virtual_server.ip()
+                    && (*port == 0 || *port == self.virtual_server.port())
+            }
+            (ServiceId::Fwmark { mark, .. }, ConnectionProtocol::Ip) => {
+                match self.virtual_server.ip() {
+                    IpAddr::V4(v4) => v4.to_bits() == mark.get(),
+                    IpAddr::V6(v6) => v6.to_bits() == u128::from(mark.get()),
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Reads the text of `/proc/net/ip_vs_conn`.
+///
+/// The result is an iterator, so a large table need not be kept in memory twice.
 ///
 /// ```
 /// let text = "\
@@ -171,6 +230,15 @@ TCP 2001:0db8:0000:0000:0000:0000:0000:0001 D431 2001:0db8:0000:0000:0000:0000:0
         };
         assert_eq!(read[2].engine.as_ref(), Some(&engine));
         assert_eq!(read[3].destination.to_string(), "[2001:db8::3]:80");
+        let web = ServiceId::tcp("172.16.1.8:80".parse().unwrap());
+        let mark = ServiceId::fwmark(7, crate::types::Family::V4).unwrap();
+        let of = |id| {
+            read.iter()
+                .map(|connection| connection.is_of(&id))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(web), [true, false, false, false]);
+        assert_eq!(of(mark), [false, true, false, false]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! and counters.
 //!
 //! - [`Client`] talks to the kernel, command by command or in batches;
-//!   [`client::tokio::Client`] is its twin for tasks.
+//!   `client::tokio::Client` is its twin for tasks.
 //! - [`Table`] is what should be or what is; [`Table::diff`] says what must change, and
 //!   [`Client::reconcile`] does it, all or nothing.
 //! - [`Snapshot`] is the kernel's table with counters; [`listing`] prints it as `ipvsadm -Ln` does.
 //! - [`connections`] reads the connection table.
-//! - [`fake`] is a kernel in memory for tests.
+//! - `fake` is a kernel in memory for tests.
 //!
 //! It needs the module `ip_vs` and the capability `CAP_NET_ADMIN`; an error says which of them is
 //! missing. It checks no servers and reads no configuration files.

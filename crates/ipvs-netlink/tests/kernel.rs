@@ -288,6 +288,8 @@ fn connections_are_listed_as_ipvsadm_does() {
     let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs_conn").unwrap();
     let read: Vec<_> = connections::parse(&text).collect::<Result<_, _>>().unwrap();
     assert_eq!(read.len(), 2, "{text}");
+    assert_eq!(connections::read().unwrap().len(), 2);
+    assert!(read.iter().all(|connection| connection.is_of(&id)));
     let entry = read
         .iter()
         .find(|connection| connection.state == "ESTABLISHED")

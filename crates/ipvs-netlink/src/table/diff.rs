@@ -69,6 +69,9 @@ fn existing(
     wished: &VirtualService,
     changes: &mut Vec<Change>,
 ) {
+    if present == wished {
+        return;
+    }
     let new = wished
         .destinations
         .values()

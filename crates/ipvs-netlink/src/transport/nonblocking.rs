@@ -6,13 +6,14 @@ use tokio::io::unix::AsyncFd;
 
 use super::AsyncTransport;
 use super::namespace::Namespace;
-use super::socket;
+use super::socket::{self, Buffer};
 use super::sys::{self, Socket};
 use crate::error::ConnectError;
 
 /// A netlink socket on a tokio runtime.
 pub struct AsyncNetlinkSocket {
     socket: AsyncFd<Socket>,
+    buffer: Buffer,
 }
 
 impl AsyncNetlinkSocket {
@@ -42,7 +43,10 @@ impl AsyncNetlinkSocket {
             .nonblock()
             .map_err(step("making it non-blocking"))?;
         let socket = sys::register(socket).map_err(step("registering it"))?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            buffer: Buffer::new(),
+        })
     }
 }
 
@@ -59,9 +63,9 @@ impl AsyncTransport for AsyncNetlinkSocket {
     }
 
     async fn receive(&mut self, datagram: &mut Vec<u8>, timeout: Duration) -> io::Result<()> {
-        let receive = self.socket.async_io(Interest::READABLE, |socket| {
-            socket::receive(socket, datagram)
-        });
+        let buffer = &mut self.buffer;
+        let receive = |socket: &Socket| socket::receive(socket, buffer, datagram);
+        let receive = self.socket.async_io(Interest::READABLE, receive);
         match tokio::time::timeout(timeout, receive).await {
             Ok(result) => result,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),

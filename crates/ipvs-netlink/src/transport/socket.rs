@@ -13,13 +13,20 @@ use crate::error::ConnectError;
 /// Receive buffer to ask for: room for the answers to a full batch, many times over.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// Longest datagram to receive. The kernel fills dumps to the buffer it is offered, but to no
+/// Room for the longest datagram: the kernel fills dumps to the buffer it is offered, but to no
 /// more than 32 KiB.
-pub(super) const LONGEST_DATAGRAM: usize = 64 << 10;
+pub(super) struct Buffer(Box<[u8]>);
+
+impl Buffer {
+    pub(super) fn new() -> Self {
+        Self(vec![0; 64 << 10].into_boxed_slice())
+    }
+}
 
 /// A blocking netlink socket.
 pub struct NetlinkSocket {
     socket: Socket,
+    buffer: Buffer,
     timeout: Option<Duration>,
 }
 
@@ -32,6 +39,7 @@ impl NetlinkSocket {
     pub fn open() -> Result<Self, ConnectError> {
         Ok(Self {
             socket: open()?,
+            buffer: Buffer::new(),
             timeout: None,
         })
     }
@@ -69,17 +77,23 @@ pub(super) fn open() -> Result<Socket, ConnectError> {
     Ok(socket)
 }
 
-/// Receives once; a datagram longer than the buffer is an error, not a short read.
-pub(super) fn receive(socket: &Socket, datagram: &mut Vec<u8>) -> io::Result<()> {
-    datagram.resize(LONGEST_DATAGRAM, 0);
-    let (len, _) = socket.netlink().recv(datagram.as_mut_slice(), Msg::TRUNC)?;
-    if len > datagram.len() {
-        return Err(io::Error::new(
+/// Receives once, through a buffer that is made once; a datagram longer than it is an error, not
+/// a short read.
+pub(super) fn receive(
+    socket: &Socket,
+    buffer: &mut Buffer,
+    datagram: &mut Vec<u8>,
+) -> io::Result<()> {
+    let (len, _) = socket.netlink().recv(&mut buffer.0[..], Msg::TRUNC)?;
+    let too_long = || {
+        io::Error::new(
             io::ErrorKind::InvalidData,
             "datagram longer than the buffer",
-        ));
-    }
-    datagram.truncate(len);
+        )
+    };
+    let received = buffer.0.get(..len).ok_or_else(too_long)?;
+    datagram.clear();
+    datagram.extend_from_slice(received);
     Ok(())
 }
 
@@ -112,7 +126,7 @@ impl Transport for NetlinkSocket {
             self.timeout = Some(timeout);
         }
         loop {
-            match receive(&self.socket, datagram) {
+            match receive(&self.socket, &mut self.buffer, datagram) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }

@@ -4,7 +4,7 @@ use super::request::{find, required};
 use super::stats;
 use super::writer::Writer;
 use crate::types::{
-    Destination, DestinationEntry, DestinationId, Family, Forwarding, Stats, Tunnel, TunnelFlags,
+    Destination, DestinationEntry, DestinationId, Family, Forwarding, Tunnel, TunnelFlags,
     TunnelKind,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn read(
     let (mut upper, mut lower) = (0, 0);
     let (mut active, mut inactive, mut persistent) = (0, 0, 0);
     let mut tunnel = Tunnel::ipip();
-    let (mut narrow, mut wide): (Option<Stats>, Option<Stats>) = (None, None);
+    let (mut narrow, mut wide) = (None, None);
     for attribute in attributes {
         let attribute = attribute?;
         match attribute.kind {
@@ -83,8 +83,8 @@ pub(super) fn read(
             dest::ACTIVE_CONNS => active = attribute.u32()?,
             dest::INACT_CONNS => inactive = attribute.u32()?,
             dest::PERSIST_CONNS => persistent = attribute.u32()?,
-            dest::STATS => narrow = Some(stats::read(attribute.nested())?),
-            dest::STATS64 => wide = Some(stats::read(attribute.nested())?),
+            dest::STATS => narrow = Some(attribute),
+            dest::STATS64 => wide = Some(attribute),
             dest::TUN_TYPE => tunnel.kind = TunnelKind::from_number(attribute.u8()?),
             dest::TUN_PORT => tunnel.port = attribute.u16_be()?,
             dest::TUN_FLAGS => tunnel.flags = TunnelFlags(attribute.u16()?),
@@ -111,6 +111,6 @@ pub(super) fn read(
         active_connections: active,
         inactive_connections: inactive,
         persistent_connections: persistent,
-        stats: wide.or(narrow).unwrap_or_default(),
+        stats: stats::read_widest(wide, narrow)?,
     })
 }

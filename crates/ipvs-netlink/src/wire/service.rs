@@ -7,7 +7,7 @@ use super::stats;
 use super::writer::Writer;
 use crate::types::{
     Family, Netmask, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceEntry,
-    ServiceId, Stats,
+    ServiceId,
 };
 
 pub(super) fn write_id(writer: &mut Writer<'_>, id: &ServiceId) {
@@ -119,7 +119,7 @@ pub(super) fn read(attributes: Attributes<'_>) -> Result<ServiceEntry, DecodeErr
     let mut flags = None;
     let mut timeout = 0;
     let mut netmask = Netmask::host(id.family());
-    let (mut narrow, mut wide): (Option<Stats>, Option<Stats>) = (None, None);
+    let (mut narrow, mut wide) = (None, None);
     for attribute in attributes {
         let attribute = attribute?;
         match attribute.kind {
@@ -140,8 +140,8 @@ pub(super) fn read(attributes: Attributes<'_>) -> Result<ServiceEntry, DecodeErr
                     Family::V6 => Netmask::V6(u8::try_from(attribute.u32()?).unwrap_or(u8::MAX)),
                 }
             }
-            svc::STATS => narrow = Some(stats::read(attribute.nested())?),
-            svc::STATS64 => wide = Some(stats::read(attribute.nested())?),
+            svc::STATS => narrow = Some(attribute),
+            svc::STATS64 => wide = Some(attribute),
             _ => {}
         }
     }
@@ -160,7 +160,7 @@ pub(super) fn read(attributes: Attributes<'_>) -> Result<ServiceEntry, DecodeErr
     };
     Ok(ServiceEntry {
         service,
-        stats: wide.or(narrow).unwrap_or_default(),
+        stats: stats::read_widest(wide, narrow)?,
     })
 }
 

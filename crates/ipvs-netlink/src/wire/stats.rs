@@ -1,10 +1,19 @@
 use super::consts::stats;
-use super::reader::{Attributes, DecodeError};
+use super::reader::{Attribute, Attributes, DecodeError};
 #[cfg(feature = "fake")]
 use super::writer::Writer;
 use crate::types::Stats;
 
-pub(super) fn read(attributes: Attributes<'_>) -> Result<Stats, DecodeError> {
+/// The 64-bit block if there is one, else the old one.
+pub(super) fn read_widest(
+    wide: Option<Attribute<'_>>,
+    narrow: Option<Attribute<'_>>,
+) -> Result<Stats, DecodeError> {
+    let block = wide.or(narrow);
+    block.map_or_else(|| Ok(Stats::default()), |block| read(block.nested()))
+}
+
+fn read(attributes: Attributes<'_>) -> Result<Stats, DecodeError> {
     let mut read = Stats::default();
     for attribute in attributes {
         let attribute = attribute?;

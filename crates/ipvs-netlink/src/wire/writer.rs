@@ -25,11 +25,11 @@ impl<'a> Writer<'a> {
     /// A message with the body that `body` writes.
     pub(crate) fn message(&mut self, header: Header, body: impl FnOnce(&mut Self)) {
         let start = self.out.len();
-        self.out.extend_from_slice(&[0; 4]);
-        self.out.extend_from_slice(&header.kind.to_ne_bytes());
-        self.out.extend_from_slice(&header.flags.to_ne_bytes());
-        self.out.extend_from_slice(&header.sequence.to_ne_bytes());
-        self.out.extend_from_slice(&[0; 4]);
+        let [k0, k1] = header.kind.to_ne_bytes();
+        let [f0, f1] = header.flags.to_ne_bytes();
+        let [s0, s1, s2, s3] = header.sequence.to_ne_bytes();
+        self.out
+            .extend_from_slice(&[0, 0, 0, 0, k0, k1, f0, f1, s0, s1, s2, s3, 0, 0, 0, 0]);
         body(self);
         let len = u32::try_from(self.out.len() - start).unwrap_or(u32::MAX);
         if let Some(field) = self.out.get_mut(start..start + 4) {
@@ -68,8 +68,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn bytes(&mut self, kind: u16, value: &[u8]) {
         // Every value of this family is shorter than 64 KiB by its type.
         let len = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-        self.out.extend_from_slice(&len.to_ne_bytes());
-        self.out.extend_from_slice(&kind.to_ne_bytes());
+        self.head(len, kind);
         self.out.extend_from_slice(value);
         self.pad();
     }
@@ -97,8 +96,7 @@ impl<'a> Writer<'a> {
     /// Text with its closing NUL.
     pub(crate) fn text(&mut self, kind: u16, value: &str) {
         let len = u16::try_from(value.len() + 5).unwrap_or(u16::MAX);
-        self.out.extend_from_slice(&len.to_ne_bytes());
-        self.out.extend_from_slice(&kind.to_ne_bytes());
+        self.head(len, kind);
         self.out.extend_from_slice(value.as_bytes());
         self.out.push(0);
         self.pad();
@@ -133,8 +131,16 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(bytes);
     }
 
+    fn head(&mut self, len: u16, kind: u16) {
+        let [l0, l1] = len.to_ne_bytes();
+        let [k0, k1] = kind.to_ne_bytes();
+        self.out.extend_from_slice(&[l0, l1, k0, k1]);
+    }
+
     fn pad(&mut self) {
         let len = self.out.len();
-        self.out.resize(align(len), 0);
+        if len != align(len) {
+            self.out.resize(align(len), 0);
+        }
     }
 }
