@@ -42,6 +42,8 @@ struct NodeFacts {
 
 #[derive(Debug, Default)]
 struct ProcessFacts {
+    /// How often it was started.
+    lives: u64,
     pid: Option<u32>,
     ending: Option<Ending>,
     log: VecDeque<(Moment, String)>,
@@ -192,6 +194,7 @@ impl World {
             }
             Happening::Started { process, pid } => {
                 let facts = self.processes.entry(process.clone()).or_default();
+                facts.lives += 1;
                 facts.pid = Some(pid);
                 facts.ending = None;
                 vec![note(&process.node, format!("{} starts", process.process))]
@@ -269,6 +272,11 @@ impl World {
 
     pub(crate) fn pid(&self, process: &ProcessId) -> Option<u32> {
         self.processes.get(process)?.pid
+    }
+
+    /// How often a process was started.
+    pub(crate) fn lives(&self, process: &ProcessId) -> u64 {
+        self.processes.get(process).map_or(0, |facts| facts.lives)
     }
 
     pub(crate) fn ending(&self, process: &ProcessId) -> Option<&Ending> {

@@ -333,6 +333,7 @@ impl<'a> Player<'a> {
         }
         let line = program::command_line(process, self.order);
         let requests = matches!(process.kind, ProcessKind::Client { .. });
+        let lives = self.events.world.lives(id);
         let began = Moment::now();
         let node = self
             .nodes
@@ -343,7 +344,7 @@ impl<'a> Player<'a> {
             .await
             .map_err(|error| error.to_string())?;
         let until = Moment::now() + READY_WITHIN;
-        while self.events.world.pid(id).is_none() && self.events.world.ending(id).is_none() {
+        while self.events.world.lives(id) == lives {
             if !self.events.pump(until).await {
                 return Err(format!("{id} did not start"));
             }
