@@ -3,8 +3,8 @@
 use super::default_state_dir;
 use crate::config::{Against, Plan, load};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
-use crate::lvs::Model;
+use crate::kernel::{IpvsTable, TableError};
+use crate::lvs::{Model, adopt};
 use crate::output;
 use crate::state::OwnedServices;
 use ipvs_netlink::Change;
@@ -111,20 +111,26 @@ fn show(difference: &Difference) {
 }
 
 fn difference(plan: &Plan, arguments: &PlanArguments) -> Result<Difference, String> {
-    let mut model = Model::default();
-    model.replace(plan.virtual_servers.clone(), |_| false);
+    let addresses = addresses(plan)?;
     let record = OwnedServices::of(&arguments.state_dir);
-    let ipvs = if plan.virtual_servers.is_empty() && record.read().is_empty() {
-        Vec::new()
-    } else {
-        let table =
-            IpvsTable::connect(record).and_then(|mut table| table.difference(&model.wished()));
-        table.map_err(|error| output::chain(&error))?
-    };
-    Ok(Difference {
-        ipvs,
-        addresses: addresses(plan)?,
-    })
+    if plan.virtual_servers.is_empty() && record.read().is_empty() {
+        return Ok(Difference {
+            ipvs: Vec::new(),
+            addresses,
+        });
+    }
+    let ipvs = ipvs(plan, record).map_err(|error| output::chain(&error))?;
+    Ok(Difference { ipvs, addresses })
+}
+
+/// As a start would see it: servers that the running director has taken out stay out.
+fn ipvs(plan: &Plan, record: OwnedServices) -> Result<Vec<Change>, TableError> {
+    let mut table = IpvsTable::connect(record)?;
+    let mut virtual_servers = plan.virtual_servers.clone();
+    adopt(&mut virtual_servers, &table.inherited()?);
+    let mut model = Model::default();
+    model.replace(virtual_servers, |_| false);
+    table.difference(&plan.wished(&model))
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {

@@ -6,7 +6,7 @@ use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckId, CheckStart, RealServer, SorryServer, VirtualServer};
 use ipvs_netlink::{
     Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol,
-    Scheduler, SchedulerFlags, Service, ServiceId, Tunnel, TunnelFlags, TunnelKind,
+    Scheduler, SchedulerFlags, Service, ServiceId, Timeouts, Tunnel, TunnelFlags, TunnelKind,
 };
 use keepalived_conf::Span;
 use keepalived_conf::model::{
@@ -15,11 +15,28 @@ use keepalived_conf::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Addresses that one group may stand for. Each is a service of its own in the kernel.
 const GROUP_LIMIT: u128 = 65_536;
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
+    plan.timeouts = config
+        .global_defs
+        .lvs_timeouts
+        .value
+        .as_ref()
+        .map(|timeouts| {
+            // 0 leaves a value as it is.
+            let seconds = |time: Option<Duration>| {
+                time.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+            };
+            Timeouts {
+                tcp: seconds(timeouts.tcp),
+                tcp_fin: seconds(timeouts.tcpfin),
+                udp: seconds(timeouts.udp),
+            }
+        });
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
     let mut known: BTreeSet<ServiceId> = BTreeSet::new();
     for server in config

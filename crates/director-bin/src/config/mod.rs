@@ -15,9 +15,10 @@ mod vrrp;
 pub(crate) use load::{Against, Loaded, load};
 
 use crate::daemon::HookTable;
-use crate::lvs::{CheckId, VirtualServer};
+use crate::lvs::{CheckId, Model, VirtualServer};
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
+use ipvs_netlink::{Table, Timeouts};
 use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
 use scripts::Scripts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) watched: Vec<Watched>,
     /// The virtual servers.
     pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).
+    pub(crate) timeouts: Option<Timeouts>,
     /// Their checks.
     pub(crate) checks: BTreeMap<CheckId, PlannedCheck>,
     /// Virtual servers whose down notifications run at a stop (`omega`).
@@ -52,6 +55,16 @@ pub(crate) struct Plan {
     pub(crate) notify_deleted: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
     pub(crate) interfaces: BTreeMap<String, Span>,
+}
+
+impl Plan {
+    /// The kernel's table as it should be by this plan and what is known of the servers.
+    pub(crate) fn wished(&self, model: &Model) -> Table {
+        Table {
+            timeouts: self.timeouts,
+            ..model.wished()
+        }
+    }
 }
 
 /// A check as the file asks for it.

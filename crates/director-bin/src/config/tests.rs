@@ -194,7 +194,14 @@ virtual_server 172.16.1.8 80 {
 
 #[test]
 fn a_virtual_server_is_mapped() {
-    let plan = planned(SERVERS);
+    let timeouts = "global_defs {\n    lvs_timeouts tcp 600 udp 30\n}\n";
+    let plan = planned(&format!("{timeouts}{SERVERS}"));
+    let expected = ipvs_netlink::Timeouts {
+        tcp: 600,
+        tcp_fin: 0,
+        udp: 30,
+    };
+    assert_eq!(plan.timeouts, Some(expected));
     let [server] = plan.virtual_servers.as_slice() else {
         panic!("{:?}", plan.virtual_servers)
     };
@@ -308,11 +315,25 @@ fn what_cannot_be_done_is_said() {
             .any(|(severity, text)| *severity == Severity::Error && text.contains("already")),
         "{found:?}"
     );
-    let found = problems("static_ipaddress {\n    192.0.2.1/24 dev eth0\n}\n");
+    let instance = "vrrp_track_process p {
+    process nginx
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 1
+    virtual_ipaddress {
+        192.0.2.8
+    }
+    notify_master_rx_lower_pri /bin/true
+    track_process {
+        p
+    }
+}
+";
+    let found = problems(instance);
+    let severities: Vec<_> = found.iter().map(|(severity, _)| *severity).collect();
     assert!(
-        found
-            .iter()
-            .any(|(_, text)| text.contains("static_ipaddress")),
+        severities.contains(&Severity::Error) && severities.contains(&Severity::Warning),
         "{found:?}"
     );
     let found = problems(&SERVERS.replace("/bin/true", "/nowhere/script"));

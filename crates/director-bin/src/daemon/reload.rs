@@ -52,7 +52,7 @@ impl Running {
         }
         let changes = match &mut self.table {
             Some(table) => table
-                .replace(&model.wished())
+                .replace(&plan.wished(&model))
                 .map_err(|error| output::chain(&error))?,
             None => Vec::new(),
         };
@@ -60,7 +60,7 @@ impl Running {
             if let Some(Err(error)) = self
                 .table
                 .as_mut()
-                .map(|table| table.replace(&self.model.wished()))
+                .map(|table| table.replace(&self.plan.wished(&self.model)))
             {
                 report::table_error(&error);
             }

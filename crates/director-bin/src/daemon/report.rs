@@ -22,7 +22,9 @@ pub(super) fn warnings(loaded: &Loaded) {
     }
 }
 
+/// Every problem of a file that is refused.
 pub(super) fn errors(loaded: &Loaded) {
+    warnings(loaded);
     for (code, line) in loaded.lines(Severity::Error) {
         error!(event = "config_error", %code, "{line}");
     }

@@ -102,7 +102,7 @@ impl Running {
         let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
         if let Some(table) = &mut table {
             let changes = table
-                .replace(&model.wished())
+                .replace(&plan.wished(&model))
                 .map_err(|error| crate::output::chain(&error))?;
             report::changes(&changes);
         }
@@ -281,7 +281,7 @@ impl Running {
             }
         }
         let Some(table) = &mut self.table else { return };
-        match table.replace(&self.model.wished()) {
+        match table.replace(&self.plan.wished(&self.model)) {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {
                 let count = changes.len();
