@@ -267,25 +267,27 @@ pub(crate) fn sorry_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) 
     // Order does not matter here: options given before the server are kept.
     let before = server.sorry_server.take();
     let early = before.filter(|b| b.address.is_unspecified());
-    server.sorry_server = Some(SorryServer {
+    server.sorry_server = Some(Box::new(SorryServer {
         address,
         port,
         inhibit: early.as_ref().is_some_and(|e| e.inhibit),
         lvs_method: early.as_ref().map_or(LvsMethod::Nat, |e| e.lvs_method),
         lvs_method_written: early.is_some_and(|e| e.lvs_method_written),
         span: Origin(call.span()),
-    });
+    }));
 }
 
 fn early_sorry<'s>(server: &'s mut VirtualServer, call: &Call<'_, '_>) -> &'s mut SorryServer {
     let span = Origin(call.span());
-    server.sorry_server.get_or_insert(SorryServer {
-        address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        port: None,
-        inhibit: false,
-        lvs_method: LvsMethod::Nat,
-        lvs_method_written: false,
-        span,
+    server.sorry_server.get_or_insert_with(|| {
+        Box::new(SorryServer {
+            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            port: None,
+            inhibit: false,
+            lvs_method: LvsMethod::Nat,
+            lvs_method_written: false,
+            span,
+        })
     })
 }
 

@@ -258,11 +258,11 @@ settings! {
         /// applied to the checkers.
         checks: CheckDefaults = CheckDefaults::default(),
         /// Run when the quorum is gained.
-        quorum_up: Option<Script> = None,
+        quorum_up: Option<Box<Script>> = None,
         /// Run when the quorum is lost.
-        quorum_down: Option<Script> = None,
+        quorum_down: Option<Box<Script>> = None,
         /// Answers when no real server does.
-        sorry_server: Option<SorryServer> = None,
+        sorry_server: Option<Box<SorryServer>> = None,
         /// Real servers in the order of the file.
         real_server: Vec<RealServer> = Vec::new(),
         /// Where the block stands.
