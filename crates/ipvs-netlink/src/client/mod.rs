@@ -1,4 +1,4 @@
-//! The blocking client; [`tokio`] is its twin for tasks.
+//! The blocking client; `tokio`, with that feature, is its twin for tasks.
 
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -19,7 +19,7 @@ pub(super) struct Buffer(Box<[u8]>);
 
 impl Buffer {
     pub(super) fn new() -> Self {
-        Self(vec![0; 64 << 10].into_boxed_slice())
+        Self(vec![0; 32 << 10].into_boxed_slice())
     }
 }
 
