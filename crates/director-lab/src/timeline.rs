@@ -104,12 +104,13 @@ impl<W: Write> Timeline<W> {
             } => {
                 let tick = self.paint(Paint::Good, "✓");
                 let took = Seconds(Duration::from_millis(*after));
-                let more = if text.contains("requests") || text.contains("silent") {
-                    format!("; {seen}")
+                // What was counted says more about requests than the deadline for counting them.
+                let facts = if text.contains("requests") || text.contains("silent") {
+                    format!("({seen}; after {took})")
                 } else {
-                    String::new()
+                    format!("(after {took}, limit {limit})")
                 };
-                let tail = self.paint(Paint::Dim, &format!("(after {took}, limit {limit}{more})"));
+                let tail = self.paint(Paint::Dim, &facts);
                 writeln!(self.out, "{} {tick} {text} {tail}", Clock(*at))?;
             }
             Record::Table { nodes, text, .. } => {
@@ -211,5 +212,139 @@ struct Clock(u64);
 impl std::fmt::Display for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:>8.2}", self.0 as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::record::Failure;
+    use crate::report::Report;
+
+    fn records() -> Vec<Record> {
+        let traffic = TrafficSummary {
+            answered: BTreeMap::from([("rs1".to_owned(), 20), ("rs2".to_owned(), 19)]),
+            failed: 1,
+            longest_gap: BTreeMap::from([("10.0.0.8".parse().unwrap(), 3520)]),
+        };
+        vec![
+            Record::Begin {
+                scenario: "story".to_owned(),
+                description: "What it shows.".to_owned(),
+                kernel: "this kernel".to_owned(),
+                nodes: vec!["a 10.0.0.1".to_owned(), "b 10.0.0.2".to_owned()],
+            },
+            Record::StepBegin {
+                at: 0,
+                number: 1,
+                title: "the master is cut off".to_owned(),
+            },
+            Record::Action {
+                at: 1,
+                text: "a: set eth0 down".to_owned(),
+            },
+            Record::Note {
+                at: 3510,
+                node: "b".to_owned(),
+                text: "10.0.0.8 appears".to_owned(),
+            },
+            Record::Held {
+                at: 3510,
+                text: "10.0.0.8 on b".to_owned(),
+                seen: "10.0.0.8 on b".to_owned(),
+                after: 3509,
+                limit: "master_down(99) = 3.61 s".to_owned(),
+            },
+            Record::StepEnd {
+                at: 3600,
+                number: 1,
+                failure: None,
+                holders: BTreeMap::from([("10.0.0.8".parse().unwrap(), vec!["b".to_owned()])]),
+                traffic: traffic.clone(),
+            },
+            Record::StepBegin {
+                at: 3600,
+                number: 2,
+                title: "a returns".to_owned(),
+            },
+            Record::StepEnd {
+                at: 9000,
+                number: 2,
+                failure: Some(Failure {
+                    expected: vec!["10.0.0.8 on a".to_owned()],
+                    seen: vec!["10.0.0.8 is on b".to_owned()],
+                    logs: BTreeMap::from([("a".to_owned(), vec!["no such file".to_owned()])]),
+                }),
+                holders: BTreeMap::new(),
+                traffic: TrafficSummary::default(),
+            },
+            Record::End {
+                at: 9000,
+                passed: false,
+                traffic,
+            },
+        ]
+    }
+
+    #[test]
+    fn a_story_for_people() {
+        let mut out = Vec::new();
+        let mut timeline = Timeline::new(&mut out, false);
+        for record in records() {
+            timeline.show(&record).unwrap();
+        }
+        let expected = "\
+story
+  What it shows.
+
+  kernel  this kernel
+  nodes   a 10.0.0.1
+          b 10.0.0.2
+
+1. the master is cut off
+    0.00 > a: set eth0 down
+    3.51   b          10.0.0.8 appears
+    3.51 ✓ 10.0.0.8 on b (after 3.51 s, limit master_down(99) = 3.61 s)
+           10.0.0.8 on b · 39 answered (rs1 20, rs2 19), 1 failed
+
+2. a returns
+    9.00 ✗ expected: 10.0.0.8 on a
+               seen: 10.0.0.8 is on b
+           last lines of a
+           | no such file
+
+requests         39 answered (rs1 20, rs2 19), 1 failed
+longest silence  10.0.0.8: 3.52 s
+FAILED: a returns (after 9.00 s)
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn colours_are_for_terminals_only() {
+        let shown = |colour| {
+            let mut out = Vec::new();
+            let mut timeline = Timeline::new(&mut out, colour);
+            records()
+                .iter()
+                .for_each(|record| timeline.show(record).unwrap());
+            String::from_utf8(out).unwrap().contains('\x1b')
+        };
+        assert!(shown(true));
+        assert!(!shown(false));
+    }
+
+    #[test]
+    fn the_same_story_as_data() {
+        let mut report = Report::default();
+        records().into_iter().for_each(|record| report.push(record));
+        assert!(!report.passed);
+        assert_eq!(report.steps.len(), 2);
+        assert_eq!(report.steps[0].records.len(), 3);
+        assert_eq!(report.failed_step().unwrap().title, "a returns");
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
     }
 }

@@ -14,9 +14,12 @@ pub(super) fn start(order: StageOrder) -> Result<Stage, LabError> {
     start_first_process(part(&order, "stage"), line, order.time_limit)
 }
 
+/// There if the kernel has IPVS.
+const TABLE: &str = "/proc/net/ip_vs";
+
 /// Whether the running kernel has IPVS; loads the module if it can.
 pub(super) fn has_ipvs() -> bool {
-    let table = Path::new("/proc/net/ip_vs");
+    let table = Path::new(TABLE);
     if table.exists() {
         return true;
     }
@@ -36,9 +39,11 @@ pub(super) fn describe(scenario: &Scenario) -> String {
         .release()
         .to_string_lossy()
         .into_owned();
-    if scenario.ipvs {
+    if !scenario.ipvs {
+        format!("this kernel, Linux {release} (no IPVS needed)")
+    } else if Path::new(TABLE).exists() {
         format!("this kernel, Linux {release}, with its own IPVS")
     } else {
-        format!("this kernel, Linux {release} (no IPVS needed)")
+        format!("this kernel, Linux {release}, without IPVS")
     }
 }
