@@ -53,6 +53,8 @@
 //! - Version 3 adverts with interval 0, or without addresses where we have some, are dropped.
 //! - A recovered owner is master at once (RFC 9568 section 6.4.1).
 //! - A router that slept through a master-down interval listens before it speaks; see [`Overslept`].
+//! - Two masters whose authentication headers count in step hear each other; one strict counter for
+//!   sending and receiving would have each take the other for a replay.
 //! - Adverts keep their times; lateness does not add up.
 //! - A repeated resignation does not put a takeover off.
 //! - Announcements after a lower advert come at most once per advert interval.

@@ -206,6 +206,7 @@ impl VirtualRouter {
         self.stats.adverts_received += 1;
         if let Some(sequence) = heard.sequence {
             self.sequence = sequence;
+            self.received_sequence = sequence;
         }
         if let Some(stamp) = heard.stamp {
             self.replay.accept(heard.source, stamp);

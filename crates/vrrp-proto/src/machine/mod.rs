@@ -125,8 +125,10 @@ pub struct VirtualRouter {
     contest_announced: Option<Instant>,
     identification: u16,
     header_key: Option<HeaderKey>,
-    /// The last sequence number of an authentication header, sent or received.
+    /// The greatest sequence number of an authentication header, sent or received.
     sequence: u32,
+    /// The greatest one received.
+    received_sequence: u32,
     replay: ReplayGuard,
     last_stamp: Option<Stamp>,
     wall_clock: Option<(Instant, UnixTime)>,
@@ -169,6 +171,7 @@ impl VirtualRouter {
             identification: 0,
             header_key: header_key(&config.authentication),
             sequence: 0,
+            received_sequence: 0,
             replay: ReplayGuard::new(replay_capacity(&config.transport)),
             last_stamp: None,
             wall_clock: None,

@@ -137,7 +137,9 @@ impl VirtualRouter {
                 if !key.verify(ip_header, header, packet.message()) {
                     return Err(DropReason::HeaderDigest);
                 }
-                if header.sequence <= self.sequence {
+                // A number equal to our own last one is no replay: two masters that count in step
+                // would never hear each other.
+                if header.sequence <= self.received_sequence || header.sequence < self.sequence {
                     return Err(DropReason::HeaderReplay);
                 }
                 Ok(Some(header.sequence))

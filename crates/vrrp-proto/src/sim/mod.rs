@@ -8,7 +8,7 @@
 //! - no two masters that hear each other for longer than
 //!   [`Scenario::overlap_bound`], which the intervals and delays make;
 //! - once it is quiet, at least one master on each link after [`Scenario::settling_time`]
-//!   (3 x interval + skew), and exactly one at the end;
+//!   (3 x interval + skew), and exactly one at the end unless a handover is just going on;
 //! - no transition without a cause: its reason is one that the step's input can give, and silence
 //!   that is claimed was heard;
 //! - a router has the addresses if and only if it is master;

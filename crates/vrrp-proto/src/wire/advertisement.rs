@@ -168,7 +168,8 @@ impl Advertisement<'_> {
             Version::V2 => [kind, (centiseconds / 100) as u8],
             Version::V3 => centiseconds.to_be_bytes(),
         };
-        *header = [
+        // One store of eight bytes: the sum reads them back in words.
+        *header = u64::from_be_bytes([
             self.version.number() << 4 | TYPE_ADVERTISEMENT,
             self.vrid.value(),
             self.priority.value(),
@@ -177,7 +178,8 @@ impl Advertisement<'_> {
             sixth,
             0,
             0,
-        ];
+        ])
+        .to_be_bytes();
         for address in self.addresses.iter() {
             rest = match (address, self.family) {
                 (IpAddr::V4(address), Family::V4) => put(rest, &address.octets()).ok_or(short)?,

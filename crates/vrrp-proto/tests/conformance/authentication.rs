@@ -169,6 +169,30 @@ fn item_096_a_sender_that_lost_its_counter_catches_up() {
     );
 }
 
+/// Both send number N before either hears the other.
+#[test]
+fn item_096_two_masters_that_count_in_step_still_hear_each_other() {
+    let mut low = Bench::new(with(header(), 100, "10.0.0.5"));
+    let mut high = Bench::new(with(header(), 200, "10.0.0.9"));
+    for _ in 0..20 {
+        let (from_low, from_high) = (next_datagram(&mut low), next_datagram(&mut high));
+        assert_eq!(from_low[28..32], from_high[28..32]);
+    }
+    let (from_low, from_high) = (next_datagram(&mut low), next_datagram(&mut high));
+    assert_eq!(
+        give(&mut high, &from_low),
+        Verdict::Accepted(Accepted::LowerPriority)
+    );
+    assert_eq!(
+        give(&mut high, &from_low),
+        Verdict::Dropped(DropReason::HeaderReplay)
+    );
+    assert_eq!(
+        give(&mut low, &from_high),
+        Verdict::Accepted(Accepted::Yielded)
+    );
+}
+
 #[test]
 fn item_096_a_header_where_none_is_configured_and_the_reverse_are_dropped() {
     let mut sender = Bench::new(with(header(), 200, "10.0.0.9"));

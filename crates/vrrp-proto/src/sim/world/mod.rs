@@ -10,16 +10,16 @@ use core::cmp::Reverse;
 use core::net::IpAddr;
 use core::time::Duration;
 
+mod checks;
+mod traffic;
+
 use super::clock::Clock;
 use super::invariants::{Broken, Cause, Violation, Witness};
 use super::network::Network;
 use super::random::Random;
 use super::scenario::{Disturbance, Scenario};
 use crate::group::SyncGroup;
-use crate::ids::Family;
-use crate::machine::{
-    Accepted, Action, Advert, Event, Fault, Received, State, Transition, Verdict, VirtualRouter,
-};
+use crate::machine::{Action, Event, Fault, State, Transition, VirtualRouter};
 use crate::time::UnixTime;
 use crate::wire::MAX_ENCODED_LEN;
 
@@ -453,52 +453,6 @@ impl Simulation {
         }
     }
 
-    fn receive(&mut self, node: usize, packet: &Packet) {
-        self.summary.packets += 1;
-        let Some(machine) = self.nodes.get_mut(node) else {
-            return;
-        };
-        let local = machine.clock.shows(self.now);
-        let Some(slot) = machine.slots.get_mut(packet.link) else {
-            return;
-        };
-        let received = match Family::of(packet.source) {
-            Family::V4 => Received::from_ipv4(&packet.bytes).ok(),
-            Family::V6 => Some(Received::new(
-                packet.source,
-                packet.destination,
-                255,
-                &packet.bytes,
-            )),
-        };
-        let Some(received) = received else {
-            return;
-        };
-        let verdict = slot.router.handle_packet(local, &received);
-        self.collect(node, packet.link, Cause::Packet);
-        // After the actions: a transition to backup begins a new time of listening.
-        let machine = self.nodes.get_mut(node);
-        let Some(slot) = machine.and_then(|machine| machine.slots.get_mut(packet.link)) else {
-            return;
-        };
-        match verdict {
-            Verdict::Accepted(Accepted::MasterAlive) => {
-                slot.witness = Witness {
-                    counted: local,
-                    resigned: false,
-                };
-            }
-            Verdict::Accepted(Accepted::MasterResigned) => slot.witness.resigned = true,
-            Verdict::Accepted(_) => {}
-            Verdict::Dropped(reason) => {
-                // A replayed or reordered advert is refused: the path did not do its work.
-                let (now, link, from) = (self.now, packet.link, packet.from);
-                self.network.note_loss(now, link, from, node);
-                self.note(|| format!("node {node} drops one of node {from}: {reason}"));
-            }
-        }
-    }
-
     /// Carries out what a router wants done, and what its group makes of it.
     fn collect(&mut self, node: usize, link: usize, cause: Cause) {
         self.carry_out(node, link, cause);
@@ -587,179 +541,6 @@ impl Simulation {
         if !explained {
             let transition = format!("{transition} (by {cause:?})");
             self.violate(link, Broken::Causeless { node, transition });
-        }
-    }
-
-    fn send(&mut self, node: usize, link: usize, advert: &Advert) {
-        self.note(|| format!("node {node} link {link}: advert {}", advert.priority));
-        let Some(slot) = self
-            .nodes
-            .get(node)
-            .and_then(|machine| machine.slots.get(link))
-        else {
-            return;
-        };
-        let router = &slot.router;
-        let mut packets = Vec::new();
-        for destination in router.config().transport.destinations() {
-            let encoded = match Family::of(destination) {
-                Family::V4 => router.encode_datagram(advert, destination, &mut self.buffer),
-                Family::V6 => router.encode_message(advert, destination, &mut self.buffer),
-            };
-            if let Ok(len) = encoded
-                && let Some(bytes) = self.buffer.get(..len)
-            {
-                packets.push(Rc::new(Packet {
-                    link,
-                    from: node,
-                    source: advert.source,
-                    destination,
-                    bytes: bytes.to_vec(),
-                }));
-            }
-        }
-        for packet in packets {
-            for to in 0..self.nodes.len() {
-                if to != node && self.is_for(&packet, to) {
-                    self.transmit(&packet, to);
-                }
-            }
-        }
-    }
-
-    fn is_for(&self, packet: &Packet, node: usize) -> bool {
-        packet.destination.is_multicast()
-            || self
-                .nodes
-                .get(node)
-                .and_then(|machine| machine.slots.get(packet.link))
-                .is_some_and(|slot| slot.router.source() == Some(packet.destination))
-    }
-
-    fn transmit(&mut self, packet: &Rc<Packet>, to: usize) {
-        let (link, from) = (packet.link, packet.from);
-        if self.network.is_cut(link, from, to) {
-            return;
-        }
-        if self.random.chance(self.scenario.loss) {
-            self.network.note_loss(self.now, link, from, to);
-            return;
-        }
-        let copies = if self.random.chance(self.scenario.duplication) {
-            2
-        } else {
-            1
-        };
-        let epoch = self.nodes.get(to).map_or(0, |machine| machine.epoch);
-        for _ in 0..copies {
-            let (least, most) = self.scenario.delay;
-            let delay = self.random.between(least, most);
-            let packet = Rc::clone(packet);
-            self.schedule(self.now + delay, Pending::Packet { to, epoch, packet });
-        }
-    }
-
-    fn slot(&self, node: usize, link: usize) -> Option<&Slot> {
-        self.nodes.get(node)?.slots.get(link)
-    }
-
-    fn is_master(&self, node: usize, link: usize) -> bool {
-        self.nodes.get(node).is_some_and(|machine| machine.running)
-            && self
-                .slot(node, link)
-                .is_some_and(|slot| slot.router.state() == State::Master)
-    }
-
-    fn masters(&self, link: usize) -> usize {
-        (0..self.nodes.len())
-            .filter(|node| self.is_master(*node, link))
-            .count()
-    }
-
-    /// Whether somebody on the link could be master.
-    fn is_contested(&self, link: usize) -> bool {
-        self.nodes.iter().any(|machine| {
-            let state = machine.slots.get(link).map(|slot| slot.router.state());
-            machine.running && matches!(state, Some(State::Backup | State::Master))
-        })
-    }
-
-    fn check(&mut self) {
-        for node in 0..self.nodes.len() {
-            self.check_node(node);
-        }
-        let settled = self.scenario.quiet_from + self.scenario.settling_time();
-        for link in 0..self.scenario.links() {
-            if self.masters(link) > 1 {
-                self.check_overlaps(link);
-            }
-            let lost = self.now > settled && self.masters(link) == 0 && self.is_contested(link);
-            if lost {
-                self.violate(link, Broken::NoMaster);
-            }
-        }
-    }
-
-    fn check_node(&mut self, node: usize) {
-        let Some(machine) = self.nodes.get(node) else {
-            return;
-        };
-        let mut wrong = None;
-        let mut masters = 0;
-        for (link, slot) in machine.slots.iter().enumerate() {
-            let state = slot.router.state();
-            let is_master = state == State::Master;
-            masters += usize::from(is_master);
-            if slot.has_addresses != is_master {
-                wrong = Some((link, Broken::Addresses { node, state }));
-            }
-        }
-        if masters != 0 && masters != machine.slots.len() {
-            wrong = Some((0, Broken::SplitGroup { node }));
-        }
-        if let Some((link, broken)) = wrong {
-            self.violate(link, broken);
-        }
-    }
-
-    fn check_overlaps(&mut self, link: usize) {
-        let bound = self.scenario.overlap_bound();
-        for a in 0..self.nodes.len() {
-            for b in a + 1..self.nodes.len() {
-                if !self.is_master(a, link) || !self.is_master(b, link) {
-                    continue;
-                }
-                let (Some(first), Some(second)) = (self.nodes.get(a), self.nodes.get(b)) else {
-                    continue;
-                };
-                let apart = self.network.is_cut(link, a, b) || self.network.is_cut(link, b, a);
-                if apart || first.stalled || second.stalled {
-                    continue;
-                }
-                let masters_since = |node| self.slot(node, link).map_or(0, |it| it.master_since);
-                let since = masters_since(a)
-                    .max(masters_since(b))
-                    .max(first.disturbed)
-                    .max(second.disturbed)
-                    .max(self.network.disturbed(link, a, b))
-                    .max(self.network.disturbed(link, b, a));
-                if since == self.now {
-                    self.summary.overlaps += 1;
-                }
-                if self.now - since > bound {
-                    let nodes = (a, b);
-                    self.violate(link, Broken::TwoMasters { nodes, since });
-                }
-            }
-        }
-    }
-
-    fn check_end(&mut self) {
-        for link in 0..self.scenario.links() {
-            let masters = self.masters(link);
-            if self.is_contested(link) && masters != 1 {
-                self.violate(link, Broken::Unsettled { masters });
-            }
         }
     }
 }
