@@ -138,6 +138,45 @@ vrrp_instance VI_1 {
     assert!(text.contains("/nowhere/check.sh"), "{text}");
 }
 
+#[test]
+fn run_names_missing_privileges() {
+    let folder = Folder::new();
+    let text = "vrrp_instance VI_1 {
+    interface lo
+    virtual_router_id 51
+    virtual_ipaddress {
+        192.0.2.8
+    }
+}
+";
+    let config = folder.file("privilege.conf", text);
+    let without = [
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        env!("CARGO_BIN_EXE_director"),
+    ];
+    let result = Command::new("setpriv")
+        .args(without)
+        .args(["run", "--config", &config, "--state-dir"])
+        .arg(folder.path("state"))
+        .output();
+    let Ok(result) = result else {
+        println!("skipped: setpriv (package util-linux) is not installed");
+        return;
+    };
+    let text = String::from_utf8(result.stderr).unwrap();
+    if text.starts_with("setpriv:") {
+        println!("skipped: only root can give up privileges: {text}");
+        return;
+    }
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("CAP_NET_ADMIN") && text.contains("CAP_NET_RAW"),
+        "{text}"
+    );
+    assert!(text.contains("run as root"), "{text}");
+}
+
 /// A running director and the events it logs.
 struct Running {
     child: Child,
