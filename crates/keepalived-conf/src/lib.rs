@@ -6,6 +6,7 @@ mod check;
 pub mod codes;
 pub mod diagnostic;
 mod expand;
+mod format;
 pub mod keyword;
 mod levels;
 pub mod loader;
@@ -15,10 +16,12 @@ pub mod render;
 pub mod source;
 mod suggest;
 mod syntax;
+pub mod tree;
 
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
+pub use format::{FormatError, format};
 pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;
