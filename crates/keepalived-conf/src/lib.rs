@@ -3,15 +3,20 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod cli;
 pub mod codes;
+pub mod compare;
 pub mod diagnostic;
+mod diff;
 mod expand;
+pub mod explain;
 mod format;
 pub mod keyword;
 mod levels;
 pub mod loader;
 mod lower;
 pub mod model;
+pub mod reference;
 pub mod render;
 pub mod source;
 mod suggest;
@@ -60,7 +65,7 @@ pub struct Parsed {
 /// of it. A file that cannot be read is a diagnostic too.
 #[must_use]
 pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
-    lower::load(path, loader, options)
+    lower::load(path, loader, options, SourceMap::default())
 }
 
 /// Loads text from memory, without any file.

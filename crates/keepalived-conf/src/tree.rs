@@ -59,7 +59,7 @@ pub enum Element {
         /// From the first word up to and with the opening brace.
         header: Range<usize>,
         /// What is inside.
-        children: Vec<Element>,
+        children: Vec<Self>,
         /// The closing brace; empty if it is missing.
         close: Range<usize>,
     },
