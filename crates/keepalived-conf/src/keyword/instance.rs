@@ -11,8 +11,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{address_entry, instance_parts};
 use crate::model::{
-    AntiReplay, AuthType, HmacKey, HmacMode, InitialState, Notify, OldUnicastChecksum, Origin,
-    Secret, Spanned, Trackers, VrrpInstance, VrrpSyncGroup, VrrpVersion,
+    AntiReplay, AuthType, HmacKey, HmacMode, Notify, OldUnicastChecksum, Origin, Secret, Spanned,
+    Trackers, VrrpInstance, VrrpSyncGroup, VrrpVersion,
 };
 
 const U32: i64 = u32::MAX as i64;
@@ -84,7 +84,7 @@ static PROTOCOL: &[Row<VrrpInstance>] = &[
         t.virtual_router_id.span.get_or_insert(c.name);
     }),
     row("version", choice(&["2", "3"]), "vrrp_version; 3 for IPv6", "Protocol version.", |t: &mut I, c| c.choose(&mut t.version, &[VrrpVersion::V2, VrrpVersion::V3])).first(),
-    row("state", choice(&["MASTER", "BACKUP"]), "from the priority", "Wished first state. It gives no head start to routers that do not own the address.", |t: &mut I, c| c.choose(&mut t.state, &[InitialState::Master, InitialState::Backup])),
+    row("state", choice(&["MASTER", "BACKUP"]), "from the priority", "Wished first state. It gives no head start to routers that do not own the address.", |t: &mut I, c| instance_parts::state(t, c)),
     row("priority", int(1, 255), "100; 255 with `state MASTER`", "Base priority; 255 is for the owner of the addresses.", put!(priority)),
     row("advert_int", timer(10_000, 255_000_000), "1", "Interval of adverts; whole seconds with version 2, at most 40.95 s with version 3.", put!(advert_int)),
     row("down_timer_adverts", int(1, 100), "vrrp_down_timer_adverts", "Missed adverts until the master counts as down.", put!(down_timer_adverts)),

@@ -43,10 +43,18 @@ impl Call<'_, '_> {
     /// An interface name as the keyword's value.
     pub(crate) fn interface(&mut self, slot: &mut Setting<Option<String>>) {
         let Some(word) = self.required() else { return };
-        if self.fill_in(word) || !self.interface_name_fits(word) {
+        if self.fill_in(word) || self.fill_in_name(word) || !self.interface_name_fits(word) {
             return;
         }
         let name = self.text(word.span).to_owned();
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            let message = format!("`{name}` is an address, not an interface");
+            let diagnostic =
+                Diagnostic::new(codes::BAD_INTERFACE, Severity::Error, message, word.span)
+                    .note("keepalived finds no such interface and refuses to start")
+                    .help("write the name of the interface that has the address");
+            self.report(diagnostic);
+        }
         if name == "lo" {
             let diagnostic = Diagnostic::new(
                 codes::BAD_INTERFACE,

@@ -106,6 +106,7 @@ fn virtual_server_of(
         &globals.smtp_alert_checker,
         &globals.smtp_alert,
     );
+    unwritten_choices(server, reader);
     hysteresis(server, reader);
     sorry(server, port, reader);
     let mut servers = std::mem::take(&mut server.real_server);
@@ -118,6 +119,32 @@ fn virtual_server_of(
         checkers(real, server, globals);
     }
     server.real_server = servers;
+}
+
+/// Scheduler and method have defaults, which keepalived reports.
+fn unwritten_choices(server: &VirtualServer, reader: &mut Reader<'_>) {
+    let choices = [
+        (server.lb_kind.is_written(), "lb_kind", "NAT"),
+        (server.lb_algo.is_written(), "lb_algo", "wlc"),
+    ];
+    for (written, keyword, default) in choices {
+        if written {
+            continue;
+        }
+        let target = &server.target;
+        let diagnostic = Diagnostic::new(
+            codes::MISSING_KEYWORD,
+            Severity::Warning,
+            format!(
+                "virtual server {} has no `{keyword}`; it is {default}",
+                target.value
+            ),
+            target.span,
+        )
+        .note("keepalived reports it and takes the same")
+        .help(format!("add `{keyword} {default}`"));
+        reader.report(diagnostic);
+    }
 }
 
 fn protocol(server: &mut VirtualServer, reader: &mut Reader<'_>) {
