@@ -318,6 +318,18 @@ impl SourceMap {
         })
     }
 
+    /// Line of a byte offset within one source, from 1.
+    #[cfg(feature = "render")]
+    pub(crate) fn line_at(&self, id: FileId, offset: usize) -> usize {
+        let Some(source) = self.source(id) else {
+            return 1;
+        };
+        let lines = source.lines.get_or_init(|| line_starts(&source.text));
+        lines
+            .partition_point(|start| *start as usize <= offset)
+            .max(1)
+    }
+
     /// The span of the whole line (without its line end) that `span` begins in.
     #[must_use]
     pub fn line_of(&self, span: Span) -> Span {

@@ -1,5 +1,5 @@
 //! The generated documents of the project are current. `UPDATE_DOCS=1` writes them.
-#![allow(clippy::unwrap_used, clippy::panic)] // a failing test may panic
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // test
 
 use std::path::Path;
 

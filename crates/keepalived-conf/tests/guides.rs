@@ -46,10 +46,16 @@ fn the_script_moves_mastership() {
 #[test]
 fn old_words_mean_what_they_meant() {
     let parsed = read("nat.conf");
-    assert_eq!(parsed.config.global_defs.router_id.value.as_deref(), Some("LVS_01"));
+    assert_eq!(
+        parsed.config.global_defs.router_id.value.as_deref(),
+        Some("LVS_01")
+    );
     let daemon = &parsed.config.vrrp_instance[0].lvs_sync_daemon_interface;
     assert_eq!(daemon.value.as_deref(), Some("eth1"));
-    assert_eq!(parsed.config.virtual_server[0].lb_kind.value, LvsMethod::Nat);
+    assert_eq!(
+        parsed.config.virtual_server[0].lb_kind.value,
+        LvsMethod::Nat
+    );
     let codes_found: Vec<_> = parsed.diagnostics.iter().map(|d| d.code).collect();
     assert!(codes_found.contains(&codes::OLD_SPELLING));
     assert!(codes_found.contains(&codes::OBSOLETE));

@@ -8,7 +8,7 @@ mod definition;
 mod include;
 mod sequence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -75,6 +75,8 @@ pub(crate) struct Reader<'a> {
     line: Span,
     words: Vec<Word>,
     files_read: usize,
+    /// Files whose invisible characters were reported.
+    odd_files: HashSet<Option<FileId>>,
     expanded_lines: u32,
     expanded_bytes: usize,
     limit_reported: bool,
@@ -106,6 +108,7 @@ impl<'a> Reader<'a> {
             line: Span::new(0, 0),
             words: Vec::new(),
             files_read: 0,
+            odd_files: HashSet::new(),
             expanded_lines: 0,
             expanded_bytes: 0,
             limit_reported: false,
@@ -119,6 +122,11 @@ impl<'a> Reader<'a> {
         if self.diagnostics.len() < MAX_DIAGNOSTICS {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// True when no more diagnostics are kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_DIAGNOSTICS
     }
 
     fn error(&self, code: Code, message: impl Into<String>, span: Span) -> Diagnostic {
@@ -358,11 +366,7 @@ impl<'a> Reader<'a> {
                     line.start() + offset + character.len_utf8() as u32,
                 );
                 let file = self.sources.file_of(span);
-                let seen = self.diagnostics.iter().any(|d| {
-                    d.code == codes::ODD_SPACE
-                        && d.span().and_then(|s| self.sources.file_of(s)) == file
-                });
-                if !seen {
+                if self.odd_files.insert(file) {
                     let diagnostic = Diagnostic::new(
                         codes::ODD_SPACE,
                         Severity::Note,

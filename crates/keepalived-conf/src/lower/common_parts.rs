@@ -1,12 +1,12 @@
 //! Small steps that rows of several blocks share.
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::Call;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{ExtraInterfaceGarp, Setting};
-use crate::source::Span;
 
 impl Call<'_, '_> {
     /// All words that are left.
@@ -85,9 +85,16 @@ impl Call<'_, '_> {
         }
     }
 
-    /// Two blocks of one name: the first counts.
-    pub(crate) fn defined_twice(&mut self, what: &str, name: &str, before: Span) {
+    /// False, with a report, if a block of this name was defined before: the first counts.
+    pub(crate) fn is_first(&mut self, what: &'static str, name: &str) -> bool {
         let span = self.span();
+        let before = match self.low.defined.entry((what, name.to_owned())) {
+            Entry::Vacant(entry) => {
+                entry.insert(span);
+                return true;
+            }
+            Entry::Occupied(entry) => *entry.get(),
+        };
         let diagnostic = Diagnostic::new(
             codes::DUPLICATE_NAME,
             Severity::Error,
@@ -102,5 +109,6 @@ impl Call<'_, '_> {
             _ => "keepalived rejects the second",
         });
         self.report(diagnostic);
+        false
     }
 }

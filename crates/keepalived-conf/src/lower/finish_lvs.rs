@@ -33,11 +33,15 @@ pub(super) fn virtual_servers(config: &mut Config, reader: &mut Reader<'_>) {
         .map(|(i, file)| (file.name.value.clone(), (file.weight.value, i)))
         .collect();
     let bfd: Vec<String> = bfd_instance.iter().map(|b| b.name.value.clone()).collect();
+    let groups: HashMap<&str, &VirtualServerGroup> = virtual_server_group
+        .iter()
+        .map(|g| (g.name.value.as_str(), g))
+        .collect();
     let mut used = vec![false; track_file.len()];
     for server in virtual_server.iter_mut() {
         let group = match &server.target.value {
             VirtualServerTarget::Group(name) => {
-                let found = virtual_server_group.iter().find(|g| g.name.value == *name);
+                let found = groups.get(name.as_str()).copied();
                 if found.is_none() {
                     let names = virtual_server_group.iter().map(|g| g.name.value.as_str());
                     let span = server.target.span;

@@ -173,7 +173,7 @@ fn window(sources: &SourceMap, file: FileId, start: usize, end: usize) -> Window
         }
         finish += 1;
     }
-    let first_line = 1 + bytes.iter().take(begin).filter(|b| **b == b'\n').count();
+    let first_line = sources.line_at(file, begin);
     let path = sources
         .path_of(file)
         .map_or_else(String::new, |p| p.display().to_string());
