@@ -22,7 +22,7 @@ use crate::{Options, codes};
 /// Deepest nesting of expansions (definitions in definitions, sequences, includes).
 const MAX_EXPANSION_DEPTH: u32 = 32;
 /// Lines made by definitions and sequences in one load.
-const MAX_EXPANDED_LINES: u32 = 1_000_000;
+const MAX_EXPANDED_LINES: u32 = 250_000;
 /// Bytes made by definitions and sequences in one load.
 const MAX_EXPANDED_BYTES: usize = 64 << 20;
 /// Longest line after replacement of definitions.
@@ -30,7 +30,7 @@ const MAX_EXPANDED_LINE: usize = 64 << 10;
 /// keepalived drops longer lines.
 const KEEPALIVED_LINE: usize = 1023;
 /// Most diagnostics that one load keeps.
-const MAX_DIAGNOSTICS: usize = 20_000;
+const MAX_DIAGNOSTICS: usize = 10_000;
 
 /// Where the next line comes from.
 enum Frame {
@@ -119,7 +119,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        // What says that the reading itself went wrong is kept in any case; there is little of it.
+        let structural = diagnostic.code <= codes::BAD_SEQUENCE
+            && self.diagnostics.len() < MAX_DIAGNOSTICS + 1000;
+        if structural || !self.is_full() {
             self.diagnostics.push(diagnostic);
         }
     }
