@@ -300,10 +300,8 @@ impl SourceMap {
         let place = |offset: u32| {
             let line = lines.partition_point(|s| *s <= offset).saturating_sub(1);
             let begin = lines.get(line).copied().unwrap_or(0) as usize;
-            let column = source
-                .text
-                .get(begin..offset as usize)
-                .map_or(0, |t| t.chars().count());
+            let end = floor_boundary(&source.text, offset as usize);
+            let column = source.text.get(begin..end).map_or(0, |t| t.chars().count());
             (line as u32 + 1, column as u32 + 1)
         };
         let start = span.start - source.base;
@@ -316,6 +314,18 @@ impl SourceMap {
             end_line,
             end_column,
         })
+    }
+
+    /// Line of a byte offset within one source, from 1.
+    #[cfg(feature = "render")]
+    pub(crate) fn line_at(&self, id: FileId, offset: usize) -> usize {
+        let Some(source) = self.source(id) else {
+            return 1;
+        };
+        let lines = source.lines.get_or_init(|| line_starts(&source.text));
+        lines
+            .partition_point(|start| *start as usize <= offset)
+            .max(1)
     }
 
     /// The span of the whole line (without its line end) that `span` begins in.
@@ -338,6 +348,15 @@ impl SourceMap {
             .map_or(source.text.len(), |i| at + i);
         Span::new(source.base + begin as u32, source.base + end as u32)
     }
+}
+
+/// The nearest boundary of characters at or before `at`.
+pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 fn line_starts(text: &str) -> Vec<u32> {

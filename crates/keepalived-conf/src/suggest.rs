@@ -1,34 +1,39 @@
 //! Near misses and words glued together.
 
+/// Words of this length or more are not compared.
+const WIDTH: usize = 48;
+
 /// Edits between two words: insertion, deletion, replacement, exchange of neighbours.
 /// Letter case does not count; `-` and `_` are the same.
 pub(crate) fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
-    let norm = |byte: u8| {
-        if byte == b'-' {
+    if a.len().abs_diff(b.len()) > limit || a.len() >= WIDTH || b.len() >= WIDTH {
+        return None;
+    }
+    let norm = |byte: &u8| {
+        if *byte == b'-' {
             b'_'
         } else {
             byte.to_ascii_lowercase()
         }
     };
-    let a: Vec<u8> = a.bytes().map(norm).collect();
-    let b: Vec<u8> = b.bytes().map(norm).collect();
-    if a.len().abs_diff(b.len()) > limit || a.len() > 64 || b.len() > 64 {
-        return None;
-    }
-    let width = b.len() + 1;
-    let mut before = vec![0; width];
-    let mut last: Vec<usize> = (0..width).collect();
-    let mut row = vec![0; width];
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before = [0_usize; WIDTH];
+    let mut last: [usize; WIDTH] = std::array::from_fn(|index| index);
+    let mut row = [0_usize; WIDTH];
     let at = |row: &[usize], i: usize| row.get(i).copied().unwrap_or(usize::MAX / 2);
-    for (i, x) in a.iter().enumerate() {
+    for (i, x) in a.iter().map(norm).enumerate() {
         if let Some(first) = row.first_mut() {
             *first = i + 1;
         }
-        for (j, y) in b.iter().enumerate() {
+        for (j, y) in b.iter().map(norm).enumerate() {
             let mut cost = (at(&last, j) + usize::from(x != y))
                 .min(at(&last, j + 1) + 1)
                 .min(at(&row, j) + 1);
-            if i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x) {
+            if i > 0
+                && j > 0
+                && a.get(i - 1).map(norm) == Some(y)
+                && b.get(j - 1).map(norm) == Some(x)
+            {
                 cost = cost.min(at(&before, j - 1) + 1);
             }
             if let Some(cell) = row.get_mut(j + 1) {

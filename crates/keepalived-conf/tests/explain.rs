@@ -23,7 +23,9 @@ const WITHOUT_EXAMPLE: &[Code] = &[
 fn examples(page: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in page.split("```keepalived").skip(1) {
-        let (info, rest) = part.split_once('\n').expect("a fence has a line of its own");
+        let (info, rest) = part
+            .split_once('\n')
+            .expect("a fence has a line of its own");
         let (text, _) = rest.split_once("```").expect("the fence is closed");
         found.push((info.trim().to_owned(), text.to_owned()));
     }
@@ -34,9 +36,16 @@ fn examples(page: &str) -> Vec<(String, String)> {
 fn every_code_has_a_page_with_its_title() {
     for (code, title) in codes::ALL {
         let page = explain(*code).unwrap_or_else(|| panic!("{code} has no page"));
-        assert!(page.starts_with(&format!("## {code}: {title}\n")), "{code}: {page}");
+        assert!(
+            page.starts_with(&format!("## {code}: {title}\n")),
+            "{code}: {page}"
+        );
     }
-    assert_eq!(PAGES.matches("\n## KC").count(), codes::ALL.len(), "a page without a code");
+    assert_eq!(
+        PAGES.matches("\n## KC").count(),
+        codes::ALL.len(),
+        "a page without a code"
+    );
 }
 
 #[test]
@@ -59,13 +68,20 @@ fn every_example_shows_its_code() {
         let found: Vec<Code> = match examples.as_slice() {
             [] => panic!("{code} has no example"),
             [_] => {
-                let parsed =
-                    load(Path::new("keepalived.conf"), &mut loader("keepalived.conf"), &options);
+                let parsed = load(
+                    Path::new("keepalived.conf"),
+                    &mut loader("keepalived.conf"),
+                    &options,
+                );
                 parsed.diagnostics.iter().map(|d| d.code).collect()
             }
             _ => {
-                let result =
-                    compare(Path::new("a.conf"), Path::new("b.conf"), &mut loader(""), &options);
+                let result = compare(
+                    Path::new("a.conf"),
+                    Path::new("b.conf"),
+                    &mut loader(""),
+                    &options,
+                );
                 assert!(!result.own.has_errors(), "{code}");
                 result.findings.iter().map(|d| d.code).collect()
             }

@@ -1,12 +1,14 @@
 //! Instances, sync groups, trackers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expand::Reader;
-use crate::model::{Config, InitialState, Setting, TrackEntry, VrrpInstance, VrrpVersion};
+use crate::model::{
+    Config, InitialState, Setting, TrackEntry, VirtualServerTarget, VrrpInstance, VrrpVersion,
+};
 use crate::source::Span;
 
 const OWNER: u8 = 255;
@@ -346,13 +348,17 @@ fn shared_addresses(config: &Config, reader: &mut Reader<'_>) {
 
 /// Weights that cannot do what they are for.
 fn weights(config: &Config, reader: &mut Reader<'_>) {
+    let groups: HashMap<&str, bool> = config
+        .vrrp_sync_group
+        .iter()
+        .map(|g| (g.name.value.as_str(), g.sync_group_tracking_weight.value))
+        .collect();
     for instance in &config.vrrp_instance {
-        let grouped = instance.sync_group.as_ref().is_some_and(|name| {
-            config
-                .vrrp_sync_group
-                .iter()
-                .any(|g| g.name.value == *name && !g.sync_group_tracking_weight.value)
-        });
+        let group = instance
+            .sync_group
+            .as_deref()
+            .and_then(|name| groups.get(name));
+        let grouped = group.is_some_and(|keeps_weights| !keeps_weights);
         let track = &instance.track;
         let lists = [
             &track.track_script,
@@ -407,6 +413,11 @@ fn weight(instance: &VrrpInstance, entry: &TrackEntry, grouped: bool, reader: &m
 }
 
 fn groups(config: &Config, reader: &mut Reader<'_>) {
+    let instances: HashMap<&str, &VrrpInstance> = config
+        .vrrp_instance
+        .iter()
+        .map(|i| (i.name.value.as_str(), i))
+        .collect();
     for group in &config.vrrp_sync_group {
         let name = &group.name.value;
         match group.group.len() {
@@ -433,12 +444,7 @@ fn groups(config: &Config, reader: &mut Reader<'_>) {
         let members: Vec<&VrrpInstance> = group
             .group
             .iter()
-            .filter_map(|m| {
-                config
-                    .vrrp_instance
-                    .iter()
-                    .find(|i| i.name.value == m.value)
-            })
+            .filter_map(|m| instances.get(m.value.as_str()).copied())
             .collect();
         let owners = members.iter().filter(|i| i.priority.value == OWNER).count();
         if owners > 0 && owners < members.len() {
@@ -472,15 +478,16 @@ fn unused(config: &Config, reader: &mut Reader<'_>) {
     for file in config.track_file.iter().filter(|f| !f.tracked) {
         report("track file", &file.name.value, file.span.0);
     }
+    let used: HashSet<&str> = config
+        .virtual_server
+        .iter()
+        .filter_map(|server| match &server.target.value {
+            VirtualServerTarget::Group(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
     for group in &config.virtual_server_group {
-        let used = config
-            .virtual_server
-            .iter()
-            .any(|server| match &server.target.value {
-                crate::model::VirtualServerTarget::Group(name) => *name == group.name.value,
-                _ => false,
-            });
-        if !used {
+        if !used.contains(group.name.value.as_str()) {
             let message = format!(
                 "virtual server group `{}` has no virtual server",
                 group.name.value

@@ -1,5 +1,7 @@
 //! Virtual servers of two nodes.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Pair;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -8,19 +10,17 @@ use crate::source::Span;
 
 pub(super) fn compare(pair: &mut Pair<'_>) {
     let (a, b) = (pair.a, pair.b);
-    let twin = |server: &VirtualServer, list: &'_ [VirtualServer]| {
-        list.iter().position(|s| {
-            s.target.value == server.target.value && s.protocol.value == server.protocol.value
-        })
-    };
+    let key = |s: &VirtualServer| (s.target.value.clone(), s.protocol.value);
+    let theirs: HashMap<_, _> = b.virtual_server.iter().map(|s| (key(s), s)).collect();
+    let mine: HashSet<_> = a.virtual_server.iter().map(key).collect();
     for server in &a.virtual_server {
-        match twin(server, &b.virtual_server).and_then(|i| b.virtual_server.get(i)) {
+        match theirs.get(&key(server)) {
             Some(other) => servers(pair, server, other),
             None => alone(pair, server, 1),
         }
     }
     for server in &b.virtual_server {
-        if twin(server, &a.virtual_server).is_none() {
+        if !mine.contains(&key(server)) {
             alone(pair, server, 0);
         }
     }

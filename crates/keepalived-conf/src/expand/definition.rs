@@ -117,6 +117,10 @@ impl Reader<'_> {
     /// Replaces definitions in a line. True if the line was used up: its replacement waits in a
     /// frame of its own.
     pub(super) fn substitute(&mut self, line: Span, scan: Scan, depth: u32) -> bool {
+        // After the bound was reported, nothing is replaced any more.
+        if self.limit_reported {
+            return true;
+        }
         let text = self
             .sources
             .text(line)

@@ -8,7 +8,7 @@ mod definition;
 mod include;
 mod sequence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -22,7 +22,7 @@ use crate::{Options, codes};
 /// Deepest nesting of expansions (definitions in definitions, sequences, includes).
 const MAX_EXPANSION_DEPTH: u32 = 32;
 /// Lines made by definitions and sequences in one load.
-const MAX_EXPANDED_LINES: u32 = 1_000_000;
+const MAX_EXPANDED_LINES: u32 = 250_000;
 /// Bytes made by definitions and sequences in one load.
 const MAX_EXPANDED_BYTES: usize = 64 << 20;
 /// Longest line after replacement of definitions.
@@ -30,7 +30,7 @@ const MAX_EXPANDED_LINE: usize = 64 << 10;
 /// keepalived drops longer lines.
 const KEEPALIVED_LINE: usize = 1023;
 /// Most diagnostics that one load keeps.
-const MAX_DIAGNOSTICS: usize = 20_000;
+const MAX_DIAGNOSTICS: usize = 10_000;
 
 /// Where the next line comes from.
 enum Frame {
@@ -75,6 +75,8 @@ pub(crate) struct Reader<'a> {
     line: Span,
     words: Vec<Word>,
     files_read: usize,
+    /// Files whose invisible characters were reported.
+    odd_files: HashSet<Option<FileId>>,
     expanded_lines: u32,
     expanded_bytes: usize,
     limit_reported: bool,
@@ -106,6 +108,7 @@ impl<'a> Reader<'a> {
             line: Span::new(0, 0),
             words: Vec::new(),
             files_read: 0,
+            odd_files: HashSet::new(),
             expanded_lines: 0,
             expanded_bytes: 0,
             limit_reported: false,
@@ -116,9 +119,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        // What says that the reading itself went wrong is kept in any case; there is little of it.
+        let structural = diagnostic.code <= codes::BAD_SEQUENCE
+            && self.diagnostics.len() < MAX_DIAGNOSTICS + 1000;
+        if structural || !self.is_full() {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// True when no more diagnostics are kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_DIAGNOSTICS
     }
 
     fn error(&self, code: Code, message: impl Into<String>, span: Span) -> Diagnostic {
@@ -358,11 +369,7 @@ impl<'a> Reader<'a> {
                     line.start() + offset + character.len_utf8() as u32,
                 );
                 let file = self.sources.file_of(span);
-                let seen = self.diagnostics.iter().any(|d| {
-                    d.code == codes::ODD_SPACE
-                        && d.span().and_then(|s| self.sources.file_of(s)) == file
-                });
-                if !seen {
+                if self.odd_files.insert(file) {
                     let diagnostic = Diagnostic::new(
                         codes::ODD_SPACE,
                         Severity::Note,

@@ -139,6 +139,9 @@ impl Reader<'_> {
     /// Replaces single-line definitions in the arguments of a sequence.
     fn replace_in(&self, text: &str) -> String {
         let mut out = text.to_owned();
+        if !out.contains('$') {
+            return out;
+        }
         for _ in 0..MAX_EXPANSION_DEPTH {
             let mut changed = false;
             for (name, definition) in sorted(&self.definitions) {

@@ -27,7 +27,7 @@ static ROWS: &[Row<BfdInstance>] = &[
             t.max_hops.set(u8::try_from(hops).ok(), word.span);
         }
     }),
-    row("multihop", BOOL, "false", "Use the multihop port 4784.", put!(multihop)),
+    row("multihop", BOOL, "false", "Use the multihop port 4784.", |t: &mut BfdInstance, c| c.put(&mut t.multihop)).since("2.4.3"),
     row("weight", Arguments::Weight { limit: 253 }, "0", "Default weight for `track_bfd`.", put!(weight)),
     row("vrrp", FLAG, "", "Events go to VRRP only, or to both with `checker`.", |t: &mut BfdInstance, c| {
         if !t.checker.is_written() {

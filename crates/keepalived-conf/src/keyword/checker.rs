@@ -109,7 +109,7 @@ static HTTP_URL: &[Row<Checker>] = &[
 #[rustfmt::skip]
 static SSL_ROWS: &[Row<Checker>] = &[
     row("url", block("", Scope::SslUrl), "", "A request; at least one, in order.", |t: &mut C, c| http_part(t, |p| check_parts::url(p, &SSL_URL, c))).adds(),
-    row("tls_compliant", BOOL, "false", "Send `close_notify`.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.tls_compliant))),
+    row("tls_compliant", BOOL, "false", "Send `close_notify`.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.tls_compliant))).since("2.4.3"),
 ];
 
 pub(crate) static HTTP: Table<Checker> = Table::new(

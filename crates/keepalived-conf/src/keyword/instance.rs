@@ -11,8 +11,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::{address_entry, instance_parts};
 use crate::model::{
-    AntiReplay, AuthType, HmacKey, HmacMode, InitialState, Notify, OldUnicastChecksum, Origin,
-    Secret, Spanned, Trackers, VrrpInstance, VrrpSyncGroup, VrrpVersion,
+    AntiReplay, AuthType, HmacKey, HmacMode, Notify, OldUnicastChecksum, Origin, Secret, Spanned,
+    Trackers, VrrpInstance, VrrpSyncGroup, VrrpVersion,
 };
 
 const U32: i64 = u32::MAX as i64;
@@ -71,7 +71,7 @@ static INTERFACE: &[Row<VrrpInstance>] = &[
             t.unicast = true;
         }
     }),
-    row("v3_checksum_as_v2", BOOL, "v3_checksum_as_v2 of global_defs", "VRRPv3 IPv4 checksum without pseudo header.", put!(v3_checksum_as_v2)),
+    row("v3_checksum_as_v2", BOOL, "v3_checksum_as_v2 of global_defs", "VRRPv3 IPv4 checksum without pseudo header.", |t: &mut VrrpInstance, c| c.put(&mut t.v3_checksum_as_v2)).since("2.4.3"),
     row("kernel_rx_buf_size", bytes(), "vrrp_rx_bufs_policy", "Size of the receive buffer.", put!(kernel_rx_buf_size)),
     row("linkbeat_use_polling", FLAG, "", "Poll the link state of the interface.", put!(linkbeat_use_polling)),
 ];
@@ -84,7 +84,7 @@ static PROTOCOL: &[Row<VrrpInstance>] = &[
         t.virtual_router_id.span.get_or_insert(c.name);
     }),
     row("version", choice(&["2", "3"]), "vrrp_version; 3 for IPv6", "Protocol version.", |t: &mut I, c| c.choose(&mut t.version, &[VrrpVersion::V2, VrrpVersion::V3])).first(),
-    row("state", choice(&["MASTER", "BACKUP"]), "from the priority", "Wished first state. It gives no head start to routers that do not own the address.", |t: &mut I, c| c.choose(&mut t.state, &[InitialState::Master, InitialState::Backup])),
+    row("state", choice(&["MASTER", "BACKUP"]), "from the priority", "Wished first state. It gives no head start to routers that do not own the address.", |t: &mut I, c| instance_parts::state(t, c)),
     row("priority", int(1, 255), "100; 255 with `state MASTER`", "Base priority; 255 is for the owner of the addresses.", put!(priority)),
     row("advert_int", timer(10_000, 255_000_000), "1", "Interval of adverts; whole seconds with version 2, at most 40.95 s with version 3.", put!(advert_int)),
     row("down_timer_adverts", int(1, 100), "vrrp_down_timer_adverts", "Missed adverts until the master counts as down.", put!(down_timer_adverts)),
@@ -99,12 +99,12 @@ static PROTOCOL: &[Row<VrrpInstance>] = &[
         if priority.is_some() {
             c.set(&mut t.timer_expired_backup, priority);
         }
-    }).old(&[deprecated("thread_timer_expired")]),
+    }).old(&[deprecated("thread_timer_expired")]).since("2.4.3"),
     row("strict_mode", BOOL, "vrrp_strict", "Follow the RFC strictly.", put!(strict_mode)),
     row("skip_check_adv_addr", BOOL, "vrrp_skip_check_adv_addr", "Compare addresses only in the first advert of a master.", put!(skip_check_adv_addr)),
     row("lower_prio_no_advert", BOOL, "vrrp_lower_prio_no_advert", "Do not answer adverts of lower priority.", put!(lower_prio_no_advert)),
     row("higher_prio_send_advert", BOOL, "vrrp_higher_prio_send_advert", "Send one more advert before yielding.", put!(higher_prio_send_advert)),
-    row("owner_ignore_adverts", BOOL, "vrrp_owner_ignore_adverts", "An owner ignores adverts.", put!(owner_ignore_adverts)),
+    row("owner_ignore_adverts", BOOL, "vrrp_owner_ignore_adverts", "An owner ignores adverts.", |t: &mut VrrpInstance, c| c.put(&mut t.owner_ignore_adverts)).since("2.4.3"),
     row("accept", FLAG, "", "Accept packets to the virtual addresses; the default.", put!(accept)),
     row("no_accept", FLAG, "", "Drop packets to the virtual addresses unless owner.", |t: &mut I, c| c.set(&mut t.accept, false)),
     row("debug", int(0, 4), "0", "Debug level.", put!(debug)),
@@ -114,7 +114,7 @@ static PROTOCOL: &[Row<VrrpInstance>] = &[
 static ADDRESSES: &[Row<VrrpInstance>] = &[
     row("virtual_ipaddress", ADDRESS, "", "Addresses of the virtual router, all of one family.", |t: &mut I, c| c.entries(|e| t.virtual_ipaddress.extend(address_entry(e)))).adds(),
     row("virtual_ipaddress_excluded", ADDRESS, "", "Addresses that move along but are not in adverts; any family.", |t: &mut I, c| c.entries(|e| t.virtual_ipaddress_excluded.extend(address_entry(e)))).adds(),
-    row("no_virtual_ipaddress", FLAG, "", "No address is intended.", put!(no_virtual_ipaddress)),
+    row("no_virtual_ipaddress", FLAG, "", "No address is intended.", |t: &mut VrrpInstance, c| c.put(&mut t.no_virtual_ipaddress)).since("2.4.3"),
     row("promote_secondaries", FLAG, "", "Set the kernel's `promote_secondaries` on the interface.", put!(promote_secondaries)),
     row("virtual_routes", ROUTE, "", "Routes while master.", |t: &mut I, c| c.entries(|e| t.virtual_routes.extend(crate::lower::route_entry(e)))).adds(),
     row("virtual_rules", RULE, "", "Policy rules while master.", |t: &mut I, c| c.entries(|e| t.virtual_rules.extend(crate::lower::rule_entry(e)))).adds(),

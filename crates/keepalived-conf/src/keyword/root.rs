@@ -22,9 +22,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = new_instance(name, c.span());
             c.block(&instance::INSTANCE, &mut new);
-            if let Some(old) = t.vrrp_instance.iter().find(|i| i.name == new.name) {
-                c.defined_twice("vrrp_instance", &new.name, old.span.0);
-            } else {
+            if c.is_first("vrrp_instance", &new.name) {
                 t.vrrp_instance.push(new);
             }
         }
@@ -33,9 +31,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = new_group(name, c.span());
             c.block(&instance::SYNC_GROUP, &mut new);
-            if let Some(old) = t.vrrp_sync_group.iter().find(|g| g.name == new.name) {
-                c.defined_twice("vrrp_sync_group", &new.name, old.span.0);
-            } else {
+            if c.is_first("vrrp_sync_group", &new.name) {
                 t.vrrp_sync_group.push(new);
             }
         }
@@ -44,9 +40,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = VrrpScript { name, span: Origin(c.span()), ..VrrpScript::default() };
             c.block(&track::SCRIPT, &mut new);
-            if let Some(old) = t.vrrp_script.iter().find(|s| s.name == new.name) {
-                c.defined_twice("vrrp_script", &new.name, old.span.0);
-            } else {
+            if c.is_first("vrrp_script", &new.name) {
                 t.vrrp_script.push(new);
             }
         }
@@ -55,9 +49,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = TrackProcess { name, span: Origin(c.span()), ..TrackProcess::default() };
             c.block(&track::PROCESS, &mut new);
-            if let Some(old) = t.vrrp_track_process.iter().find(|s| s.name == new.name) {
-                c.defined_twice("vrrp_track_process", &new.name, old.span.0);
-            } else {
+            if c.is_first("vrrp_track_process", &new.name) {
                 t.vrrp_track_process.push(new);
             }
         }
@@ -66,9 +58,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = TrackFile { name, span: Origin(c.span()), ..TrackFile::default() };
             c.block(&track::FILE, &mut new);
-            if let Some(old) = t.track_file.iter().find(|s| s.name == new.name) {
-                c.defined_twice("track_file", &new.name, old.span.0);
-            } else {
+            if c.is_first("track_file", &new.name) {
                 t.track_file.push(new);
             }
         }
@@ -77,9 +67,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = BfdInstance { name, span: Origin(c.span()), ..BfdInstance::default() };
             c.block(&bfd::BFD, &mut new);
-            if let Some(old) = t.bfd_instance.iter().find(|s| s.name == new.name) {
-                c.defined_twice("bfd_instance", &new.name, old.span.0);
-            } else {
+            if c.is_first("bfd_instance", &new.name) {
                 t.bfd_instance.push(new);
             }
         }
@@ -90,9 +78,7 @@ static ROOT_ROWS: &[Row<Config>] = &[
         if let Some(name) = c.block_name() {
             let mut new = TrackGroup { name, group: Vec::new(), span: Origin(c.span()) };
             c.block(&TRACK_GROUP, &mut new);
-            if let Some(old) = t.track_group.iter().find(|g| g.name == new.name) {
-                c.defined_twice("track_group", &new.name, old.span.0);
-            } else {
+            if c.is_first("track_group", &new.name) {
                 t.track_group.push(new);
             }
         }

@@ -23,13 +23,14 @@ pub(crate) struct Call<'c, 'l> {
     pub(crate) used: usize,
 }
 
-/// Handles one statement of a block with keywords. `seen` is where the block's keywords begin in
+/// Handles one statement of a block with keywords. `block` is the block's statement, `seen` is where the block's keywords begin in
 /// [`Lowering::ranges`].
 pub(super) fn statement<T>(
     low: &mut Lowering<'_>,
     table: &'static Table<T>,
     target: &mut T,
     index: usize,
+    block: Option<usize>,
     seen: usize,
 ) {
     let Some(statement) = low.reader.tape.get(index).copied() else {
@@ -41,7 +42,7 @@ pub(super) fn statement<T>(
     let count = words.len();
     let name = low.reader.sources.text(first.span);
     let Some((number, row, spelling)) = table.find(name) else {
-        low.unknown(table.scope, &table.keywords(), index);
+        low.unknown(table.scope, &table.keywords(), index, block);
         return;
     };
     let keyword = &row.keyword;
@@ -213,7 +214,7 @@ impl Call<'_, '_> {
         let seen = self.low.ranges.len();
         let mut children = self.low.reader.tape.first_child(self.index);
         while let Some(child) = children {
-            statement(self.low, table, target, child, seen);
+            statement(self.low, table, target, child, Some(self.index), seen);
             children = self.low.reader.tape.next_sibling(self.index, child);
         }
         self.low.ranges.truncate(seen);

@@ -1,12 +1,12 @@
 //! Small steps that rows of several blocks share.
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::Call;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{ExtraInterfaceGarp, Setting};
-use crate::source::Span;
 
 impl Call<'_, '_> {
     /// All words that are left.
@@ -43,10 +43,18 @@ impl Call<'_, '_> {
     /// An interface name as the keyword's value.
     pub(crate) fn interface(&mut self, slot: &mut Setting<Option<String>>) {
         let Some(word) = self.required() else { return };
-        if self.fill_in(word) || !self.interface_name_fits(word) {
+        if self.fill_in(word) || self.fill_in_name(word) || !self.interface_name_fits(word) {
             return;
         }
         let name = self.text(word.span).to_owned();
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            let message = format!("`{name}` is an address, not an interface");
+            let diagnostic =
+                Diagnostic::new(codes::BAD_INTERFACE, Severity::Error, message, word.span)
+                    .note("keepalived finds no such interface and refuses to start")
+                    .help("write the name of the interface that has the address");
+            self.report(diagnostic);
+        }
         if name == "lo" {
             let diagnostic = Diagnostic::new(
                 codes::BAD_INTERFACE,
@@ -77,9 +85,16 @@ impl Call<'_, '_> {
         }
     }
 
-    /// Two blocks of one name: the first counts.
-    pub(crate) fn defined_twice(&mut self, what: &str, name: &str, before: Span) {
+    /// False, with a report, if a block of this name was defined before: the first counts.
+    pub(crate) fn is_first(&mut self, what: &'static str, name: &str) -> bool {
         let span = self.span();
+        let before = match self.low.defined.entry((what, name.to_owned())) {
+            Entry::Vacant(entry) => {
+                entry.insert(span);
+                return true;
+            }
+            Entry::Occupied(entry) => *entry.get(),
+        };
         let diagnostic = Diagnostic::new(
             codes::DUPLICATE_NAME,
             Severity::Error,
@@ -94,5 +109,6 @@ impl Call<'_, '_> {
             _ => "keepalived rejects the second",
         });
         self.report(diagnostic);
+        false
     }
 }

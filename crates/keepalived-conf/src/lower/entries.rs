@@ -1,5 +1,6 @@
 //! Entries of lists: names, trackers, peers, groups, interfaces.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::Call;
@@ -9,6 +10,7 @@ use crate::model::{
     Family, Origin, Setting, Spanned, TrackEntry, TrackWeight, UnicastPeer,
     VirtualServerGroupMember,
 };
+use crate::source::Span;
 use crate::suggest;
 use crate::syntax::statement::Word;
 
@@ -69,6 +71,10 @@ impl Call<'_, '_> {
 
     /// `NAME [weight W [reverse|noreverse]]` entries.
     pub(crate) fn track_entries(&mut self, limit: i64, into: &mut Vec<TrackEntry>) {
+        let mut seen: HashMap<String, Span> = into
+            .iter()
+            .map(|e| (e.name.value.clone(), e.name.span))
+            .collect();
         self.entries(|entry| {
             let Some(name) = entry.next_text() else {
                 return;
@@ -106,8 +112,7 @@ impl Call<'_, '_> {
                 }
             }
             entry.rest_of_entry();
-            if let Some(before) = into.iter().find(|e| e.name.value == name.value) {
-                let before = before.name.span;
+            if let Some(before) = seen.insert(name.value.clone(), name.span) {
                 let diagnostic = Diagnostic::new(
                     codes::DUPLICATE_NAME,
                     Severity::Warning,
@@ -142,6 +147,7 @@ impl Call<'_, '_> {
 
     /// `ADDR [min_ttl N] [max_ttl N]` entries.
     pub(crate) fn unicast_peers(&mut self, into: &mut Vec<UnicastPeer>) {
+        let mut seen: HashSet<IpAddr> = into.iter().map(|peer| peer.address).collect();
         self.entries(|entry| {
             let Some(word) = entry.next() else { return };
             let Some(address) = entry.address(word) else {
@@ -174,7 +180,7 @@ impl Call<'_, '_> {
                     peer.max_ttl = ttl;
                 }
             }
-            if into.iter().any(|known| known.address == address) {
+            if !seen.insert(address) {
                 let message = format!("peer {address} stands twice; it is used once");
                 entry.warning(codes::DUPLICATE_NAME, message, word.span);
                 return;

@@ -116,6 +116,11 @@ fn groups(config: &mut Config, reader: &mut Reader<'_>) {
         global_defs,
         ..
     } = config;
+    let by_name: HashMap<String, usize> = vrrp_instance
+        .iter()
+        .enumerate()
+        .map(|(index, instance)| (instance.name.value.clone(), index))
+        .collect();
     for group in vrrp_sync_group.iter_mut() {
         group
             .notify_priority_changes
@@ -127,9 +132,9 @@ fn groups(config: &mut Config, reader: &mut Reader<'_>) {
         );
         let mut members = std::mem::take(&mut group.group);
         members.retain(|member| {
-            let found = vrrp_instance
-                .iter_mut()
-                .find(|i| i.name.value == member.value);
+            let found = by_name
+                .get(&member.value)
+                .and_then(|i| vrrp_instance.get_mut(*i));
             let Some(instance) = found else {
                 let names = vrrp_instance.iter().map(|i| i.name.value.as_str());
                 let diagnostic = unresolved("instance", &member.value, member.span, names)

@@ -33,11 +33,15 @@ pub(super) fn virtual_servers(config: &mut Config, reader: &mut Reader<'_>) {
         .map(|(i, file)| (file.name.value.clone(), (file.weight.value, i)))
         .collect();
     let bfd: Vec<String> = bfd_instance.iter().map(|b| b.name.value.clone()).collect();
+    let groups: HashMap<&str, &VirtualServerGroup> = virtual_server_group
+        .iter()
+        .map(|g| (g.name.value.as_str(), g))
+        .collect();
     let mut used = vec![false; track_file.len()];
     for server in virtual_server.iter_mut() {
         let group = match &server.target.value {
             VirtualServerTarget::Group(name) => {
-                let found = virtual_server_group.iter().find(|g| g.name.value == *name);
+                let found = groups.get(name.as_str()).copied();
                 if found.is_none() {
                     let names = virtual_server_group.iter().map(|g| g.name.value.as_str());
                     let span = server.target.span;
@@ -106,6 +110,7 @@ fn virtual_server_of(
         &globals.smtp_alert_checker,
         &globals.smtp_alert,
     );
+    unwritten_choices(server, reader);
     hysteresis(server, reader);
     sorry(server, port, reader);
     let mut servers = std::mem::take(&mut server.real_server);
@@ -118,6 +123,32 @@ fn virtual_server_of(
         checkers(real, server, globals);
     }
     server.real_server = servers;
+}
+
+/// Scheduler and method have defaults, which keepalived reports.
+fn unwritten_choices(server: &VirtualServer, reader: &mut Reader<'_>) {
+    let choices = [
+        (server.lb_kind.is_written(), "lb_kind", "NAT"),
+        (server.lb_algo.is_written(), "lb_algo", "wlc"),
+    ];
+    for (written, keyword, default) in choices {
+        if written {
+            continue;
+        }
+        let target = &server.target;
+        let diagnostic = Diagnostic::new(
+            codes::MISSING_KEYWORD,
+            Severity::Warning,
+            format!(
+                "virtual server {} has no `{keyword}`; it is {default}",
+                target.value
+            ),
+            target.span,
+        )
+        .note("keepalived reports it and takes the same")
+        .help(format!("add `{keyword} {default}`"));
+        reader.report(diagnostic);
+    }
 }
 
 fn protocol(server: &mut VirtualServer, reader: &mut Reader<'_>) {

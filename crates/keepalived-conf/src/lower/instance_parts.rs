@@ -8,8 +8,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::keyword::instance::{AUTH_HMAC, AUTHENTICATION, AuthenticationDraft, HmacDraft};
 use crate::model::{
-    AuthHmac, Authentication, HmacKey, IpvlanMode, Origin, Secret, Setting, UnicastPeer, UseIpvlan,
-    UseVmac, VrrpInstance,
+    AuthHmac, Authentication, HmacKey, InitialState, IpvlanMode, Origin, Secret, Setting,
+    UnicastPeer, UseIpvlan, UseVmac, VrrpInstance,
 };
 use crate::syntax::statement::Word;
 
@@ -79,6 +79,30 @@ pub(crate) fn use_ipvlan(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
         }
     }
     call.set(&mut target.use_ipvlan, Some(ipvlan));
+}
+
+/// `state`; SLAVE is what people write for BACKUP.
+pub(crate) fn state(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
+    if let Some(word) = call.word(1)
+        && call.text(word.span).eq_ignore_ascii_case("slave")
+    {
+        call.used = 2;
+        target.state.set(InitialState::Backup, word.span);
+        let diagnostic = Diagnostic::new(
+            codes::BAD_CHOICE,
+            Severity::Warning,
+            "there is no state SLAVE; it is read as BACKUP",
+            word.span,
+        )
+        .note("keepalived reports it and uses BACKUP too")
+        .fix("write", word.span, "BACKUP");
+        call.report(diagnostic);
+        return;
+    }
+    call.choose(
+        &mut target.state,
+        &[InitialState::Master, InitialState::Backup],
+    );
 }
 
 pub(crate) fn multicast(setting: &mut Setting<Option<IpAddr>>, call: &mut Call<'_, '_>) {

@@ -81,9 +81,7 @@ pub(crate) fn virtual_server_group(config: &mut Config, call: &mut Call<'_, '_>)
         let message = format!("virtual server group `{}` has no members", name.value);
         call.error(codes::BAD_VALUE, message, span.0);
     }
-    if let Some(old) = config.virtual_server_group.iter().find(|g| g.name == name) {
-        let before = old.span.0;
-        call.defined_twice("virtual_server_group", &name.value, before);
+    if !call.is_first("virtual_server_group", &name.value) {
         return;
     }
     config.virtual_server_group.push(VirtualServerGroup {

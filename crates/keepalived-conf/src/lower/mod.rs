@@ -25,13 +25,14 @@ pub(crate) use route::route_entry;
 pub(crate) use rule::rule_entry;
 pub(crate) use script::{Quoting, tokenise};
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::expand::Reader;
 use crate::loader::Loader;
 use crate::model::Config;
 use crate::source::SourceMap;
-use crate::{Options, Parsed, check, keyword, levels};
+use crate::{Code, Level, Options, Parsed, Span, check, keyword, levels};
 
 /// Loads a configuration. The sources of this load are added to `sources`.
 pub(crate) fn load(
@@ -43,6 +44,7 @@ pub(crate) fn load(
     let mut lowering = Lowering {
         reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
+        defined: HashMap::new(),
     };
     let mut config = Config::default();
     lowering.reader.start(path);
@@ -59,13 +61,17 @@ pub(crate) fn load(
         ..
     } = lowering.reader;
     let mut list = Vec::with_capacity(diagnostics.len());
+    let comments: HashMap<(Span, Code), Level> = comment_levels
+        .into_iter()
+        .map(|l| ((l.line, l.code), l.level))
+        .collect();
     for mut diagnostic in diagnostics {
-        let line = diagnostic.span().map(|span| sources.line_of(span));
-        let comment = comment_levels
-            .iter()
-            .rev()
-            .find(|l| l.code == diagnostic.code && Some(l.line) == line)
-            .map(|l| l.level);
+        let comment = if comments.is_empty() {
+            None
+        } else {
+            let line = diagnostic.span().map(|span| sources.line_of(span));
+            line.and_then(|line| comments.get(&(line, diagnostic.code)).copied())
+        };
         let level = comment.or_else(|| options.levels.of(diagnostic.code));
         if let Some(severity) = levels::apply(diagnostic.code, diagnostic.severity, level) {
             diagnostic.severity = severity;
@@ -91,7 +97,9 @@ pub(crate) fn load(
 pub(crate) struct Lowering<'l> {
     pub(crate) reader: Reader<'l>,
     /// Keywords seen in the blocks being read: row number and place.
-    ranges: Vec<(u16, crate::Span)>,
+    ranges: Vec<(u16, Span)>,
+    /// Names of top-level blocks by keyword.
+    defined: HashMap<(&'static str, String), Span>,
 }
 
 impl Lowering<'_> {
@@ -101,7 +109,7 @@ impl Lowering<'_> {
         self.ranges.clear();
         let mut index = 0;
         while index < self.reader.tape.len() {
-            call::statement(self, &keyword::root::ROOT, config, index, 0);
+            call::statement(self, &keyword::root::ROOT, config, index, None, 0);
             index = self.reader.tape.after(index).max(index + 1);
         }
     }

@@ -54,7 +54,17 @@ impl Lowering<'_> {
     }
 
     /// Reports a statement whose keyword the block does not know.
-    pub(super) fn unknown(&mut self, scope: Scope, known: &[&'static Keyword], index: usize) {
+    pub(super) fn unknown(
+        &mut self,
+        scope: Scope,
+        known: &[&'static Keyword],
+        index: usize,
+        block: Option<usize>,
+    ) {
+        // Suggestions cost time; nothing more would be kept.
+        if self.reader.is_full() {
+            return;
+        }
         let Some(statement) = self.reader.tape.get(index).copied() else {
             return;
         };
@@ -129,7 +139,7 @@ impl Lowering<'_> {
                 first.span,
             )
             .note(format!("it belongs to {}", block_name(home)));
-            diagnostic = self.in_block(diagnostic, index);
+            diagnostic = self.in_block(diagnostic, block);
             diagnostic = if scope == Scope::TcpCheck && word == "nb_get_retry" {
                 diagnostic
                     .note("the number of retries asked for is not in force")
@@ -162,12 +172,12 @@ impl Lowering<'_> {
         if word.starts_with("//") {
             diagnostic = diagnostic.help("comments begin with `#` or `!`");
         }
-        let diagnostic = self.in_block(diagnostic, index);
+        let diagnostic = self.in_block(diagnostic, block);
         self.reader.report(diagnostic);
     }
 
-    fn in_block(&self, diagnostic: Diagnostic, index: usize) -> Diagnostic {
-        match self.reader.tape.parent(index) {
+    fn in_block(&self, diagnostic: Diagnostic, block: Option<usize>) -> Diagnostic {
+        match block.and_then(|block| self.reader.tape.get(block)) {
             Some(parent) => diagnostic.label(parent.span, "in this block"),
             None => diagnostic,
         }

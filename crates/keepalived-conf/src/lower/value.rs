@@ -494,6 +494,10 @@ impl Call<'_, '_> {
         if word.quoted || !is_placeholder(text) {
             return false;
         }
+        // An undefined `${NAME}` was reported when the line was read.
+        if text.contains("${") && !text.contains("${ ") {
+            return true;
+        }
         let message = format!("`{text}` looks like a placeholder that was never filled in");
         let diagnostic = Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
             .help(format!("put the value for `{}` here", self.keyword.name));

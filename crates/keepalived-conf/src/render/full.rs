@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
 use super::Style;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::source::{FileId, SourceMap, Span};
+use crate::source::{FileId, SourceMap, Span, floor_boundary};
 
 /// Every diagnostic with excerpt and caret.
 #[must_use]
@@ -141,10 +141,15 @@ fn local(sources: &SourceMap, span: Span) -> Option<(FileId, std::ops::Range<usi
     let file = sources.file_of(span)?;
     sources.path_of(file)?;
     let base = sources.base_of(file);
-    let length = sources.text_of(file).len();
-    let start = (span.start().saturating_sub(base) as usize).min(length);
-    let end = (span.end().saturating_sub(base) as usize).clamp(start, length);
-    Some((file, start..end))
+    let text = sources.text_of(file);
+    let start = (span.start().saturating_sub(base) as usize).min(text.len());
+    let end = (span.end().saturating_sub(base) as usize).clamp(start, text.len());
+    // A caret never splits a character.
+    let mut end = end;
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    Some((file, floor_boundary(text, start)..end))
 }
 
 /// The lines around `start..end`, with two lines of context.
@@ -173,7 +178,7 @@ fn window(sources: &SourceMap, file: FileId, start: usize, end: usize) -> Window
         }
         finish += 1;
     }
-    let first_line = 1 + bytes.iter().take(begin).filter(|b| **b == b'\n').count();
+    let first_line = sources.line_at(file, begin);
     let path = sources
         .path_of(file)
         .map_or_else(String::new, |p| p.display().to_string());

@@ -142,14 +142,3 @@ impl Tape {
         Some(next).filter(|next| *next < self.after(parent).min(self.statements.len()))
     }
 }
-
-impl Tape {
-    /// The block that directly contains the statement at `index`.
-    pub(crate) fn parent(&self, index: usize) -> Option<&Statement> {
-        self.statements
-            .get(..index)?
-            .iter()
-            .rev()
-            .find(|s| s.open.is_some() && s.next as usize > index)
-    }
-}
