@@ -3,6 +3,7 @@
 //! Everything here runs to completion without waiting. The order of things within one step is: adverts of all
 //! instances first, then addresses, then announcements.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -12,7 +13,6 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
-use vrrp_proto::wire::MAX_ENCODED_LEN;
 use vrrp_proto::{
     Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State,
     Transition, Warning,
@@ -22,13 +22,14 @@ use super::instance::{Instance, InstanceId};
 use super::reconcile::Restorer;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
-use super::transmit::Pacer;
+use super::transmit::{Outbox, Pacer};
 use crate::announce::Announcer;
 use crate::event::{Event, EventSender, Reason};
 use crate::kernel::links::Picture;
 use crate::kernel::{AddressKey, AddressTable, Placed};
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
+use crate::sys::Inbox;
 use crate::wire::SocketKey;
 
 pub(super) struct Core {
@@ -65,7 +66,8 @@ pub(super) struct Core {
     pub(super) ignored: BTreeMap<&'static str, u64>,
     /// When the next word about malformed packets may be said, and how many there were since the last.
     pub(super) malformed: BTreeMap<SocketKey, (Instant, u64)>,
-    pub(super) buffer: Vec<u8>,
+    pub(super) outbox: Outbox,
+    pub(super) inbox: Rc<RefCell<Inbox>>,
 }
 
 /// A synchronisation group as the engine runs it.
@@ -105,10 +107,6 @@ const MALFORMED_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6
 
 /// A snapshot in which only counters differ may be this old.
 const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
-
-pub(super) fn encode_buffer() -> Vec<u8> {
-    vec![0; MAX_ENCODED_LEN]
-}
 
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
@@ -175,7 +173,7 @@ impl Core {
         self.events.send(Event::PacketIgnored {
             instance: None,
             interface: self.interface_name(key.index),
-            reason: "no vrrp message, or virtual router id 0".to_owned(),
+            reason: "no vrrp message".to_owned(),
             source,
             count,
         });
@@ -194,6 +192,7 @@ impl Core {
             self.drain(id, &mut later);
             self.note_deadline(id);
         }
+        self.send_queued();
         if std::mem::take(&mut self.whole) {
             let leftovers = std::mem::take(&mut self.leftovers);
             self.reconcile_all(leftovers);
@@ -217,7 +216,7 @@ impl Core {
             .and_then(|instance| instance.router.poll_action())
         {
             match action {
-                Action::SendAdvert(advert) => self.send(id, &advert),
+                Action::SendAdvert(advert) => self.queue_advert(id, &advert),
                 Action::AddAddresses => {
                     self.set_wish(id, true);
                     later.addresses.insert(id);
@@ -270,7 +269,9 @@ impl Core {
             self.pacer.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
-        if next == self.armed {
+        // A timer that fires too early costs one wake-up, setting it at every packet a call each.
+        let early = matches!((self.armed, next), (Some(armed), Some(next)) if armed <= next);
+        if early || next == self.armed {
             return;
         }
         match self.timer.get_ref().set(next) {

@@ -1,5 +1,6 @@
 //! Snapshots: the engine's state as others see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vrrp_proto::Instant;
@@ -23,10 +24,18 @@ impl Core {
         let now = self.clock.now();
         self.publication.due = None;
         self.publication.last = now;
-        let instances = self
-            .instances
-            .iter()
-            .map(|(id, instance)| (Arc::clone(&instance.name), self.status(*id, instance, now)));
+        let mut held: BTreeMap<InstanceId, Vec<HeldAddress>> = BTreeMap::new();
+        for (key, applied) in &self.applied {
+            held.entry(applied.owner).or_default().push(HeldAddress {
+                address: key.address,
+                prefix_length: key.prefix_length,
+                interface: self.interface_name(key.index),
+            });
+        }
+        let instances = self.instances.iter().map(|(id, instance)| {
+            let held = held.remove(id).unwrap_or_default();
+            (Arc::clone(&instance.name), self.status(instance, held, now))
+        });
         let groups = self.groups.iter().map(|(name, group)| {
             let since = self.clock.to_std(group.since);
             (
@@ -46,7 +55,7 @@ impl Core {
         self.publication.sender.send_replace(Arc::new(snapshot));
     }
 
-    fn status(&self, id: InstanceId, instance: &Instance, now: Instant) -> InstanceStatus {
+    fn status(&self, instance: &Instance, held: Vec<HeldAddress>, now: Instant) -> InstanceStatus {
         let router = &instance.router;
         let time = |at| self.clock.to_std(at);
         let master = router
@@ -63,15 +72,6 @@ impl Core {
             since: time(contest.since),
             last: time(contest.last),
         });
-        let held = self
-            .applied
-            .iter()
-            .filter(|(_, applied)| applied.owner == id)
-            .map(|(key, _)| HeldAddress {
-                address: key.address,
-                prefix_length: key.prefix_length,
-                interface: self.interface_name(key.index),
-            });
         InstanceStatus {
             interface: Arc::clone(&instance.interface),
             vrid: router.config().vrid.value(),
@@ -84,7 +84,7 @@ impl Core {
             master,
             contested,
             source: instance.source,
-            addresses: held.collect(),
+            addresses: held,
             faults: router
                 .faults()
                 .iter()

@@ -221,6 +221,7 @@ impl Core {
         instance.group = None;
         instance.router.handle_event(now, RouterEvent::Shutdown);
         self.drain(id, &mut Later::default());
+        self.send_queued();
         let Some(instance) = self.instances.remove(&id) else {
             return;
         };
@@ -229,11 +230,7 @@ impl Core {
             self.deadlines.remove(&(deadline, id));
         }
         if let Some(attachment) = instance.attachment {
-            let route = (
-                attachment.key.index,
-                attachment.key.ipv6,
-                instance.config.router.vrid.value(),
-            );
+            let route = (attachment.key.index, attachment.key.ipv6, attachment.vrid);
             self.routes.remove(&route);
             self.sockets.leave(attachment);
         }

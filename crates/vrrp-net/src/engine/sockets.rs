@@ -1,6 +1,6 @@
 //! The advert sockets in use, and who uses them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -25,6 +25,8 @@ struct Shared {
     users: usize,
     /// Multicast groups with the number of users of each.
     groups: BTreeMap<IpAddr, usize>,
+    /// Virtual router ids whose packets are let in. Each has one user.
+    vrids: BTreeSet<u8>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -32,6 +34,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attachment {
     pub(super) key: SocketKey,
+    pub(super) vrid: u8,
     pub(super) group: Option<IpAddr>,
 }
 
@@ -53,6 +56,7 @@ impl Sockets {
                 socket,
                 users: 0,
                 groups: BTreeMap::new(),
+                vrids: BTreeSet::new(),
                 reader: None,
             };
             self.open.insert(wanted.key, shared);
@@ -61,19 +65,24 @@ impl Sockets {
             return Ok(());
         };
         shared.users += 1;
-        if let Some(group) = wanted.group {
-            if !shared.groups.contains_key(&group)
-                && let Err(error) = shared.socket.get_ref().join(group)
-            {
-                self.leave(Attachment {
-                    key: wanted.key,
-                    group: None,
-                });
-                return Err(error);
+        shared.vrids.insert(wanted.vrid);
+        // The filter comes before the membership: nothing foreign gets in between.
+        let mut result = shared.socket.get_ref().admit(&shared.vrids);
+        if let (Some(group), true) = (wanted.group, result.is_ok()) {
+            if !shared.groups.contains_key(&group) {
+                result = shared.socket.get_ref().join(group);
             }
-            *shared.groups.entry(group).or_insert(0) += 1;
+            if result.is_ok() {
+                *shared.groups.entry(group).or_insert(0) += 1;
+            }
         }
-        Ok(())
+        if result.is_err() {
+            self.leave(Attachment {
+                group: None,
+                ..wanted
+            });
+        }
+        result
     }
 
     /// Leaves the group and closes the socket when the last user does.
@@ -92,6 +101,11 @@ impl Sockets {
             }
         }
         shared.users = shared.users.saturating_sub(1);
+        shared.vrids.remove(&given_back.vrid);
+        if shared.users > 0 {
+            // Fails only for want of memory; a wider filter than needed does no harm.
+            let _ = shared.socket.get_ref().admit(&shared.vrids);
+        }
         if shared.users == 0
             && let Some(shared) = self.open.remove(&given_back.key)
         {

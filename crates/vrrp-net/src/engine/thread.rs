@@ -13,11 +13,11 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
 use super::Command;
-use super::core::{Core, Publication, encode_buffer};
+use super::core::{Core, Publication};
 use super::reconcile::Restorer;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
-use super::transmit::Pacer;
+use super::transmit::{Outbox, Pacer};
 use crate::announce::Announcer;
 use crate::error::StartError;
 use crate::event::EventSender;
@@ -28,13 +28,10 @@ use crate::kernel::netlink::Netlink;
 use crate::kernel::notify::NoticeSocket;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::sys;
-use crate::wire::{AdvertSocket, LARGEST_DATAGRAM};
+use crate::sys::{self, Inbox};
+use crate::wire::{self, AdvertSocket};
 
 type Shared = Rc<RefCell<Core>>;
-
-/// Packets read from one socket before the timers are looked at again.
-const BURST: usize = 64;
 
 pub(super) fn run(
     settings: Settings,
@@ -121,7 +118,8 @@ fn start(
         },
         ignored: BTreeMap::new(),
         malformed: BTreeMap::new(),
-        buffer: encode_buffer(),
+        outbox: Outbox::default(),
+        inbox: Rc::new(RefCell::new(wire::inbox())),
         settings,
     };
     core.schedule();
@@ -179,7 +177,8 @@ fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
     core.settle();
     for socket in core.sockets.take_new() {
         let key = socket.get_ref().key();
-        let reader = tokio::task::spawn_local(read_adverts(Rc::clone(shared), socket));
+        let inbox = Rc::clone(&core.inbox);
+        let reader = tokio::task::spawn_local(read_adverts(Rc::clone(shared), socket, inbox));
         core.sockets.set_reader(&key, reader);
     }
     result
@@ -266,30 +265,30 @@ async fn read_notices(shared: Shared, socket: AsyncFd<NoticeSocket>) {
     }
 }
 
-async fn read_adverts(shared: Shared, socket: Rc<AsyncFd<AdvertSocket>>) {
+/// Takes a batch of adverts at a time, and lets the timers have their turn between two.
+async fn read_adverts(
+    shared: Shared,
+    socket: Rc<AsyncFd<AdvertSocket>>,
+    inbox: Rc<RefCell<Inbox>>,
+) {
     let key = socket.get_ref().key();
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
         let Ok(mut guard) = socket.readable().await else {
             return;
         };
         enter(&shared, |core| {
             let now = core.clock.now();
-            for _ in 0..BURST {
-                let read = socket
-                    .get_ref()
-                    .receive(&mut buffer, |received| core.on_packet(key, received, now));
-                match read {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        // Errors of the link, such as its going down, are told by netlink; the next packet wakes us.
-                        if error.kind() == io::ErrorKind::WouldBlock {
-                            guard.clear_ready();
-                        }
-                        break;
-                    }
-                }
+            let read = socket
+                .get_ref()
+                .receive(&mut inbox.borrow_mut(), |received| {
+                    core.on_packet(key, received, now);
+                });
+            match read {
+                Ok(true) => {}
+                Ok(false) => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                // Errors of the link, such as its going down, are told by netlink.
+                Err(_) => {}
             }
         });
         tokio::task::yield_now().await;

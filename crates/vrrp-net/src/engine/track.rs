@@ -119,19 +119,14 @@ impl Core {
         }
         if let Some(old) = instance.attachment.take() {
             self.sockets.leave(old);
-            self.routes.remove(&(
-                old.key.index,
-                old.key.ipv6,
-                instance.config.router.vrid.value(),
-            ));
+            self.routes.remove(&(old.key.index, old.key.ipv6, old.vrid));
         }
         if let Some(wanted) = wanted {
             match self.sockets.join(wanted, &instance.interface) {
                 Ok(()) => {
                     instance.attachment = Some(wanted);
-                    let vrid = instance.config.router.vrid.value();
                     self.routes
-                        .insert((wanted.key.index, wanted.key.ipv6, vrid), id);
+                        .insert((wanted.key.index, wanted.key.ipv6, wanted.vrid), id);
                 }
                 Err(error) => {
                     let why = format!("cannot use {} for adverts: {error}", instance.interface);
@@ -236,6 +231,7 @@ fn attachment_of(instance: &Instance, index: u32) -> Attachment {
             ipv6: instance.is_ipv6(),
             protocol,
         },
+        vrid: router.vrid.value(),
         group,
     }
 }

@@ -5,64 +5,105 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vrrp_proto::wire::MAX_ENCODED_LEN;
 use vrrp_proto::{Advert, Announcement, Instant};
 
 use super::core::Core;
 use super::instance::InstanceId;
 use crate::kernel::Placed;
+use crate::wire::{Packet, SocketKey};
 
 impl Core {
-    pub(super) fn send(&mut self, id: InstanceId, advert: &Advert) {
+    /// Encodes an advert for each of its destinations; [`send_queued`](Self::send_queued) sends them.
+    pub(super) fn queue_advert(&mut self, id: InstanceId, advert: &Advert) {
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
-        let Some(socket) = instance
-            .attachment
-            .and_then(|attachment| self.sockets.socket(&attachment.key))
-        else {
+        let Some(attachment) = instance.attachment else {
             instance.counts.send_errors += 1;
             return;
         };
         let mut failure = None;
         for destination in instance.router.config().transport.destinations() {
+            let buffer = self.outbox.space();
             let encoded = match advert.source {
-                IpAddr::V4(_) => {
-                    instance
-                        .router
-                        .encode_datagram(advert, destination, &mut self.buffer)
-                }
-                IpAddr::V6(_) => {
-                    instance
-                        .router
-                        .encode_message(advert, destination, &mut self.buffer)
-                }
+                IpAddr::V4(_) => instance.router.encode_datagram(advert, destination, buffer),
+                IpAddr::V6(_) => instance.router.encode_message(advert, destination, buffer),
             };
-            let sent = match encoded {
-                Ok(length) => {
-                    let bytes = self.buffer.get(..length).unwrap_or_default();
-                    socket
-                        .send(bytes, advert.source, destination, advert.hop_limit)
-                        .map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = sent {
-                instance.counts.send_errors += 1;
-                failure = Some(format!("cannot send an advert to {destination}: {error}"));
+            match encoded {
+                Ok(length) => self.outbox.push(Queued {
+                    key: attachment.key,
+                    id,
+                    length,
+                    source: advert.source,
+                    destination,
+                    hop_limit: advert.hop_limit,
+                    start: 0,
+                }),
+                Err(error) => failure = Some((destination, error.to_string())),
             }
         }
-        if let Some(due) = instance.takeover_due.take() {
-            let late = self.clock.now().saturating_duration_since(due);
-            instance.counts.slowest_takeover = instance.counts.slowest_takeover.max(late);
+        if let Some((destination, error)) = failure {
+            self.advert_failed(id, destination, &error);
         }
-        let first = failure.is_some() && !instance.send_failing;
-        instance.send_failing = failure.is_some();
-        let name = Arc::clone(&instance.name);
-        if let (true, Some(failure)) = (first, failure) {
-            self.warn(Some(name), failure);
+    }
+
+    /// Sends what is queued, as many adverts per call as there are for one socket.
+    pub(super) fn send_queued(&mut self) {
+        if self.outbox.queued.is_empty() {
+            return;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        // Stable: an instance's adverts keep their order.
+        outbox.queued.sort_by_key(|queued| queued.key);
+        let mut failures = Vec::new();
+        for run in outbox.queued.chunk_by(|one, other| one.key == other.key) {
+            let packets: Vec<Packet<'_>> = run.iter().map(|one| outbox.packet(one)).collect();
+            let socket = run
+                .first()
+                .and_then(|queued| self.sockets.socket(&queued.key));
+            let Some(socket) = socket else {
+                failures.extend(
+                    run.iter()
+                        .map(|one| (*one, "its socket is closed".to_owned())),
+                );
+                continue;
+            };
+            socket.send(&packets, |position, result| {
+                if let (Err(error), Some(queued)) = (result, run.get(position)) {
+                    failures.push((*queued, error.to_string()));
+                }
+            });
         }
         let now = self.clock.now();
+        for queued in &outbox.queued {
+            if let Some(instance) = self.instances.get_mut(&queued.id) {
+                if let Some(due) = instance.takeover_due.take() {
+                    let late = now.saturating_duration_since(due);
+                    instance.counts.slowest_takeover = instance.counts.slowest_takeover.max(late);
+                }
+                instance.send_failing &= failures.iter().any(|(failed, _)| failed.id == queued.id);
+            }
+        }
+        for (queued, error) in failures {
+            self.advert_failed(queued.id, queued.destination, &error);
+        }
+        outbox.clear();
+        self.outbox = outbox;
         self.counted(now);
+    }
+
+    /// Counts a failure, and tells the first of a row.
+    fn advert_failed(&mut self, id: InstanceId, destination: IpAddr, error: &str) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        instance.counts.send_errors += 1;
+        if !std::mem::replace(&mut instance.send_failing, true) {
+            let name = Arc::clone(&instance.name);
+            let message = format!("cannot send an advert to {destination}: {error}");
+            self.warn(Some(name), message);
+        }
     }
 
     /// Queues the announcements of all addresses of an instance, round by round.
@@ -121,6 +162,61 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+/// Adverts of one step, encoded and on their way to the sockets.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    /// How much of `bytes` is in use.
+    used: usize,
+    queued: Vec<Queued>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    key: SocketKey,
+    id: InstanceId,
+    start: usize,
+    length: usize,
+    source: IpAddr,
+    destination: IpAddr,
+    hop_limit: u8,
+}
+
+impl Outbox {
+    /// Room for one more advert.
+    fn space(&mut self) -> &mut [u8] {
+        let needed = self.used + MAX_ENCODED_LEN;
+        if self.bytes.len() < needed {
+            self.bytes.resize(needed.next_power_of_two(), 0);
+        }
+        self.bytes.get_mut(self.used..).unwrap_or_default()
+    }
+
+    /// Keeps what has been written into the space.
+    fn push(&mut self, queued: Queued) {
+        self.queued.push(Queued {
+            start: self.used,
+            ..queued
+        });
+        self.used += queued.length;
+    }
+
+    fn packet(&self, queued: &Queued) -> Packet<'_> {
+        let end = queued.start + queued.length;
+        Packet {
+            bytes: self.bytes.get(queued.start..end).unwrap_or_default(),
+            source: queued.source,
+            destination: queued.destination,
+            hop_limit: queued.hop_limit,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.queued.clear();
+        self.used = 0;
     }
 }
 

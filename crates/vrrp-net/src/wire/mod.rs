@@ -1,20 +1,25 @@
 //! Sockets that carry the adverts: one per interface, family and IP protocol, shared by all instances on it.
 
-mod ipv6;
+mod filter;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use vrrp_proto::{Family, Received};
 
-/// Largest datagram read; an advert with 255 IPv6 addresses and all extensions is below 4200 bytes.
-pub(crate) const LARGEST_DATAGRAM: usize = 9216;
+use crate::sys::{Datagram, Inbox, Outgoing, PacketInformation};
+
+/// Largest datagram read whole; an advert with 255 IPv6 addresses and all extensions is below 4200 bytes.
+const LARGEST_DATAGRAM: usize = 4608;
 /// Type of service of adverts: internetwork control.
 const TYPE_OF_SERVICE: u32 = 0xc0;
 /// Queueing priority of adverts (`TC_PRIO_CONTROL`).
 const SOCKET_PRIORITY: u32 = 7;
+/// Room for the adverts of all virtual routers of an interface at once, in the kernel's accounting.
+const SEND_BUFFER: usize = 1024 * 1024;
 
 /// What distinguishes sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +57,12 @@ impl AdvertSocket {
         }
         // An advert in front of a full queue is worth more than a data packet; not every system allows it.
         let _ = socket.set_priority(SOCKET_PRIORITY);
+        // Beyond the system's limit, which root may pass; else what there is must do.
+        let _ = nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::SndBufForce,
+            &SEND_BUFFER,
+        );
         if key.ipv6 {
             socket.set_multicast_loop_v6(false)?;
             socket.set_multicast_if_v6(key.index)?;
@@ -59,7 +70,11 @@ impl AdvertSocket {
             socket.set_unicast_hops_v6(255)?;
             socket.set_recv_hoplimit_v6(true)?;
             socket.set_tclass_v6(TYPE_OF_SERVICE)?;
-            ipv6::want_packet_information(&socket)?;
+            nix::sys::socket::setsockopt(
+                &socket,
+                nix::sys::socket::sockopt::Ipv6RecvPacketInfo,
+                &true,
+            )?;
         } else {
             // The header is ours: any source address, TTL and type of service, and the digest of an authentication
             // header covers it. The device the socket is bound to is also where multicast goes out.
@@ -96,59 +111,112 @@ impl AdvertSocket {
         }
     }
 
-    /// Sends an IPv4 datagram that brings its header, or an IPv6 payload.
-    pub(crate) fn send(
-        &self,
-        bytes: &[u8],
-        source: IpAddr,
-        destination: IpAddr,
-        hop_limit: u8,
-    ) -> io::Result<()> {
-        match (source, destination) {
-            (IpAddr::V6(source), IpAddr::V6(destination)) => ipv6::send(
-                &self.socket,
-                bytes,
-                source,
-                destination,
-                hop_limit,
-                self.key.index,
-            ),
-            _ => {
-                let target = SockAddr::from(SocketAddr::new(destination, 0));
-                let flags = if destination.is_multicast() {
-                    libc::MSG_DONTROUTE
-                } else {
-                    0
-                };
-                self.socket
-                    .send_to_with_flags(bytes, &target, flags)
-                    .map(drop)
+    /// Lets packets of other virtual routers than these wake nobody.
+    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>) -> io::Result<()> {
+        let program: Vec<SockFilter> = filter::program(self.key, vrids)
+            .into_iter()
+            .map(|one| SockFilter::new(one.code, one.yes, one.no, one.value))
+            .collect();
+        self.socket.attach_filter(&program)
+    }
+
+    /// Sends IPv4 datagrams that bring their headers, or IPv6 payloads; tells of each what became of it.
+    pub(crate) fn send(&self, packets: &[Packet<'_>], mut tell: impl FnMut(usize, io::Result<()>)) {
+        let mut first = 0;
+        while let Some(rest) = packets.get(first..).filter(|rest| !rest.is_empty()) {
+            // One call has one set of flags.
+            let flags = rest.first().map_or(0, |packet| self.flags(packet));
+            let batch: Vec<Outgoing<'_>> = rest
+                .iter()
+                .take(crate::sys::BATCH)
+                .take_while(|packet| self.flags(packet) == flags)
+                .map(|packet| packet.outgoing(self.key.index))
+                .collect();
+            match crate::sys::send_many(self.socket.as_fd(), &batch, flags) {
+                Ok(sent) => {
+                    // None sent and no error does not happen; it must not keep us here either.
+                    let sent = sent.max(1);
+                    for position in first..first + sent {
+                        tell(position, Ok(()));
+                    }
+                    first += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    tell(first, Err(error));
+                    first += 1;
+                }
             }
         }
     }
 
-    /// Reads one datagram and hands it on taken apart; `None` for one whose IP header makes no sense.
-    pub(crate) fn receive<T>(
-        &self,
-        buffer: &mut [u8],
-        handle: impl FnOnce(Option<&Received<'_>>) -> T,
-    ) -> io::Result<T> {
-        if self.key.ipv6 {
-            let envelope = ipv6::receive(&self.socket, buffer)?;
-            let payload = buffer.get(..envelope.length).unwrap_or_default();
-            let mut received = Received::new(
-                envelope.source,
-                envelope.destination,
-                envelope.hop_limit,
-                payload,
-            );
-            received.protocol = self.key.protocol;
-            Ok(handle(Some(&received)))
+    fn flags(&self, packet: &Packet<'_>) -> libc::c_int {
+        if !self.key.ipv6 && packet.destination.is_multicast() {
+            libc::MSG_DONTROUTE
         } else {
-            use std::io::Read as _;
-            let length = (&self.socket).read(buffer)?;
-            let datagram = buffer.get(..length).unwrap_or_default();
-            Ok(handle(Received::from_ipv4(datagram).ok().as_ref()))
+            0
+        }
+    }
+
+    /// Takes a batch of datagrams and hands each on taken apart; `None` for one whose IP header makes no sense. Says
+    /// whether there may be more.
+    pub(crate) fn receive(
+        &self,
+        inbox: &mut Inbox,
+        mut handle: impl FnMut(Option<&Received<'_>>),
+    ) -> io::Result<bool> {
+        let count = inbox.receive(self.socket.as_fd())?;
+        for datagram in inbox.datagrams() {
+            handle(self.take_apart(&datagram).as_ref());
+        }
+        Ok(count == crate::sys::BATCH)
+    }
+
+    fn take_apart<'a>(&self, datagram: &Datagram<'a>) -> Option<Received<'a>> {
+        if !self.key.ipv6 {
+            return Received::from_ipv4(datagram.bytes).ok();
+        }
+        // Without the control messages the packet fails the checks of the protocol, which is as it should be.
+        let known = |address: Option<Ipv6Addr>| address.unwrap_or(Ipv6Addr::UNSPECIFIED).into();
+        let mut received = Received::new(
+            known(datagram.source),
+            known(datagram.destination),
+            datagram.hop_limit.unwrap_or(0),
+            datagram.bytes,
+        );
+        received.protocol = self.key.protocol;
+        Some(received)
+    }
+}
+
+/// What a thread receives adverts with.
+pub(crate) fn inbox() -> Inbox {
+    Inbox::new(LARGEST_DATAGRAM)
+}
+
+/// An IPv4 datagram that brings its header, or an IPv6 payload, ready to go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) hop_limit: u8,
+}
+
+impl<'a> Packet<'a> {
+    fn outgoing(&self, index: u32) -> Outgoing<'a> {
+        let information = match self.source {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(PacketInformation {
+                address,
+                index,
+                hop_limit: self.hop_limit,
+            }),
+        };
+        Outgoing {
+            bytes: self.bytes,
+            destination: self.destination,
+            information,
         }
     }
 }

@@ -377,9 +377,9 @@ fn malformed_packets_are_counted_and_harm_nothing() {
             let packets: [&[u8]; 5] = [
                 &[],
                 &[0x31],
+                &[0x31, 77, 200, 1, 0, 10, 0, 0, 10, 9, 0, 100],
                 &[0x31, 51, 200, 1, 0, 10, 0, 0, 10, 9, 0, 100],
                 &[0x31, 51, 200, 9, 0, 10, 0, 0],
-                &[0x31, 77, 200, 1, 0, 10, 0, 0, 10, 9, 0, 100],
             ];
             for packet in packets {
                 socket.send_to(packet, &target.into()).unwrap();
@@ -388,14 +388,14 @@ fn malformed_packets_are_counted_and_harm_nothing() {
         let mut snapshots = engine.engine.snapshots();
         let snapshot = snapshots.wait_for(|snapshot| {
             let dropped: u64 = snapshot.instances["VI"].counters.ignored.values().sum();
-            dropped == 2 && snapshot.ignored.values().sum::<u64>() == 3
+            dropped == 2 && snapshot.ignored.values().sum::<u64>() == 2
         });
         let snapshot = tokio::time::timeout(crate::support::PATIENCE, snapshot)
             .await
             .unwrap()
             .unwrap();
         assert_eq!(snapshot.ignored["no vrrp message"], 2);
-        assert_eq!(snapshot.ignored["unknown virtual router"], 1);
+        // The one for another virtual router came before the last two, and the filter kept it outside.
         assert_eq!(snapshot.instances["VI"].state, State::Master);
         engine
             .wait("a word about it", |event| {
@@ -602,5 +602,31 @@ fn a_group_may_lose_a_member_in_a_reload_and_gain_one() {
         let snapshot = engine.engine.snapshots().latest();
         assert!(held(2)(&snapshot), "{snapshot:?}");
         assert_eq!(snapshot.groups["G"].state, State::Master);
+    });
+}
+
+#[test]
+fn packets_of_other_virtual_routers_wake_nobody() {
+    let Some((a, b)) = pair() else { return };
+    run(async {
+        let both = Configuration {
+            instances: vec![
+                fast("own", 7, 150, &["10.9.1.7"]),
+                fast("foreign", 9, 150, &["10.9.1.9"]),
+            ],
+            ..Configuration::default()
+        };
+        let mut master = a.start(Settings::default(), both);
+        master.wait_state("foreign", State::Master).await;
+        let backup = b.start(Settings::default(), one(fast("own", 7, 100, &["10.9.1.7"])));
+        let mut snapshots = backup.engine.snapshots();
+        loop {
+            let snapshot = snapshots.latest();
+            assert_eq!(snapshot.ignored.values().sum::<u64>(), 0, "{snapshot:?}");
+            if snapshot.instances["own"].counters.adverts_received > 5 {
+                break;
+            }
+            snapshots.changed().await;
+        }
     });
 }

@@ -1,6 +1,10 @@
 //! The calls that no safe wrapper in our dependencies offers.
 #![allow(unsafe_code)]
 
+mod batch;
+
+pub(crate) use batch::{BATCH, Datagram, Inbox, Outgoing, PacketInformation, send_many};
+
 use std::io;
 use std::os::fd::AsRawFd;
 

@@ -1,0 +1,222 @@
+//! A classic BPF program that lets only packets for the socket's own virtual routers wake the thread.
+
+use std::collections::BTreeSet;
+
+use vrrp_proto::{PROTOCOL_AH, PROTOCOL_VRRP};
+
+use super::SocketKey;
+
+// Instruction codes, put together as in `linux/bpf_common.h`.
+const LOAD_BYTE_AT_X: u16 = 0x50;
+const LOAD_LENGTH: u16 = 0x80;
+const LOAD_VALUE: u16 = 0x00;
+const LOAD_STORED: u16 = 0x60;
+const STORE: u16 = 0x02;
+const X_HEADER_LENGTH: u16 = 0xb1;
+const X_FROM_A: u16 = 0x07;
+const ADD_VALUE: u16 = 0x04;
+const ADD_X: u16 = 0x0c;
+const SUBTRACT_VALUE: u16 = 0x14;
+const SHIFT_LEFT: u16 = 0x64;
+const SHIFT_RIGHT: u16 = 0x74;
+const SHIFT_RIGHT_BY_X: u16 = 0x7c;
+const AND_VALUE: u16 = 0x54;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER_X: u16 = 0x2d;
+const JUMP_SET: u16 = 0x45;
+const RETURN: u16 = 0x06;
+
+const WHOLE_PACKET: u32 = u32::MAX;
+const NOTHING: u32 = 0;
+
+/// One instruction, as `struct sock_filter` of `linux/filter.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Instruction {
+    pub(super) code: u16,
+    /// Instructions left out when a comparison holds, and when it does not.
+    pub(super) yes: u8,
+    pub(super) no: u8,
+    pub(super) value: u32,
+}
+
+/// The program for a socket with these virtual router ids.
+///
+/// Raw IPv4 sockets see the packet from its IP header on, raw IPv6 sockets from the payload on. A packet too short to
+/// have a virtual router id passes: who sends such things is to be told of. Behind an authentication header only VRRP
+/// passes, so that other IPsec traffic of the machine is left alone.
+pub(super) fn program(key: SocketKey, vrids: &BTreeSet<u8>) -> Vec<Instruction> {
+    let mut program = Program(Vec::new());
+
+    // X is where the VRRP message begins.
+    if key.ipv6 {
+        program.put(LOAD_VALUE, 0, 0, 0);
+        program.put(X_FROM_A, 0, 0, 0);
+    } else {
+        program.put(X_HEADER_LENGTH, 0, 0, 0);
+    }
+    if key.protocol == PROTOCOL_AH {
+        program.pass_short_packets();
+        program.put(LOAD_BYTE_AT_X, 0, 0, 0);
+        program.put(JUMP_EQUAL, 1, 0, u32::from(PROTOCOL_VRRP));
+        program.put(RETURN, 0, 0, NOTHING);
+        // The header tells its length in words, less two.
+        program.put(LOAD_BYTE_AT_X, 0, 0, 1);
+        program.put(ADD_VALUE, 0, 0, 2);
+        program.put(SHIFT_LEFT, 0, 0, 2);
+        program.put(ADD_X, 0, 0, 0);
+        program.put(X_FROM_A, 0, 0, 0);
+    }
+    program.pass_short_packets();
+
+    // The id is the second byte. Its lower five bits go to X, the upper three choose a word of the map of ids.
+    program.put(LOAD_BYTE_AT_X, 0, 0, 1);
+    program.put(STORE, 0, 0, 0);
+    program.put(AND_VALUE, 0, 0, 31);
+    program.put(X_FROM_A, 0, 0, 0);
+    program.put(LOAD_STORED, 0, 0, 0);
+    program.put(SHIFT_RIGHT, 0, 0, 5);
+    for word in 0..8_u8 {
+        let ids = (0..32_u8).filter(|bit| vrids.contains(&(word * 32 + bit)));
+        let map = ids.fold(0_u32, |map, bit| map | 1 << bit);
+        if map == 0 {
+            continue;
+        }
+        program.put(JUMP_EQUAL, 0, 5, u32::from(word));
+        program.put(LOAD_VALUE, 0, 0, map);
+        program.put(SHIFT_RIGHT_BY_X, 0, 0, 0);
+        program.put(JUMP_SET, 0, 1, 1);
+        program.put(RETURN, 0, 0, WHOLE_PACKET);
+        program.put(RETURN, 0, 0, NOTHING);
+    }
+    program.put(RETURN, 0, 0, NOTHING);
+    program.0
+}
+
+struct Program(Vec<Instruction>);
+
+impl Program {
+    fn put(&mut self, code: u16, yes: u8, no: u8, value: u32) {
+        self.0.push(Instruction {
+            code,
+            yes,
+            no,
+            value,
+        });
+    }
+
+    /// Lets a packet pass that has less than two bytes after X; reading there would drop it.
+    fn pass_short_packets(&mut self) {
+        self.put(LOAD_LENGTH, 0, 0, 0);
+        self.put(JUMP_GREATER_X, 0, 2, 0);
+        self.put(SUBTRACT_VALUE, 0, 0, 1);
+        self.put(JUMP_GREATER_X, 1, 0, 0);
+        self.put(RETURN, 0, 0, WHOLE_PACKET);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the kernel does with a program, for the instructions that are used here.
+    fn passes(program: &[Instruction], packet: &[u8]) -> bool {
+        let (mut a, mut x, mut stored, mut next) = (0_u32, 0_u32, 0_u32, 0);
+        loop {
+            let Instruction {
+                code,
+                yes,
+                no,
+                value,
+            } = program[next];
+            next += 1;
+            let mut jump = |holds: bool| next += usize::from(if holds { yes } else { no });
+            match code {
+                LOAD_BYTE_AT_X => match packet.get((x + value) as usize) {
+                    Some(byte) => a = u32::from(*byte),
+                    None => return false,
+                },
+                LOAD_LENGTH => a = u32::try_from(packet.len()).unwrap(),
+                LOAD_VALUE => a = value,
+                LOAD_STORED => a = stored,
+                STORE => stored = a,
+                X_HEADER_LENGTH => match packet.first() {
+                    Some(byte) => x = u32::from(byte & 15) * 4,
+                    None => return false,
+                },
+                X_FROM_A => x = a,
+                ADD_VALUE => a += value,
+                ADD_X => a += x,
+                SUBTRACT_VALUE => a -= value,
+                SHIFT_LEFT => a <<= value,
+                SHIFT_RIGHT => a >>= value,
+                SHIFT_RIGHT_BY_X => a >>= x,
+                AND_VALUE => a &= value,
+                JUMP_EQUAL => jump(a == value),
+                JUMP_GREATER_X => jump(a > x),
+                JUMP_SET => jump(a & value != 0),
+                RETURN => return value != 0,
+                other => panic!("no instruction {other:#x}"),
+            }
+        }
+    }
+
+    fn key(ipv6: bool, protocol: u8) -> SocketKey {
+        SocketKey {
+            index: 1,
+            ipv6,
+            protocol,
+        }
+    }
+
+    #[test]
+    fn the_longest_program_is_within_the_kernel_s_limit_for_unprivileged_sockets() {
+        let all: BTreeSet<u8> = (1..=255).collect();
+        assert!(program(key(false, PROTOCOL_AH), &all).len() < 128);
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_own_ids_pass(
+            vrids in proptest::collection::btree_set(1_u8.., 0..40),
+            vrid: u8,
+            ipv6: bool,
+            authenticated: bool,
+            options in 0_u8..11,
+            rest in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let protocol = if authenticated { PROTOCOL_AH } else { PROTOCOL_VRRP };
+            let mut packet = Vec::new();
+            if !ipv6 {
+                packet.push(0x45 + options);
+                packet.resize(20 + usize::from(options) * 4, 0);
+            }
+            if authenticated {
+                packet.extend([PROTOCOL_VRRP, 4]);
+                packet.resize(packet.len() + 22, 0);
+            }
+            packet.extend([0x31, vrid]);
+            packet.extend(rest);
+            let program = program(key(ipv6, protocol), &vrids);
+            prop_assert_eq!(passes(&program, &packet), vrids.contains(&vrid));
+        }
+
+        #[test]
+        fn short_packets_pass(length in 20_usize..22, authenticated: bool) {
+            let protocol = if authenticated { PROTOCOL_AH } else { PROTOCOL_VRRP };
+            let mut packet = vec![0; length];
+            packet[0] = 0x45;
+            prop_assert!(passes(&program(key(false, protocol), &BTreeSet::from([7])), &packet));
+        }
+
+        #[test]
+        fn other_traffic_behind_an_authentication_header_stays_outside(next in 0_u8..112) {
+            let mut packet = vec![7; 80];
+            packet[0] = 0x45;
+            packet[20] = next;
+            packet[21] = 4;
+            prop_assert!(!passes(&program(key(false, PROTOCOL_AH), &BTreeSet::from([7])), &packet));
+        }
+    }
+}
