@@ -109,6 +109,9 @@ codes! {
     /// An instance in two sync groups.
     IN_TWO_GROUPS = 305, "member of two groups";
 
+    /// An interface name that is nearly another one.
+    INTERFACE_NAME = 306, "interface name like another";
+
     /// A mandatory keyword is missing.
     MISSING_KEYWORD = 401, "mandatory keyword missing";
     /// The same VRID twice.

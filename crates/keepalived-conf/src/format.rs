@@ -4,8 +4,9 @@
 //! keyword, the closing brace alone, at most one empty line in a row. Definitions, conditions,
 //! sequences and includes keep their text.
 
+use crate::Parsed;
 use crate::codes;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::tree::{Token, TokenKind, Tree};
 
 const INDENT: &str = "    ";
@@ -42,12 +43,7 @@ pub enum FormatError {
 /// ```
 pub fn format(text: &str) -> Result<String, FormatError> {
     let before = crate::load_str(text);
-    let broken = before.diagnostics.iter().find(|d| {
-        let structure = d.code <= codes::OPEN_QUOTE
-            || [codes::NUL_BYTE, codes::TOO_DEEP, codes::EXPANSION_LIMIT].contains(&d.code);
-        structure && d.severity == Severity::Error
-    });
-    if let Some(diagnostic) = broken {
+    if let Some(diagnostic) = broken(&before) {
         let place = diagnostic
             .span()
             .and_then(|span| before.sources.locate(span));
@@ -60,12 +56,21 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     // A definition or condition in the middle of a line would get another meaning on its own line.
     let after = crate::load_str(&formatted);
     let same = after.config == before.config
-        && after.diagnostics.has_errors() == before.diagnostics.has_errors()
+        && broken(&after).is_none()
         && lay_out(&formatted) == formatted;
     if !same {
         return Err(FormatError::Meaning);
     }
     Ok(formatted)
+}
+
+/// The first problem with braces or quotes.
+fn broken(parsed: &Parsed) -> Option<&Diagnostic> {
+    parsed.diagnostics.iter().find(|d| {
+        let structure = d.code <= codes::OPEN_QUOTE
+            || [codes::NUL_BYTE, codes::TOO_DEEP, codes::EXPANSION_LIMIT].contains(&d.code);
+        structure && d.severity == Severity::Error
+    })
 }
 
 fn lay_out(text: &str) -> String {

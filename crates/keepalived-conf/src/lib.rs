@@ -1,4 +1,44 @@
 //! The keepalived.conf language: lossless parser, keyword schema, typed model and diagnostics.
+//!
+//! [`load`] reads a configuration with everything it includes and gives a [`Parsed`]: the typed
+//! [`Config`], all [`Diagnostics`], and the [`SourceMap`] that tells where each value and each
+//! finding stands. Nothing stops the reading; whether the result may be acted on is what
+//! [`Diagnostics::has_errors`] says.
+//!
+//! What it is not: a daemon, a client of the kernel, or a copy of keepalived's accidents. Where
+//! keepalived does something surprising, the diagnostic says so in a note.
+//!
+//! ```
+//! use keepalived_conf::{InMemory, Options, load};
+//!
+//! let mut loader = InMemory::new()
+//!     .with("keepalived.conf", "include services/*.conf\n")
+//!     .with("services/web.conf", "virtual_server 10.0.0.1 80 {\n  lb_algo rr\n  lb_kind DR\n  \
+//!            protocol TCP\n  real_server 10.0.0.2 80 {\n    weigth 2\n  }\n}\n");
+//! let parsed = load("keepalived.conf".as_ref(), &mut loader, &Options::default());
+//! assert_eq!(parsed.config.virtual_server.len(), 1);
+//! let finding = parsed.diagnostics.iter().find(|d| d.code.to_string() == "KC0102").unwrap();
+//! let place = parsed.sources.locate(finding.span().unwrap()).unwrap();
+//! assert_eq!((place.path.to_str(), place.line), (Some("services/web.conf"), 6));
+//! assert_eq!(finding.help.as_ref().unwrap().message, "did you mean `weight`?");
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | the values of a configuration | [`model`] |
+//! | what a keyword takes and what is done with it | [`keyword`], [`reference`](mod@reference) |
+//! | what a finding means | [`codes`], [`explain`] |
+//! | reports | [`render`] |
+//! | commands with text and exit status | [`cli`] |
+//! | two nodes' files | [`compare`](mod@compare) |
+//! | layout | [`fn@format`], [`tree`] |
+//!
+//! # Panics
+//!
+//! No function panics on any input. Passwords appear in no `Debug` output, report or
+//! serialisation.
 
 #![forbid(unsafe_code)]
 
@@ -78,3 +118,8 @@ pub fn load_str(text: &str) -> Parsed {
         &Options::default(),
     )
 }
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 //! Where text came from: files, expansions, and spans into them.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// A range of bytes in the concatenation of all sources of one load.
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Span {
-    /// Global offset of the first byte; real offsets start at 1.
-    start: u32,
+    /// Global offset of the first byte. Offsets start at 1, so that an optional span is as small.
+    start: NonZeroU32,
     /// Length in bytes.
     length: u32,
 }
@@ -18,22 +19,26 @@ pub struct Span {
 impl Span {
     /// A span over `start..end` in global offsets.
     pub(crate) const fn new(start: u32, end: u32) -> Self {
-        Self {
-            start,
-            length: end.saturating_sub(start),
+        let length = end.saturating_sub(start);
+        match NonZeroU32::new(start) {
+            Some(start) => Self { start, length },
+            None => Self {
+                start: NonZeroU32::MIN,
+                length,
+            },
         }
     }
 
     /// Global offset of the first byte.
     #[must_use]
     pub const fn start(self) -> u32 {
-        self.start
+        self.start.get()
     }
 
     /// Global offset just after the last byte.
     #[must_use]
     pub const fn end(self) -> u32 {
-        self.start.saturating_add(self.length)
+        self.start.get().saturating_add(self.length)
     }
 
     /// Length in bytes.
@@ -45,22 +50,19 @@ impl Span {
     /// The smallest span that covers both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
-        Self::new(self.start.min(other.start), self.end().max(other.end()))
+        Self::new(self.start().min(other.start()), self.end().max(other.end()))
     }
 
     /// True when `other` lies inside `self`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
-        self.start <= other.start && other.end() <= self.end()
+        self.start() <= other.start() && other.end() <= self.end()
     }
 
     /// An empty span just after this one.
     #[must_use]
     pub const fn after(self) -> Self {
-        Self {
-            start: self.end(),
-            length: 0,
-        }
+        Self::new(self.end(), self.end())
     }
 }
 
@@ -169,7 +171,7 @@ impl SourceMap {
     /// The source that `span` begins in.
     #[must_use]
     pub fn file_of(&self, span: Span) -> Option<FileId> {
-        self.index_at(span.start)
+        self.index_at(span.start())
             .and_then(|i| u32::try_from(i).ok())
             .map(FileId)
     }
@@ -209,10 +211,13 @@ impl SourceMap {
     /// The text under a span, as the parser saw it (after expansion); empty if the span is foreign.
     #[must_use]
     pub fn text(&self, span: Span) -> &str {
-        let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
+        let Some(source) = self
+            .index_at(span.start())
+            .and_then(|i| self.sources.get(i))
+        else {
             return "";
         };
-        let start = (span.start - source.base) as usize;
+        let start = (span.start() - source.base) as usize;
         source
             .text
             .get(start..start + span.length as usize)
@@ -226,13 +231,16 @@ impl SourceMap {
         let mut span = span;
         // Expansions nest (a sequence inside a definition); each step leads to an older source.
         for _ in 0..64 {
-            let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
+            let Some(source) = self
+                .index_at(span.start())
+                .and_then(|i| self.sources.get(i))
+            else {
                 return span;
             };
             let Kind::Expansion { line, segments } = &source.kind else {
                 return span;
             };
-            let start = span.start - source.base;
+            let start = span.start() - source.base;
             let end = start + span.length;
             let first = segments.iter().rev().find(|s| s.offset <= start);
             let last = segments.iter().rev().find(|s| s.offset < end).or(first);
@@ -251,10 +259,7 @@ impl SourceMap {
             Some(origin) if origin == segment.written => {
                 let skip = (start - segment.offset).min(origin.length);
                 let length = (end - start).min(origin.length - skip);
-                Span {
-                    start: origin.start + skip,
-                    length,
-                }
+                Span::new(origin.start() + skip, origin.start() + skip + length)
             }
             _ => segment.written,
         }
@@ -266,13 +271,16 @@ impl SourceMap {
         let mut found = Vec::new();
         let mut span = span;
         for _ in 0..64 {
-            let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
+            let Some(source) = self
+                .index_at(span.start())
+                .and_then(|i| self.sources.get(i))
+            else {
                 break;
             };
             let Kind::Expansion { line, segments } = &source.kind else {
                 break;
             };
-            let start = span.start - source.base;
+            let start = span.start() - source.base;
             let Some(segment) = segments.iter().rev().find(|s| s.offset <= start) else {
                 span = *line;
                 continue;
@@ -288,11 +296,28 @@ impl SourceMap {
         found
     }
 
+    /// White space before `span` if nothing else stands before it on its line; a tab counts 8.
+    pub(crate) fn indent_before(&self, span: Span) -> Option<u32> {
+        let span = self.in_file(span);
+        let source = self.sources.get(self.index_at(span.start())?)?;
+        let at = (span.start() - source.base) as usize;
+        let mut width = 0;
+        for byte in source.text.as_bytes().get(..at)?.iter().rev() {
+            match byte {
+                b'\n' => break,
+                b' ' => width += 1,
+                b'\t' => width += 8,
+                _ => return None,
+            }
+        }
+        Some(width)
+    }
+
     /// Where a span stands in its file, in lines and columns.
     #[must_use]
     pub fn locate(&self, span: Span) -> Option<Location> {
         let span = self.in_file(span);
-        let source = self.sources.get(self.index_at(span.start)?)?;
+        let source = self.sources.get(self.index_at(span.start())?)?;
         let Kind::File(path) = &source.kind else {
             return None;
         };
@@ -304,7 +329,7 @@ impl SourceMap {
             let column = source.text.get(begin..end).map_or(0, |t| t.chars().count());
             (line as u32 + 1, column as u32 + 1)
         };
-        let start = span.start - source.base;
+        let start = span.start() - source.base;
         let end = (start + span.length).min(source.text.len() as u32);
         let ((line, column), (end_line, end_column)) = (place(start), place(end));
         Some(Location {
@@ -332,10 +357,13 @@ impl SourceMap {
     #[must_use]
     pub fn line_of(&self, span: Span) -> Span {
         let span = self.in_file(span);
-        let Some(source) = self.index_at(span.start).and_then(|i| self.sources.get(i)) else {
+        let Some(source) = self
+            .index_at(span.start())
+            .and_then(|i| self.sources.get(i))
+        else {
             return span;
         };
-        let at = ((span.start - source.base) as usize).min(source.text.len());
+        let at = ((span.start() - source.base) as usize).min(source.text.len());
         let begin = source
             .text
             .get(..at)

@@ -1,6 +1,7 @@
 //! Cross-references and lints over the whole model.
 
 mod lvs;
+mod names;
 mod scripts;
 mod vrrp;
 
@@ -10,6 +11,7 @@ use crate::model::Config;
 
 /// Looks for what is contradictory, unused or dangerous.
 pub(crate) fn check(config: &mut Config, reader: &mut Reader<'_>, options: &Options) {
+    names::check(config, reader);
     vrrp::check(config, reader);
     lvs::check(config, reader);
     scripts::check(config, reader, options);

@@ -174,7 +174,7 @@ fn transport(instance: &VrrpInstance, reader: &mut Reader<'_>) {
             };
             let diagnostic = Diagnostic::new(
                 codes::PEER_IS_SELF,
-                Severity::Error,
+                Severity::Warning,
                 format!("peer {} of instance `{name}` is {what}", peer.address),
                 peer.span.0,
             )

@@ -75,7 +75,11 @@ impl Reader<'_> {
             first = first.or_else(|| span.start().checked_sub(quote));
             end = (span.end() + quote).min(self.line.end());
             let word = Word { span, quoted };
-            let word = if quoted { word } else { self.unescaped(word) };
+            let word = if quoted || !self.escaped {
+                word
+            } else {
+                self.unescaped(word)
+            };
             self.words.push(word);
         }
         let span = Span::new(first.unwrap_or(end), end);
@@ -147,28 +151,16 @@ impl Reader<'_> {
         if self.suspect.is_none()
             && let Some(block) = self.tape.innermost()
         {
-            let (opener, header) = (block.open, block.span);
-            let opener_indent = self.indent(header);
-            let brace_indent = self.indent(brace);
-            let same_line =
-                opener.is_some_and(|o| self.sources.line_of(o) == self.sources.line_of(brace));
-            if let (Some(a), Some(b), false) = (opener_indent, brace_indent, same_line)
-                && a != b
+            let header = block.span;
+            // A brace that begins its line is not on the line of its opener.
+            if let Some(closing) = self.sources.indent_before(brace)
+                && let Some(opening) = self.sources.indent_before(header)
+                && opening != closing
             {
                 self.suspect = Some((header, brace));
             }
         }
         self.tape.close(Some(brace));
-    }
-
-    /// White space before `span` if nothing else stands before it on its line.
-    fn indent(&self, span: Span) -> Option<u32> {
-        let line = self.sources.line_of(span);
-        let before = self.sources.text(Span::new(line.start(), span.start()));
-        before
-            .bytes()
-            .all(crate::syntax::lexer::is_blank)
-            .then(|| before.bytes().map(|b| if b == b'\t' { 8 } else { 1 }).sum())
     }
 
     fn extra_close(&mut self, brace: Span) {
@@ -250,7 +242,7 @@ impl Reader<'_> {
             .unwrap_or_default()
             .iter()
             .any(|token| matches!(token, Token::Open { .. }));
-        if !opens && self.indent(span) != Some(0) {
+        if !opens && self.sources.indent_before(span) != Some(0) {
             return false;
         }
         let message = format!("`{word}` stands inside a block that is never closed");

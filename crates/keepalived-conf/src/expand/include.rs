@@ -256,6 +256,17 @@ impl Reader<'_> {
     }
 }
 
+/// Notes, once per file, that lines end in CR LF.
+pub(super) fn carriage_return(diagnostics: &mut Vec<Diagnostic>, line: Span) {
+    let diagnostic = Diagnostic::new(
+        codes::CARRIAGE_RETURN,
+        Severity::Note,
+        "lines end in CR LF; the CR is taken as white space",
+        Span::new(line.end() - 1, line.end()),
+    );
+    diagnostics.push(diagnostic);
+}
+
 /// Reads a file and makes it the innermost frame.
 pub(crate) fn read_file(reader: &mut Reader<'_>, path: &Path) -> Result<(), ReadError> {
     if reader.files_read >= MAX_FILES {
@@ -273,7 +284,6 @@ pub(crate) fn read_file(reader: &mut Reader<'_>, path: &Path) -> Result<(), Read
             )
         }
     };
-    let carriage_return = text.find("\r\n");
     let Some(id) = reader.sources.add_file(path, text) else {
         return Err(ReadError::TooLarge {
             limit: crate::source::MAX_TOTAL as u64,
@@ -290,21 +300,12 @@ pub(crate) fn read_file(reader: &mut Reader<'_>, path: &Path) -> Result<(), Read
         );
         reader.report(diagnostic);
     }
-    if let Some(at) = carriage_return {
-        let at = base + at as u32;
-        let diagnostic = Diagnostic::new(
-            codes::CARRIAGE_RETURN,
-            Severity::Note,
-            "lines end in CR LF; the CR is taken as white space",
-            Span::new(at, at + 1),
-        );
-        reader.report(diagnostic);
-    }
     let outer_checks = reader.include_checks;
     reader.frames.push(Frame::File {
         id,
         at: 0,
         path: path.to_path_buf(),
+        returns_seen: false,
         outer_checks,
     });
     Ok(())

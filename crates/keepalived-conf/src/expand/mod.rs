@@ -38,6 +38,8 @@ enum Frame {
         id: FileId,
         at: usize,
         path: PathBuf,
+        /// A line that ends in CR LF was reported.
+        returns_seen: bool,
         /// `include_check` in force outside this file.
         outer_checks: IncludeChecks,
     },
@@ -74,6 +76,8 @@ pub(crate) struct Reader<'a> {
     /// The line whose tokens are in `tokens`.
     line: Span,
     words: Vec<Word>,
+    /// `\\#` or `\\!` stands in the line.
+    escaped: bool,
     files_read: usize,
     /// Files whose invisible characters were reported.
     odd_files: HashSet<Option<FileId>>,
@@ -107,6 +111,7 @@ impl<'a> Reader<'a> {
             token_at: 0,
             line: Span::new(0, 0),
             words: Vec::new(),
+            escaped: false,
             files_read: 0,
             odd_files: HashSet::new(),
             expanded_lines: 0,
@@ -145,7 +150,12 @@ impl<'a> Reader<'a> {
                 return false;
             };
             let (line, depth) = match frame {
-                Frame::File { id, at, .. } => {
+                Frame::File {
+                    id,
+                    at,
+                    returns_seen,
+                    ..
+                } => {
                     let text = self.sources.text_of(*id);
                     let Some(rest) = text.get(*at..).filter(|rest| !rest.is_empty()) else {
                         if let Some(Frame::File { outer_checks, .. }) = self.frames.pop() {
@@ -154,9 +164,16 @@ impl<'a> Reader<'a> {
                         continue;
                     };
                     let length = rest.find('\n').unwrap_or(rest.len());
+                    let carriage_return =
+                        rest.as_bytes().get(length.wrapping_sub(1)) == Some(&b'\r');
                     let start = self.sources.base_of(*id) + *at as u32;
                     *at += length + 1;
-                    (Span::new(start, start + length as u32), 0)
+                    let line = Span::new(start, start + length as u32);
+                    if carriage_return && !*returns_seen {
+                        *returns_seen = true;
+                        include::carriage_return(&mut self.diagnostics, line);
+                    }
+                    (line, 0)
                 }
                 Frame::Lines { lines, depth } => match lines.pop() {
                     Some(line) => (line, *depth),
@@ -228,6 +245,7 @@ impl<'a> Reader<'a> {
             let Some(&first) = self.tokens.first() else {
                 return false;
             };
+            self.escaped = scan.escape.is_some();
             let odd = scan.odd_space.is_some() || scan.open_quote.is_some() || scan.nul;
             if odd && !self.oddities(line, scan) {
                 return false;

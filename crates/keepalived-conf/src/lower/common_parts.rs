@@ -43,7 +43,8 @@ impl Call<'_, '_> {
     /// An interface name as the keyword's value.
     pub(crate) fn interface(&mut self, slot: &mut Setting<Option<String>>) {
         let Some(word) = self.required() else { return };
-        if self.fill_in(word) || self.fill_in_name(word) || !self.interface_name_fits(word) {
+        let capitals = self.text(word.span).contains('_') && self.fill_in_name(word);
+        if capitals || self.fill_in(word) || !self.interface_name_fits(word) {
             return;
         }
         let name = self.text(word.span).to_owned();
@@ -95,18 +96,24 @@ impl Call<'_, '_> {
             }
             Entry::Occupied(entry) => *entry.get(),
         };
+        // keepalived does not notice second trackers, so files that have them are in use.
+        let unnoticed = matches!(what, "vrrp_script" | "track_file" | "vrrp_track_process");
+        let severity = if unnoticed {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         let diagnostic = Diagnostic::new(
             codes::DUPLICATE_NAME,
-            Severity::Error,
+            severity,
             format!("`{what} {name}` is defined twice; the first counts"),
             span,
         )
         .label(before, "first here")
-        .note(match what {
-            "vrrp_script" | "track_file" | "vrrp_track_process" => {
-                "keepalived does not notice and uses the first"
-            }
-            _ => "keepalived rejects the second",
+        .note(if unnoticed {
+            "keepalived does not notice and uses the first"
+        } else {
+            "keepalived rejects the second"
         });
         self.report(diagnostic);
         false

@@ -38,6 +38,7 @@ pub(super) fn instances(config: &mut Config, reader: &mut Reader<'_>) {
         family(instance, reader);
         version(instance, &globals, reader);
         state(instance, reader);
+        owner(instance, &globals, reader);
         interval(instance, reader);
         preemption(instance, reader);
         authentication(instance, reader);
@@ -211,6 +212,36 @@ fn state(instance: &mut VrrpInstance, reader: &mut Reader<'_>) {
         }
     } else if !instance.state.is_written() && instance.priority.value == OWNER {
         instance.state.value = InitialState::Master;
+    }
+}
+
+/// Only an owner can ignore adverts.
+fn owner(instance: &mut VrrpInstance, globals: &GlobalDefs, reader: &mut Reader<'_>) {
+    if instance.priority.value == OWNER {
+        instance
+            .owner_ignore_adverts
+            .inherit(&globals.vrrp_owner_ignore_adverts);
+        if instance.strict_mode.value {
+            let strict = Setting {
+                value: true,
+                span: instance.strict_mode.span,
+            };
+            instance.owner_ignore_adverts.inherit(&strict);
+        }
+    } else if let Setting {
+        value: true,
+        span: Some(span),
+    } = instance.owner_ignore_adverts
+    {
+        instance.owner_ignore_adverts.value = false;
+        let diagnostic = Diagnostic::new(
+            codes::INEFFECTIVE,
+            Severity::Warning,
+            "`owner_ignore_adverts` has no effect below priority 255",
+            span,
+        )
+        .note("keepalived clears it");
+        reader.report(diagnostic);
     }
 }
 

@@ -129,7 +129,8 @@ impl Call<'_, '_> {
             }
             Arguments::Text(_) => {
                 let word = self.required()?;
-                self.fill_in(word);
+                // Free text may well look so; it is used all the same.
+                self.placeholder(word, Severity::Warning);
                 Some((Value::Text(self.text(word.span).to_owned()), word.span))
             }
             Arguments::OptionalText(_) => match self.next() {
@@ -490,6 +491,10 @@ impl Call<'_, '_> {
 
     /// Reports an unfilled placeholder; false if the word is none.
     pub(crate) fn fill_in(&mut self, word: Word) -> bool {
+        self.placeholder(word, Severity::Error)
+    }
+
+    fn placeholder(&mut self, word: Word, severity: Severity) -> bool {
         let text = self.text(word.span);
         if word.quoted || !is_placeholder(text) {
             return false;
@@ -499,7 +504,7 @@ impl Call<'_, '_> {
             return true;
         }
         let message = format!("`{text}` looks like a placeholder that was never filled in");
-        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
+        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, severity, message, word.span)
             .help(format!("put the value for `{}` here", self.keyword.name));
         self.report(diagnostic);
         true
