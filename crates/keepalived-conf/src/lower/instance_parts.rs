@@ -95,7 +95,7 @@ pub(crate) fn state(target: &mut VrrpInstance, call: &mut Call<'_, '_>) {
             word.span,
         )
         .note("keepalived reports it and uses BACKUP too")
-        .fix("write", word.span, "BACKUP");
+        .fix("write `BACKUP`", word.span, "BACKUP");
         call.report(diagnostic);
         return;
     }

@@ -241,7 +241,7 @@ pub(crate) fn rule_entry(call: &mut Call<'_, '_>) -> Option<Rule> {
                         option.span,
                     )
                     .note("the man page says `ip_proto`, which keepalived does not know")
-                    .fix("write", option.span, "ipproto");
+                    .fix("write `ipproto`", option.span, "ipproto");
                     call.report(diagnostic);
                 }
                 None

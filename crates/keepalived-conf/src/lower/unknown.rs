@@ -102,7 +102,11 @@ impl Lowering<'_> {
                 first.span,
             )
             .note("keepalived does not know the word and ignores the line")
-            .fix("write", first.span, format!("{name} {value}"));
+            .fix(
+                format!("write `{name} {value}`"),
+                first.span,
+                format!("{name} {value}"),
+            );
             self.reader.report(diagnostic);
             return;
         }
@@ -233,7 +237,7 @@ impl Lowering<'_> {
             }),
             Kind::ManPage(real) => diagnostic
                 .note("the man page has this name, the program never knew it")
-                .fix("write", span, real),
+                .fix(format!("write `{real}`"), span, real),
         };
         self.reader.report(diagnostic);
     }
@@ -241,19 +245,26 @@ impl Lowering<'_> {
     pub(super) fn old_spelling(&mut self, keyword: &Keyword, known: bool, span: Span) {
         let text = self.text_of(span);
         let name = keyword.name;
-        let note = if known {
-            "keepalived accepts it and calls it deprecated"
+        // Files in the field are full of spellings that work; they must not drown what does not.
+        let (severity, note) = if known {
+            (
+                Severity::Note,
+                "keepalived accepts it and calls it deprecated",
+            )
         } else {
-            "keepalived does not know this spelling and ignores the line"
+            (
+                Severity::Warning,
+                "keepalived does not know this spelling and ignores the line",
+            )
         };
         let diagnostic = Diagnostic::new(
             codes::OLD_SPELLING,
-            Severity::Warning,
+            severity,
             format!("`{text}` is an old spelling of `{name}`"),
             span,
         )
         .note(note)
-        .fix("write", span, name);
+        .fix(format!("write `{name}`"), span, name);
         self.reader.report(diagnostic);
     }
 
