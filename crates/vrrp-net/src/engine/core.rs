@@ -19,7 +19,8 @@ use vrrp_proto::{
 };
 
 use super::instance::{Instance, InstanceId};
-use super::reconcile::Restorer;
+use super::restore::Restorer;
+use super::routing::{Entries, Statics};
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
@@ -55,7 +56,9 @@ pub(super) struct Core {
     /// The next step compares the addresses of all instances, and takes `leftovers` away.
     pub(super) whole: bool,
     pub(super) leftovers: BTreeSet<AddressKey>,
-    pub(super) restorer: Restorer,
+    pub(super) restorer: Restorer<AddressKey>,
+    pub(super) statics: Statics,
+    pub(super) entries: Entries,
     pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
@@ -266,6 +269,7 @@ impl Core {
             self.publication.due,
             self.wall_clock_due,
             self.restorer.next_due(),
+            self.entries.restorer.next_due(),
             self.pacer.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();

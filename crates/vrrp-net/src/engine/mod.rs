@@ -18,6 +18,8 @@ mod instance;
 mod publish;
 mod reconcile;
 mod reload;
+mod restore;
+mod routing;
 mod sockets;
 mod thread;
 mod timer;

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::Command;
 use super::core::{Core, Publication};
-use super::reconcile::Restorer;
+use super::restore::Restorer;
+use super::routing::{Entries, Statics};
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
@@ -76,9 +77,11 @@ fn start(
 ) -> Result<(Shared, AsyncFd<NoticeSocket>), StartError> {
     let clock = Clock::new();
     // Listening begins before the tables are read, so that no change falls between the two.
-    let notices = NoticeSocket::open().map_err(netlink("subscribing to changes"))?;
+    let notices =
+        NoticeSocket::open(settings.route_mark).map_err(netlink("subscribing to changes"))?;
     let notices = sys::watch(notices).map_err(thread("watching netlink"))?;
-    let mut table = Netlink::open(settings.address_mark).map_err(netlink("opening a socket"))?;
+    let mut table = Netlink::open(settings.address_mark, settings.route_mark)
+        .map_err(netlink("opening a socket"))?;
     let links = table.links().map_err(netlink("reading the interfaces"))?;
     let addresses = table
         .addresses()
@@ -106,6 +109,8 @@ fn start(
         whole: false,
         leftovers: BTreeSet::new(),
         restorer: Restorer::default(),
+        statics: Statics::default(),
+        entries: Entries::default(),
         pacer: Pacer::default(),
         touched: VecDeque::new(),
         deadlines: BTreeSet::new(),

@@ -10,4 +10,5 @@
 
 mod engine;
 mod keepalived;
+mod routing;
 mod support;
