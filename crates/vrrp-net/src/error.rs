@@ -181,6 +181,21 @@ pub enum ReplaceError {
     Stopped,
 }
 
+/// Why an order did not reach an instance.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// Nothing of that name runs.
+    #[error("there is no instance {instance}, see the status for their names")]
+    NoSuchInstance {
+        /// The name asked for.
+        instance: String,
+    },
+    /// The engine has been shut down.
+    #[error("the vrrp engine has stopped")]
+    Stopped,
+}
+
 /// The engine has been shut down, or its thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the vrrp engine has stopped")]

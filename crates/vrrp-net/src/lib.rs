@@ -56,8 +56,8 @@ mod sys;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
-pub use engine::{Engine, Handle};
-pub use error::{ConfigurationError, ReplaceError, StartError, Stopped};
+pub use engine::{Engine, Handle, Order};
+pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
 pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
 pub use route::{

@@ -18,6 +18,7 @@ use vrrp_proto::{
     Transition, Warning,
 };
 
+use super::Order;
 use super::instance::{Instance, InstanceId};
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
@@ -25,6 +26,7 @@ use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
 use crate::announce::Announcer;
+use crate::error::OrderError;
 use crate::event::{Event, EventSender, Reason};
 use crate::kernel::links::Picture;
 use crate::kernel::{AddressKey, AddressTable, Placed};
@@ -386,6 +388,38 @@ impl Core {
             at,
         });
         self.changed(now);
+    }
+
+    /// Tells an operator's order to the instance and all others of its group; gives the instance's state after it.
+    pub(super) fn order(&mut self, instance: &str, order: Order) -> Result<State, OrderError> {
+        let id = *self
+            .names
+            .get(instance)
+            .ok_or_else(|| OrderError::NoSuchInstance {
+                instance: instance.to_owned(),
+            })?;
+        let now = self.clock.now();
+        let group = self
+            .instances
+            .get(&id)
+            .and_then(|instance| instance.group.as_ref())
+            .and_then(|(name, _)| self.groups.get(name));
+        let members = group.map_or_else(|| vec![id], |group| group.members.clone());
+        for member in members {
+            let event = match order {
+                Order::TakeOver => RouterEvent::TakeOver,
+                Order::StandDown { hold } => RouterEvent::StandDown { hold },
+                Order::Announce => RouterEvent::Announce,
+            };
+            if let Some(instance) = self.instances.get_mut(&member) {
+                instance.router.handle_event(now, event);
+                self.touched.push_back(member);
+            }
+        }
+        self.settle();
+        self.publish(false);
+        let instance = self.instances.get(&id);
+        Ok(instance.map_or(State::Initialize, |instance| instance.router.state()))
     }
 
     pub(super) fn warn(&self, instance: Option<Arc<str>>, message: String) {

@@ -216,6 +216,10 @@ async fn serve(
                 let now = core.clock.now();
                 core.on_tracker(&name, state, now);
             }),
+            Some(Command::Order(instance, order, answer)) => {
+                let result = enter(shared, |core| core.order(&instance, order));
+                let _ = answer.send(result);
+            }
             Some(Command::Shutdown(done)) => break Some(done),
             Some(Command::Abort) => return,
             None => break None,
@@ -281,7 +285,7 @@ async fn read_adverts(
         let Ok(mut guard) = socket.readable().await else {
             return;
         };
-        enter(&shared, |core| {
+        let more = enter(&shared, |core| {
             let now = core.clock.now();
             let read = socket
                 .get_ref()
@@ -289,13 +293,16 @@ async fn read_adverts(
                     core.on_packet(key, received, now);
                 });
             match read {
-                Ok(true) => {}
-                Ok(false) => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Ok(more) => more,
                 // Errors of the link, such as its going down, are told by netlink.
-                Err(_) => {}
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
             }
         });
-        tokio::task::yield_now().await;
+        if more {
+            drop(guard);
+            tokio::task::yield_now().await;
+        } else {
+            guard.clear_ready();
+        }
     }
 }
