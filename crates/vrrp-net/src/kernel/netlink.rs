@@ -44,6 +44,8 @@ impl Netlink {
         socket2::SockRef::from(&socket.as_fd()).set_read_timeout(Some(ANSWER_TIMEOUT))?;
         // Answers without a copy of the request are shorter; an old kernel sends the longer ones.
         let _ = socket.set_cap_ack(true);
+        // Lets the kernel choose routes by protocol instead of listing all; before 4.20 it lists all.
+        let _ = socket.set_netlink_get_strict_chk(true);
         Ok(Self {
             socket,
             sequence: 0,
