@@ -100,6 +100,27 @@ pub enum ConfigurationError {
         /// What is wrong.
         problem: AddressError,
     },
+    /// A route or rule that cannot be.
+    #[error(transparent)]
+    Routing(#[from] crate::route::RoutingError),
+    /// A route or static address names no interface that is there.
+    #[error(
+        "{entry}: interface {interface} does not exist, create it first or allow late interfaces"
+    )]
+    NoSuchDevice {
+        /// The route or address.
+        entry: String,
+        /// The missing interface.
+        interface: String,
+    },
+    /// A static address has no instance whose interface it could take.
+    #[error("static address {address}: {problem}")]
+    StaticAddress {
+        /// The address.
+        address: std::net::IpAddr,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A message carries one family and at most 255 addresses.
     #[error(
         "instance {instance}: advertised address {address} is not of the family of the others, exclude it"
@@ -155,6 +176,21 @@ pub enum ReplaceError {
     /// The new configuration is refused; the running one stays in force.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    /// The engine has been shut down.
+    #[error("the vrrp engine has stopped")]
+    Stopped,
+}
+
+/// Why an order did not reach an instance.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// Nothing of that name runs.
+    #[error("there is no instance {instance}, see the status for their names")]
+    NoSuchInstance {
+        /// The name asked for.
+        instance: String,
+    },
     /// The engine has been shut down.
     #[error("the vrrp engine has stopped")]
     Stopped,

@@ -82,6 +82,27 @@ pub enum Event {
         /// The interface.
         interface: Arc<str>,
     },
+    /// A route or rule was added.
+    EntryAdded {
+        /// The instance it belongs to; `None` for static ones.
+        instance: Option<Arc<str>>,
+        /// The route or rule, such as `route 10.7.0.0/16 via 10.0.0.1`.
+        entry: String,
+    },
+    /// A route or rule was removed.
+    EntryRemoved {
+        /// The instance it belonged to; `None` for static ones and what an earlier run left behind.
+        instance: Option<Arc<str>>,
+        /// The route or rule.
+        entry: String,
+    },
+    /// Somebody else removed a route or rule while it was wished; it is back.
+    EntryRestored {
+        /// The instance it belongs to; `None` for static ones.
+        instance: Option<Arc<str>>,
+        /// The route or rule.
+        entry: String,
+    },
     /// Packets were dropped. One event stands for all with one reason since the last such event.
     PacketIgnored {
         /// The instance, if the packet came as far as one.
@@ -173,6 +194,18 @@ impl fmt::Display for Event {
                     "{instance}: {address} had been removed from {interface} by somebody else, it is back"
                 )
             }
+            Self::EntryAdded { instance, entry } => {
+                told_of(f, instance.as_deref())?;
+                write!(f, "added {entry}")
+            }
+            Self::EntryRemoved { instance, entry } => {
+                told_of(f, instance.as_deref())?;
+                write!(f, "removed {entry}")
+            }
+            Self::EntryRestored { instance, entry } => {
+                told_of(f, instance.as_deref())?;
+                write!(f, "{entry} was removed by somebody else, put it back")
+            }
             Self::PacketIgnored {
                 instance,
                 interface,
@@ -207,6 +240,13 @@ impl fmt::Display for Event {
                 message,
             } => f.write_str(message),
         }
+    }
+}
+
+fn told_of(f: &mut fmt::Formatter<'_>, instance: Option<&str>) -> fmt::Result {
+    match instance {
+        Some(instance) => write!(f, "{instance}: "),
+        None => Ok(()),
     }
 }
 

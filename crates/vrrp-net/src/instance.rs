@@ -3,6 +3,8 @@
 use vrrp_proto::tracking::{Tracker, TrackerState};
 
 use crate::address::VirtualAddress;
+use crate::route::Route;
+use crate::rule::Rule;
 
 /// Everything the engine runs; given at start and, whole again, at each reload.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,6 +15,12 @@ pub struct Configuration {
     pub groups: Vec<GroupConfig>,
     /// Objects somebody else watches; their results come by [`Engine::tracker_result`](crate::Engine::tracker_result).
     pub trackers: Vec<TrackerConfig>,
+    /// Addresses that are always there (`static_ipaddress`); each names its interface.
+    pub static_addresses: Vec<VirtualAddress>,
+    /// Routes that are always there, in this order (`static_routes`).
+    pub static_routes: Vec<Route>,
+    /// Rules that are always there, in this order (`static_rules`).
+    pub static_rules: Vec<Rule>,
 }
 
 /// One virtual router on one interface (`vrrp_instance`).
@@ -29,6 +37,10 @@ pub struct InstanceConfig {
     pub addresses: Vec<VirtualAddress>,
     /// Virtual addresses that are held but not advertised (`virtual_ipaddress_excluded`).
     pub excluded: Vec<VirtualAddress>,
+    /// Routes while master, added in this order after the addresses (`virtual_routes`).
+    pub routes: Vec<Route>,
+    /// Rules while master, added in this order after the routes (`virtual_rules`).
+    pub rules: Vec<Rule>,
     /// Fault while the source configured in [`router`](Self::router) is on no interface (`track_src_ip`). Without a
     /// configured source the engine uses the first address of the interface (IPv6: its link-local one) and the
     /// instance is in fault while there is none.
@@ -55,6 +67,8 @@ impl InstanceConfig {
             router,
             addresses: Vec::new(),
             excluded: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
             track_source: false,
             trackers: Vec::new(),
             track_interfaces: Vec::new(),

@@ -48,17 +48,24 @@ mod error;
 mod event;
 mod instance;
 mod kernel;
+mod route;
+mod rule;
 mod settings;
 mod snapshot;
 mod sys;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
-pub use engine::{Engine, Handle};
-pub use error::{ConfigurationError, ReplaceError, StartError, Stopped};
+pub use engine::{Engine, Handle, Order};
+pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
 pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
-pub use settings::{DEFAULT_ADDRESS_MARK, Settings};
+pub use route::{
+    MAIN_TABLE, NextHop, Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement,
+    RoutePreference, RoutingError,
+};
+pub use rule::{Rule, RuleAction};
+pub use settings::{DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, Settings};
 pub use snapshot::{
     Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
     SnapshotWatch,

@@ -13,9 +13,12 @@ pub struct Settings {
     /// Value of `IFA_PROTO` (`ip address` shows it as `proto`) on the addresses the engine adds; `None` leaves them
     /// unmarked. Kernels before 5.18 ignore it.
     pub address_mark: Option<u8>,
-    /// At start, remove addresses that carry [`address_mark`](Self::address_mark) and belong to no instance: a
-    /// predecessor with another configuration left them. Only one engine per network namespace may use this with one
-    /// mark.
+    /// Protocol number (`ip route` and `ip rule` show it as `proto`) of the routes and rules the engine adds, unless
+    /// they have their own.
+    pub route_mark: u8,
+    /// At start, remove addresses that carry [`address_mark`](Self::address_mark) and belong to no instance, and all
+    /// routes and rules that carry [`route_mark`](Self::route_mark): a predecessor with another configuration left
+    /// them. Only one engine per network namespace may use this with one mark.
     pub reclaim_marked: bool,
     /// Accept an interface that does not exist yet: its instances are in fault until it appears
     /// (`dynamic_interfaces`). Otherwise [`Engine::start`](crate::Engine::start) refuses.
@@ -43,6 +46,7 @@ impl Default for Settings {
             realtime_priority: None,
             lock_memory: false,
             address_mark: Some(DEFAULT_ADDRESS_MARK),
+            route_mark: DEFAULT_ROUTE_MARK,
             reclaim_marked: false,
             late_interfaces: false,
             event_capacity: 4096,
@@ -57,3 +61,6 @@ impl Default for Settings {
 
 /// `IFA_PROTO` value of virtual addresses unless configured otherwise: a value no other program is known to use.
 pub const DEFAULT_ADDRESS_MARK: u8 = 112;
+
+/// Protocol number of routes and rules unless configured otherwise: a value no other program is known to use.
+pub const DEFAULT_ROUTE_MARK: u8 = 112;

@@ -7,6 +7,7 @@
 mod checks;
 mod load;
 mod lvs;
+mod routing;
 mod scripts;
 mod tls;
 mod unsupported;

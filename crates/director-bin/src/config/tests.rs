@@ -346,3 +346,62 @@ vrrp_instance A {
         "{found:?}"
     );
 }
+
+#[test]
+fn routes_and_rules_are_mapped() {
+    let plan = planned(
+        "
+static_ipaddress {
+    10.1.0.1/24 dev eth1
+}
+static_routes {
+    blackhole 10.2.0.0/16
+}
+static_rules {
+    from 10.3.0.0/16 table 100 preference 50
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress {
+        172.16.1.8
+    }
+    virtual_routes {
+        10.4.0.0/16 via 172.16.1.1 dev eth0 src 172.16.1.8 metric 7 table 0x64 mtu lock 1400
+    }
+    virtual_rules {
+        fwmark 1/3 table main preference 60
+    }
+}
+",
+    );
+    let vrrp = &plan.vrrp;
+    assert_eq!(vrrp.static_addresses[0].device.as_deref(), Some("eth1"));
+    let entries: Vec<String> = vrrp
+        .static_routes
+        .iter()
+        .chain(&vrrp.instances[0].routes)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            "route blackhole 10.2.0.0/16",
+            "route 10.4.0.0/16 via 172.16.1.1 dev eth0 src 172.16.1.8 table 100 metric 7",
+        ]
+    );
+    assert!(vrrp.instances[0].routes[0].metrics[0].lock);
+    let rules: Vec<String> = vrrp
+        .static_rules
+        .iter()
+        .chain(&vrrp.instances[0].rules)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            "rule 50: from 10.3.0.0/16 table 100",
+            "rule 60: fwmark 0x1/0x3 table 254",
+        ]
+    );
+}

@@ -1,5 +1,6 @@
 //! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
 
+use super::routing::{self, Routing};
 use super::scripts::Scripts;
 use super::{Plan, Problems, UNUSABLE};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
@@ -35,6 +36,8 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
+    let mut routing = Routing::new();
+    routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
         hooks(
             &mut plan.hooks,
@@ -49,9 +52,11 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
-        plan.vrrp
-            .instances
-            .extend(self::instance(config, instance, problems));
+        if let Some(mut mapped) = self::instance(config, instance, problems) {
+            mapped.routes = routing::routes(&instance.virtual_routes, problems);
+            mapped.rules = routing.rules(&instance.virtual_rules, problems);
+            plan.vrrp.instances.push(mapped);
+        }
     }
     for group in &config.vrrp_sync_group {
         hooks(
@@ -234,7 +239,10 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
     Some(signing)
 }
 
-fn virtual_address(address: &VirtualAddress, problems: &mut Problems) -> vrrp_net::VirtualAddress {
+pub(super) fn virtual_address(
+    address: &VirtualAddress,
+    problems: &mut Problems,
+) -> vrrp_net::VirtualAddress {
     let mut mapped =
         vrrp_net::VirtualAddress::new(address.address).with_prefix_length(address.prefix_length);
     mapped.device = address.dev.as_ref().map(|dev| dev.value.clone());

@@ -237,6 +237,18 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
         } => {
             warn!(event = "address_restored", %instance, %address, %interface, "{event}");
         }
+        Event::EntryAdded { instance, entry } => {
+            let instance = instance.as_deref();
+            info!(event = "route_added", instance, entry, "{event}");
+        }
+        Event::EntryRemoved { instance, entry } => {
+            let instance = instance.as_deref();
+            info!(event = "route_removed", instance, entry, "{event}");
+        }
+        Event::EntryRestored { instance, entry } => {
+            let instance = instance.as_deref();
+            warn!(event = "route_restored", instance, entry, "{event}");
+        }
         Event::PacketIgnored {
             instance,
             interface,

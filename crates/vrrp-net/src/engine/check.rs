@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::address::VirtualAddress;
 use crate::error::ConfigurationError;
 use vrrp_proto::tracking::Tracker;
 
@@ -38,7 +39,9 @@ pub(super) fn check(
         check_trackers(configuration, &instance.name, &instance.trackers)?;
     }
     check_router_ids(&configuration.instances)?;
-    check_addresses(&configuration.instances)?;
+    check_static_addresses(&configuration.static_addresses)?;
+    check_addresses(configuration)?;
+    check_entries(configuration, picture, late_interfaces)?;
     check_groups(configuration)
 }
 
@@ -160,22 +163,75 @@ fn check_router_ids(instances: &[InstanceConfig]) -> Result<(), ConfigurationErr
     Ok(())
 }
 
-fn check_addresses(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
-    let mut seen: BTreeMap<(&str, IpAddr, u8), &String> = BTreeMap::new();
-    for instance in instances {
-        for address in instance.all_addresses() {
-            let device = address.device.as_deref().unwrap_or(&instance.interface);
-            if let Some(first) = seen.insert(
-                (device, address.address, address.prefix_length),
-                &instance.name,
-            ) {
-                return Err(ConfigurationError::DuplicateAddress {
-                    address: format!("{}/{}", address.address, address.prefix_length),
-                    first: first.clone(),
-                    second: instance.name.clone(),
-                });
-            }
+fn check_static_addresses(addresses: &[VirtualAddress]) -> Result<(), ConfigurationError> {
+    for address in addresses {
+        let problem = match (&address.device, address.validate()) {
+            (None, _) => "name its interface with `dev`".to_owned(),
+            (_, Err(problem)) => problem.to_string(),
+            (Some(_), Ok(())) => continue,
+        };
+        let address = address.address;
+        return Err(ConfigurationError::StaticAddress { address, problem });
+    }
+    Ok(())
+}
+
+fn check_addresses(configuration: &Configuration) -> Result<(), ConfigurationError> {
+    let mut seen: BTreeMap<(&str, IpAddr, u8), &str> = BTreeMap::new();
+    let statics = configuration
+        .static_addresses
+        .iter()
+        .map(|address| ("static_ipaddress", "", address));
+    let virtuals = configuration.instances.iter().flat_map(|instance| {
+        instance
+            .all_addresses()
+            .map(|address| (&*instance.name, &*instance.interface, address))
+    });
+    for (user, interface, address) in statics.chain(virtuals) {
+        let device = address.device.as_deref().unwrap_or(interface);
+        let key = (device, address.address, address.prefix_length);
+        if let Some(first) = seen.insert(key, user) {
+            return Err(ConfigurationError::DuplicateAddress {
+                address: format!("{}/{}", address.address, address.prefix_length),
+                first: first.to_owned(),
+                second: user.to_owned(),
+            });
         }
+    }
+    Ok(())
+}
+
+/// Routes and rules, and the interfaces that routes and static addresses name.
+fn check_entries(
+    configuration: &Configuration,
+    picture: &Picture,
+    late_interfaces: bool,
+) -> Result<(), ConfigurationError> {
+    let there = |interface: &str, entry: &dyn std::fmt::Display| {
+        if late_interfaces || picture.by_name(interface).is_some() {
+            return Ok(());
+        }
+        Err(ConfigurationError::NoSuchDevice {
+            entry: entry.to_string(),
+            interface: interface.to_owned(),
+        })
+    };
+    for address in &configuration.static_addresses {
+        if let Some(device) = &address.device {
+            there(device, address)?;
+        }
+    }
+    let instances = &configuration.instances;
+    let routes = instances.iter().flat_map(|instance| &instance.routes);
+    for route in configuration.static_routes.iter().chain(routes) {
+        route.validate()?;
+        for device in route.devices() {
+            there(device, route)?;
+        }
+    }
+    let rules = instances.iter().flat_map(|instance| &instance.rules);
+    for rule in configuration.static_rules.iter().chain(rules) {
+        rule.validate()?;
     }
     Ok(())
 }
@@ -218,7 +274,6 @@ mod tests {
     use vrrp_proto::{Config, Family, Vrid};
 
     use super::*;
-    use crate::address::VirtualAddress;
     use vrrp_proto::tracking::TrackerState;
 
     use crate::instance::TrackerConfig;
@@ -265,6 +320,7 @@ mod tests {
                 name: "chk".to_owned(),
                 initial: TrackerState::Pending,
             }],
+            ..Configuration::default()
         }
     }
 

@@ -18,12 +18,15 @@ use vrrp_proto::{
     Transition, Warning,
 };
 
+use super::Order;
 use super::instance::{Instance, InstanceId};
-use super::reconcile::Restorer;
+use super::restore::Restorer;
+use super::routing::{Entries, Statics};
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
 use crate::announce::Announcer;
+use crate::error::OrderError;
 use crate::event::{Event, EventSender, Reason};
 use crate::kernel::links::Picture;
 use crate::kernel::{AddressKey, AddressTable, Placed};
@@ -55,7 +58,9 @@ pub(super) struct Core {
     /// The next step compares the addresses of all instances, and takes `leftovers` away.
     pub(super) whole: bool,
     pub(super) leftovers: BTreeSet<AddressKey>,
-    pub(super) restorer: Restorer,
+    pub(super) restorer: Restorer<AddressKey>,
+    pub(super) statics: Statics,
+    pub(super) entries: Entries,
     pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
@@ -266,6 +271,7 @@ impl Core {
             self.publication.due,
             self.wall_clock_due,
             self.restorer.next_due(),
+            self.entries.restorer.next_due(),
             self.pacer.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
@@ -382,6 +388,38 @@ impl Core {
             at,
         });
         self.changed(now);
+    }
+
+    /// Tells an operator's order to the instance and all others of its group; gives the instance's state after it.
+    pub(super) fn order(&mut self, instance: &str, order: Order) -> Result<State, OrderError> {
+        let id = *self
+            .names
+            .get(instance)
+            .ok_or_else(|| OrderError::NoSuchInstance {
+                instance: instance.to_owned(),
+            })?;
+        let now = self.clock.now();
+        let group = self
+            .instances
+            .get(&id)
+            .and_then(|instance| instance.group.as_ref())
+            .and_then(|(name, _)| self.groups.get(name));
+        let members = group.map_or_else(|| vec![id], |group| group.members.clone());
+        for member in members {
+            let event = match order {
+                Order::TakeOver => RouterEvent::TakeOver,
+                Order::StandDown { hold } => RouterEvent::StandDown { hold },
+                Order::Announce => RouterEvent::Announce,
+            };
+            if let Some(instance) = self.instances.get_mut(&member) {
+                instance.router.handle_event(now, event);
+                self.touched.push_back(member);
+            }
+        }
+        self.settle();
+        self.publish(false);
+        let instance = self.instances.get(&id);
+        Ok(instance.map_or(State::Initialize, |instance| instance.router.state()))
     }
 
     pub(super) fn warn(&self, instance: Option<Arc<str>>, message: String) {

@@ -18,6 +18,11 @@ use crate::kernel::{AddressKey, Placed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct InstanceId(pub(super) usize);
 
+impl InstanceId {
+    /// Stands for the owner of what is always there.
+    pub(super) const STATIC: Self = Self(usize::MAX);
+}
+
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) name: Arc<str>,
@@ -73,6 +78,10 @@ impl Instance {
 
     pub(super) fn keys(&self, picture: &Picture) -> BTreeSet<AddressKey> {
         self.placed(picture).map(|placed| placed.key()).collect()
+    }
+
+    pub(super) fn has_entries(&self) -> bool {
+        !self.config.routes.is_empty() || !self.config.rules.is_empty()
     }
 
     pub(super) const fn is_ipv6(&self) -> bool {

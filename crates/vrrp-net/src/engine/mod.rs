@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use vrrp_proto::tracking::TrackerState;
 
-use crate::error::{ReplaceError, StartError, Stopped};
+use crate::State;
+use crate::error::{OrderError, ReplaceError, StartError, Stopped};
 use crate::event::{self, Events};
 use crate::instance::Configuration;
 use crate::settings::Settings;
@@ -18,6 +20,8 @@ mod instance;
 mod publish;
 mod reconcile;
 mod reload;
+mod restore;
+mod routing;
 mod sockets;
 mod thread;
 mod timer;
@@ -51,8 +55,25 @@ pub(crate) enum Command {
         oneshot::Sender<Result<(), crate::ConfigurationError>>,
     ),
     TrackerResult(String, TrackerState),
+    Order(String, Order, oneshot::Sender<Result<State, OrderError>>),
     Shutdown(oneshot::Sender<()>),
     Abort,
+}
+
+/// What an operator tells an instance, and with it all instances of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Be master now. Refused, with a warning among the events, while a better master is heard.
+    TakeOver,
+    /// Let another router be master: resign, and accept any other master for `hold` or, if `None`, until
+    /// [`TakeOver`](Self::TakeOver). Should nobody else come forward, it becomes master again after its master-down
+    /// interval.
+    StandDown {
+        /// How long to accept a master of lower priority.
+        hold: Option<Duration>,
+    },
+    /// As master, announce the addresses once more.
+    Announce,
 }
 
 impl Engine {
@@ -123,6 +144,14 @@ impl Engine {
     /// [`Stopped`] after the end.
     pub async fn tracker_result(&self, name: &str, state: TrackerState) -> Result<(), Stopped> {
         self.handle.tracker_result(name, state).await
+    }
+
+    /// See [`Handle::order`].
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn order(&self, instance: &str, order: Order) -> Result<State, OrderError> {
+        self.handle.order(instance, order).await
     }
 
     /// The latest snapshot, and notice of newer ones.
@@ -209,6 +238,19 @@ impl Handle {
             .send(Command::TrackerResult(name.to_owned(), state))
             .await
             .map_err(|_| Stopped)
+    }
+
+    /// Gives an instance an order and tells its state afterwards. Why it did not follow is among the events.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn order(&self, instance: &str, order: Order) -> Result<State, OrderError> {
+        let (answer_in, answer_out) = oneshot::channel();
+        self.commands
+            .send(Command::Order(instance.to_owned(), order, answer_in))
+            .await
+            .map_err(|_| OrderError::Stopped)?;
+        answer_out.await.map_err(|_| OrderError::Stopped)?
     }
 
     /// The latest snapshot, and notice of newer ones.

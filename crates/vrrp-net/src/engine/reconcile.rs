@@ -1,10 +1,7 @@
 //! Virtual addresses: from what the routers wish to what the kernel has.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-use vrrp_proto::Instant;
 
 use super::core::{Applied, Core};
 use super::instance::InstanceId;
@@ -26,33 +23,49 @@ impl Core {
                 managed.extend(instance.keys(&self.picture));
             }
         }
+        self.withdraw_entries(ids, false);
         self.reconcile_managed(ids, managed);
+        self.install_entries(ids);
     }
 
     /// The same for all instances, `more` and whatever is in place: moves between instances happen in one step.
     pub(super) fn reconcile_all(&mut self, more: BTreeSet<AddressKey>) {
-        let ids: BTreeSet<InstanceId> = self.instances.keys().copied().collect();
+        let mut ids: BTreeSet<InstanceId> = self.instances.keys().copied().collect();
+        ids.insert(InstanceId::STATIC);
         let mut managed = more;
         managed.extend(self.applied.keys());
         for instance in self.instances.values() {
             managed.extend(instance.keys(&self.picture));
         }
+        self.withdraw_entries(&ids, true);
         self.reconcile_managed(&ids, managed);
+        self.install_entries(&ids);
+    }
+
+    /// Whose wish it is and what is wished, if anything is.
+    fn wish_of(&self, id: InstanceId) -> Option<(Arc<str>, Vec<Placed>)> {
+        if id == InstanceId::STATIC {
+            return Some((
+                Arc::from("static_ipaddress"),
+                self.statics.placed(&self.picture),
+            ));
+        }
+        let instance = self.instances.get(&id)?;
+        let placed = instance.placed(&self.picture);
+        instance
+            .wants_addresses
+            .then(|| (Arc::clone(&instance.name), placed.collect()))
     }
 
     fn reconcile_managed(&mut self, ids: &BTreeSet<InstanceId>, managed: BTreeSet<AddressKey>) {
         let mut wished = BTreeMap::new();
         let mut owners = BTreeMap::new();
         for id in ids {
-            let Some(instance) = self
-                .instances
-                .get(id)
-                .filter(|instance| instance.wants_addresses)
-            else {
+            let Some((name, placed)) = self.wish_of(*id) else {
                 continue;
             };
-            for placed in instance.placed(&self.picture) {
-                owners.insert(placed.key(), (*id, Arc::clone(&instance.name)));
+            for placed in placed {
+                owners.insert(placed.key(), (*id, Arc::clone(&name)));
                 wished.insert(placed.key(), placed);
             }
         }
@@ -172,9 +185,11 @@ impl Core {
     pub(super) fn on_notices(&mut self, notices: &[Notice]) {
         let mut differs = false;
         let mut suspects = Vec::new();
+        let mut gone = Vec::new();
         for notice in notices {
             differs |= self.picture.note(notice);
             match notice {
+                Notice::EntryGone(entry) => gone.push(entry),
                 // Perhaps by our own hand a moment ago: the kernel is asked below.
                 Notice::AddressGone(key) if self.applied.contains_key(key) => suspects.push(*key),
                 Notice::LinkGone(index) => self.applied.retain(|key, _| key.index != *index),
@@ -200,15 +215,12 @@ impl Core {
             let Some(lost) = self.applied.remove(&key) else {
                 continue;
             };
-            let wanted = self
-                .instances
-                .get(&lost.owner)
-                .is_some_and(|instance| instance.wants_addresses);
-            if wanted && lost.placed.address.restore {
+            if self.wish_of(lost.owner).is_some() && lost.placed.address.restore {
                 self.restorer
                     .lost(key, lost.owner, now, self.settings.restores_per_minute);
             }
         }
+        self.check_entries(&gone, differs, now);
     }
 
     fn read_links(&mut self) {
@@ -229,23 +241,15 @@ impl Core {
     pub(super) fn restore_due(&mut self) {
         let now = self.clock.now();
         for (key, owner, by_others) in self.restorer.take_due(now) {
-            let Some(instance) = self
-                .instances
-                .get_mut(&owner)
-                .filter(|instance| instance.wants_addresses)
-            else {
+            let Some((name, placed)) = self.wish_of(owner) else {
                 continue;
             };
-            let Some(placed) = instance
-                .placed(&self.picture)
-                .find(|placed| placed.key() == key)
-            else {
+            let Some(placed) = placed.into_iter().find(|placed| placed.key() == key) else {
                 continue;
             };
             if self.applied.contains_key(&key) {
                 continue;
             }
-            let name = Arc::clone(&instance.name);
             let owners = BTreeMap::from([(key, (owner, Arc::clone(&name)))]);
             self.apply(&[Change::Add(placed)], &owners);
             if !by_others || !self.applied.contains_key(&key) {
@@ -265,113 +269,9 @@ impl Core {
                 interface,
             });
         }
+        self.restore_entries_due(now);
         if !self.touched.is_empty() {
             self.settle();
         }
-    }
-}
-
-/// Addresses to be put back, and how often each has been.
-#[derive(Debug, Default)]
-pub(super) struct Restorer {
-    due: BTreeMap<AddressKey, (Instant, InstanceId, bool)>,
-    history: BTreeMap<AddressKey, VecDeque<Instant>>,
-    /// How often the addition failed in a row.
-    failures: BTreeMap<AddressKey, u32>,
-}
-
-const MINUTE: Duration = Duration::from_secs(60);
-/// When an addition failed for the first time, the next attempt comes after this; each further one doubles it.
-const RETRY: Duration = Duration::from_secs(1);
-
-impl Restorer {
-    /// Somebody removed the address: back at once, unless that has happened too often within a minute.
-    fn lost(&mut self, key: AddressKey, owner: InstanceId, now: Instant, per_minute: u32) {
-        let history = self.history.entry(key).or_default();
-        while history
-            .front()
-            .is_some_and(|at| now.saturating_duration_since(*at) >= MINUTE)
-        {
-            history.pop_front();
-        }
-        let limit = usize::try_from(per_minute.max(1)).unwrap_or(usize::MAX);
-        let at = match history.front() {
-            Some(oldest) if history.len() >= limit => *oldest + MINUTE,
-            _ => now,
-        };
-        if history.len() >= limit {
-            history.pop_front();
-        }
-        history.push_back(at);
-        self.due.insert(key, (at, owner, true));
-    }
-
-    /// An addition failed: once more after a while.
-    fn later(&mut self, key: AddressKey, owner: InstanceId, now: Instant) {
-        let failures = self.failures.entry(key).or_insert(0);
-        let wait = (RETRY * 2_u32.saturating_pow(*failures)).min(MINUTE);
-        *failures = failures.saturating_add(1).min(10);
-        self.due.insert(key, (now + wait, owner, false));
-    }
-
-    /// The address is in place.
-    fn succeeded(&mut self, key: &AddressKey) {
-        self.due.remove(key);
-        self.failures.remove(key);
-    }
-
-    /// Nobody wants the address any more.
-    fn forget(&mut self, key: &AddressKey) {
-        self.succeeded(key);
-    }
-
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.due.values().map(|(at, ..)| *at).min()
-    }
-
-    fn take_due(&mut self, now: Instant) -> Vec<(AddressKey, InstanceId, bool)> {
-        let due: Vec<_> = self
-            .due
-            .iter()
-            .filter(|(_, (at, ..))| *at <= now)
-            .map(|(key, (_, owner, by_others))| (*key, *owner, *by_others))
-            .collect();
-        for (key, ..) in &due {
-            self.due.remove(key);
-        }
-        due
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn restoring_is_bounded_within_a_minute() {
-        let key = AddressKey {
-            index: 1,
-            address: "10.0.0.1".parse().unwrap(),
-            prefix_length: 32,
-        };
-        let (owner, start) = (InstanceId(0), Instant::from_millis(1_000));
-        let mut restorer = Restorer::default();
-        for _ in 0..3 {
-            restorer.lost(key, owner, start, 3);
-            assert_eq!(restorer.take_due(start), [(key, owner, true)]);
-        }
-        restorer.lost(key, owner, start, 3);
-        assert_eq!(restorer.take_due(start), []);
-        assert_eq!(restorer.next_due(), Some(start + MINUTE));
-        assert_eq!(restorer.take_due(start + MINUTE).len(), 1);
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            restorer.later(key, owner, start);
-            assert_eq!(
-                restorer.next_due(),
-                Some(start + Duration::from_secs(seconds))
-            );
-        }
-        restorer.forget(&key);
-        assert_eq!(restorer.next_due(), None);
     }
 }

@@ -12,6 +12,7 @@ use vrrp_proto::{
 use super::check;
 use super::core::{Core, Group, Later};
 use super::instance::{Counts, Instance, InstanceId};
+use super::routing::Statics;
 use super::track::INTERFACE_PREFIX;
 use crate::error::ConfigurationError;
 use crate::event::Reason;
@@ -55,6 +56,15 @@ impl Core {
                 (tracker.name.clone(), state)
             })
             .collect();
+
+        self.statics
+            .addresses
+            .clone_from(&configuration.static_addresses);
+        self.statics.routes.clone_from(&configuration.static_routes);
+        self.statics.rules.clone_from(&configuration.static_rules);
+
+        // Before anything looks for a source address.
+        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
 
         // Adverts of those that resign leave here; their addresses wait for the one step at the end, in case another
         // instance has them now.
@@ -338,6 +348,22 @@ impl Core {
             let marked = self.picture.addresses().filter(|entry| entry.mark == mark);
             self.leftovers = marked.map(|entry| entry.key).collect();
         }
+        self.entries.leftovers = true;
+        if self.settings.reclaim_marked {
+            match self.table.remove_marked_entries() {
+                Ok(0) => {}
+                Ok(count) => {
+                    let message =
+                        format!("removed {count} route(s) and rule(s) that an earlier run left");
+                    self.warn(None, message);
+                }
+                Err(error) => {
+                    let message =
+                        format!("cannot look for routes that an earlier run left: {error}");
+                    self.warn(None, message);
+                }
+            }
+        }
     }
 
     /// Everything resigns and all addresses go.
@@ -358,6 +384,7 @@ impl Core {
         for instance in self.instances.values_mut() {
             instance.wants_addresses = false;
         }
+        self.statics = Statics::default();
         self.reconcile_all(BTreeSet::new());
         self.publish(true);
         self.instances = BTreeMap::new();

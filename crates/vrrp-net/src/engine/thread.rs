@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::Command;
 use super::core::{Core, Publication};
-use super::reconcile::Restorer;
+use super::restore::Restorer;
+use super::routing::{Entries, Statics};
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
@@ -76,9 +77,11 @@ fn start(
 ) -> Result<(Shared, AsyncFd<NoticeSocket>), StartError> {
     let clock = Clock::new();
     // Listening begins before the tables are read, so that no change falls between the two.
-    let notices = NoticeSocket::open().map_err(netlink("subscribing to changes"))?;
+    let notices =
+        NoticeSocket::open(settings.route_mark).map_err(netlink("subscribing to changes"))?;
     let notices = sys::watch(notices).map_err(thread("watching netlink"))?;
-    let mut table = Netlink::open(settings.address_mark).map_err(netlink("opening a socket"))?;
+    let mut table = Netlink::open(settings.address_mark, settings.route_mark)
+        .map_err(netlink("opening a socket"))?;
     let links = table.links().map_err(netlink("reading the interfaces"))?;
     let addresses = table
         .addresses()
@@ -106,6 +109,8 @@ fn start(
         whole: false,
         leftovers: BTreeSet::new(),
         restorer: Restorer::default(),
+        statics: Statics::default(),
+        entries: Entries::default(),
         pacer: Pacer::default(),
         touched: VecDeque::new(),
         deadlines: BTreeSet::new(),
@@ -211,6 +216,10 @@ async fn serve(
                 let now = core.clock.now();
                 core.on_tracker(&name, state, now);
             }),
+            Some(Command::Order(instance, order, answer)) => {
+                let result = enter(shared, |core| core.order(&instance, order));
+                let _ = answer.send(result);
+            }
             Some(Command::Shutdown(done)) => break Some(done),
             Some(Command::Abort) => return,
             None => break None,
@@ -276,7 +285,7 @@ async fn read_adverts(
         let Ok(mut guard) = socket.readable().await else {
             return;
         };
-        enter(&shared, |core| {
+        let more = enter(&shared, |core| {
             let now = core.clock.now();
             let read = socket
                 .get_ref()
@@ -284,13 +293,16 @@ async fn read_adverts(
                     core.on_packet(key, received, now);
                 });
             match read {
-                Ok(true) => {}
-                Ok(false) => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Ok(more) => more,
                 // Errors of the link, such as its going down, are told by netlink.
-                Err(_) => {}
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
             }
         });
-        tokio::task::yield_now().await;
+        if more {
+            drop(guard);
+            tokio::task::yield_now().await;
+        } else {
+            guard.clear_ready();
+        }
     }
 }

@@ -72,6 +72,7 @@ impl Picture {
                 true
             }
             Notice::AddressGone(key) => self.forget(key),
+            Notice::EntryGone(_) => false,
             Notice::Overrun => true,
         }
     }

@@ -13,7 +13,7 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, State};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::{AddressKey, Change, KernelAddress, Link, LinkKind, Notice, Placed};
+use super::{AddressKey, Change, KernelAddress, Link, LinkKind, Notice, Placed, routing};
 
 /// Life time of what never expires (`INFINITY_LIFE_TIME`).
 const FOREVER: u32 = u32::MAX;
@@ -21,8 +21,8 @@ const FOREVER: u32 = u32::MAX;
 /// The length of a netlink message header.
 const HEADER_LENGTH: usize = 16;
 
-/// Encodes one change. Without `mark` the address carries no `IFA_PROTO`.
-pub(super) fn encode_change(change: &Change, sequence: u32, mark: Option<u8>) -> Vec<u8> {
+/// The request for one change, and its flags. Without `mark` the address carries no `IFA_PROTO`.
+pub(super) fn change_request(change: &Change, mark: Option<u8>) -> (RouteNetlinkMessage, u16) {
     let (message, flags) = match change {
         Change::Add(placed) => (
             RouteNetlinkMessage::NewAddress(new_address(placed, mark)),
@@ -30,7 +30,7 @@ pub(super) fn encode_change(change: &Change, sequence: u32, mark: Option<u8>) ->
         ),
         Change::Remove(key) => (RouteNetlinkMessage::DelAddress(old_address(key)), 0),
     };
-    encode(message, sequence, NLM_F_REQUEST | NLM_F_ACK | flags)
+    (message, NLM_F_REQUEST | NLM_F_ACK | flags)
 }
 
 pub(super) fn encode(message: RouteNetlinkMessage, sequence: u32, flags: u16) -> Vec<u8> {
@@ -118,6 +118,8 @@ pub(super) enum Incoming {
     Answer(u32, io::Result<()>),
     /// The end of a dump.
     Done(u32),
+    /// A route or rule of a dump.
+    Entry(Box<RouteNetlinkMessage>),
     /// Something else, or not understood.
     Other,
 }
@@ -171,6 +173,17 @@ fn decode_one(message: &[u8]) -> (Incoming, bool) {
             address_of(&address).map_or(Incoming::Other, |address| {
                 Incoming::Notice(Notice::AddressGone(address.key))
             })
+        }
+        NetlinkPayload::InnerMessage(
+            message @ (RouteNetlinkMessage::NewRoute(_) | RouteNetlinkMessage::NewRule(_)),
+        ) => Incoming::Entry(Box::new(message)),
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
+            routing::route_gone(&route).map_or(Incoming::Other, |gone| {
+                Incoming::Notice(Notice::EntryGone(gone))
+            })
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(rule)) => {
+            Incoming::Notice(Notice::EntryGone(routing::rule_gone(&rule)))
         }
         _ => Incoming::Other,
     };
@@ -244,6 +257,11 @@ mod tests {
         Placed { index: 7, address }
     }
 
+    fn encode_change(change: &Change, sequence: u32, mark: Option<u8>) -> Vec<u8> {
+        let (message, flags) = change_request(change, mark);
+        encode(message, sequence, flags)
+    }
+
     #[test]
     fn an_address_survives_the_way_through_the_codec() {
         let bytes = encode_change(&Change::Add(placed()), 3, Some(112));
@@ -278,7 +296,7 @@ mod tests {
             for _ in decode(&bytes) {}
             // The same behind a header that claims the right length and a type we read.
             let length = u32::try_from(bytes.len() + HEADER_LENGTH).unwrap();
-            for kind in [2_u16, 3, 16, 17, 20, 21] {
+            for kind in [2_u16, 3, 16, 17, 20, 21, 24, 25, 32, 33] {
                 let mut message = length.to_ne_bytes().to_vec();
                 message.extend(kind.to_ne_bytes());
                 message.extend([0; 10]);

@@ -1,4 +1,4 @@
-//! Links and addresses of the kernel, behind a trait so that the netlink library stays a local choice.
+//! Links, addresses, routes and rules of the kernel, behind a trait so that the netlink library stays a local choice.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,8 +10,10 @@ pub(crate) mod links;
 mod message;
 pub(crate) mod netlink;
 pub(crate) mod notify;
+mod routing;
 
 pub(crate) use difference::{AddressKey, Change};
+pub(crate) use routing::{Entry, Gone};
 
 /// A network interface as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +55,13 @@ pub(crate) enum Notice {
     LinkGone(u32),
     Address(KernelAddress),
     AddressGone(AddressKey),
+    /// A route with our mark, or a rule, is gone.
+    EntryGone(Gone),
     /// Notices were lost: everything must be read again.
     Overrun,
 }
 
-/// Reads and changes the addresses of the kernel.
+/// Reads and changes addresses, routes and rules of the kernel.
 pub(crate) trait AddressTable {
     /// All links of the network namespace.
     fn links(&mut self) -> io::Result<Vec<Link>>;
@@ -65,6 +69,17 @@ pub(crate) trait AddressTable {
     fn addresses(&mut self) -> io::Result<Vec<KernelAddress>>;
     /// Carries out changes in order; one result for each. Adding what is there and removing what is not succeeds.
     fn apply(&mut self, changes: &[Change]) -> Vec<io::Result<()>>;
+    /// The same for routes and rules; tells whether anything had to be changed.
+    fn apply_entries(&mut self, changes: &[EntryChange<'_>]) -> Vec<io::Result<bool>>;
+    /// Removes all routes and rules that carry our mark, and says how many.
+    fn remove_marked_entries(&mut self) -> io::Result<usize>;
+}
+
+/// One change of routes and rules.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EntryChange<'a> {
+    Add(&'a Entry),
+    Remove(&'a Entry),
 }
 
 /// A virtual address with the index of its interface: what one netlink message adds or removes.

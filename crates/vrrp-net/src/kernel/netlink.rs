@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::packet_route::link::LinkMessage;
@@ -15,7 +15,8 @@ use rtnetlink::sys::{Socket, protocols::NETLINK_ROUTE};
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::message::{self, Incoming};
-use super::{AddressTable, Change, KernelAddress, Link, Notice};
+use super::routing;
+use super::{AddressTable, Change, EntryChange, KernelAddress, Link, Notice};
 
 /// Messages sent at once; their answers fit the smallest receive buffer.
 const BATCH: usize = 64;
@@ -33,20 +34,24 @@ pub(crate) struct Netlink {
     sequence: u32,
     buffer: Vec<u8>,
     mark: Option<u8>,
+    route_mark: u8,
 }
 
 impl Netlink {
-    pub(crate) fn open(mark: Option<u8>) -> io::Result<Self> {
+    pub(crate) fn open(mark: Option<u8>, route_mark: u8) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket2::SockRef::from(&socket.as_fd()).set_read_timeout(Some(ANSWER_TIMEOUT))?;
         // Answers without a copy of the request are shorter; an old kernel sends the longer ones.
         let _ = socket.set_cap_ack(true);
+        // Lets the kernel choose routes by protocol instead of listing all; before 4.20 it lists all.
+        let _ = socket.set_netlink_get_strict_chk(true);
         Ok(Self {
             socket,
             sequence: 0,
             buffer: vec![0; DATAGRAM],
             mark,
+            route_mark,
         })
     }
 
@@ -60,10 +65,10 @@ impl Netlink {
         Ok(())
     }
 
-    fn dump(&mut self, request: &RouteNetlinkMessage) -> io::Result<Vec<Notice>> {
+    fn dump(&mut self, request: &RouteNetlinkMessage) -> io::Result<Vec<Incoming>> {
         for _ in 0..DUMP_ATTEMPTS {
-            if let Some(notices) = self.dump_once(request.clone())? {
-                return Ok(notices);
+            if let Some(found) = self.dump_once(request.clone())? {
+                return Ok(found);
             }
         }
         Err(io::Error::other(
@@ -72,14 +77,14 @@ impl Netlink {
     }
 
     /// `None` if the dump was disturbed.
-    fn dump_once(&mut self, request: RouteNetlinkMessage) -> io::Result<Option<Vec<Notice>>> {
+    fn dump_once(&mut self, request: RouteNetlinkMessage) -> io::Result<Option<Vec<Incoming>>> {
         let wanted = self.next_sequence();
         self.send(&message::encode(
             request,
             wanted,
             NLM_F_REQUEST | NLM_F_DUMP,
         ))?;
-        let mut notices = Vec::new();
+        let mut found = Vec::new();
         let mut whole = true;
         loop {
             let length = self.receive()?;
@@ -88,9 +93,9 @@ impl Netlink {
             {
                 whole &= !disturbed;
                 match incoming {
-                    Incoming::Notice(notice) => notices.push(notice),
+                    incoming @ (Incoming::Notice(_) | Incoming::Entry(_)) => found.push(incoming),
                     Incoming::Done(sequence) if sequence == wanted => {
-                        return Ok(whole.then_some(notices));
+                        return Ok(whole.then_some(found));
                     }
                     Incoming::Answer(sequence, Err(error)) if sequence == wanted => {
                         return Err(error);
@@ -121,21 +126,31 @@ impl Netlink {
         }
     }
 
-    /// Sends the changes and collects an answer for each.
-    fn exchange(&mut self, changes: &[&Change], mark: Option<u8>) -> Vec<io::Result<()>> {
-        let mut results: Vec<Option<io::Result<()>>> = changes.iter().map(|_| None).collect();
+    /// Sends the requests, [`BATCH`] at a time, and collects an answer for each.
+    fn exchange(&mut self, requests: Vec<(RouteNetlinkMessage, u16)>) -> Vec<io::Result<()>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let batch: Vec<_> = requests.by_ref().take(BATCH).collect();
+            answers.extend(self.exchange_batch(batch));
+        }
+        answers
+    }
+
+    fn exchange_batch(&mut self, requests: Vec<(RouteNetlinkMessage, u16)>) -> Vec<io::Result<()>> {
+        let mut missing = requests.len();
+        let mut results: Vec<Option<io::Result<()>>> = requests.iter().map(|_| None).collect();
         let mut bytes = Vec::new();
         let mut first = 0;
-        for (position, change) in changes.iter().enumerate() {
+        for (position, (message, flags)) in requests.into_iter().enumerate() {
             let sequence = self.next_sequence();
             if position == 0 {
                 first = sequence;
             }
-            bytes.extend(message::encode_change(change, sequence, mark));
+            bytes.extend(message::encode(message, sequence, flags));
             bytes.resize(bytes.len().next_multiple_of(4), 0);
         }
         let mut outcome = self.send(&bytes);
-        let mut missing = changes.len();
         while outcome.is_ok() && missing > 0 {
             match self.receive() {
                 Ok(length) => {
@@ -171,8 +186,8 @@ impl Netlink {
 impl AddressTable for Netlink {
     fn links(&mut self) -> io::Result<Vec<Link>> {
         let notices = self.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
-        let links = notices.into_iter().filter_map(|notice| match notice {
-            Notice::Link(link) => Some(link),
+        let links = notices.into_iter().filter_map(|incoming| match incoming {
+            Incoming::Notice(Notice::Link(link)) => Some(link),
             _ => None,
         });
         Ok(links.collect())
@@ -180,39 +195,82 @@ impl AddressTable for Netlink {
 
     fn addresses(&mut self) -> io::Result<Vec<KernelAddress>> {
         let notices = self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
-        let addresses = notices.into_iter().filter_map(|notice| match notice {
-            Notice::Address(address) => Some(address),
+        let addresses = notices.into_iter().filter_map(|incoming| match incoming {
+            Incoming::Notice(Notice::Address(address)) => Some(address),
             _ => None,
         });
         Ok(addresses.collect())
     }
 
     fn apply(&mut self, changes: &[Change]) -> Vec<io::Result<()>> {
+        let requests = |changes: &[Change], mark| {
+            let requests = changes
+                .iter()
+                .map(|change| message::change_request(change, mark));
+            requests.collect()
+        };
+        let answers = self.exchange(requests(changes, self.mark));
         let mut results = Vec::with_capacity(changes.len());
-        for chunk in changes.chunks(BATCH) {
-            let chunk: Vec<&Change> = chunk.iter().collect();
-            let answers = self.exchange(&chunk, self.mark);
-            for (change, answer) in chunk.into_iter().zip(answers) {
-                let answer = match answer {
-                    // A kernel that checks strictly and does not know the mark.
-                    Err(error)
-                        if self.mark.is_some()
-                            && matches!(change, Change::Add(_))
-                            && error.raw_os_error()
-                                == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
-                    {
-                        let unmarked = self.exchange(&[change], None).pop().unwrap_or(Err(error));
-                        if unmarked.is_ok() {
-                            self.mark = None;
-                        }
-                        unmarked
+        for (change, answer) in changes.iter().zip(answers) {
+            let answer = match answer {
+                // A kernel that checks strictly and does not know the mark.
+                Err(error)
+                    if self.mark.is_some()
+                        && matches!(change, Change::Add(_))
+                        && error.raw_os_error()
+                            == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
+                {
+                    let unmarked = requests(std::slice::from_ref(change), None);
+                    let unmarked = self.exchange(unmarked).pop().unwrap_or(Err(error));
+                    if unmarked.is_ok() {
+                        self.mark = None;
                     }
-                    answer => answer,
-                };
-                results.push(settled(change, answer));
-            }
+                    unmarked
+                }
+                answer => answer,
+            };
+            results.push(settled(change, answer));
         }
         results
+    }
+
+    fn apply_entries(&mut self, changes: &[EntryChange<'_>]) -> Vec<io::Result<bool>> {
+        let requests = changes.iter().map(|change| match change {
+            EntryChange::Add(entry) => entry.addition(self.route_mark),
+            EntryChange::Remove(entry) => entry.removal(self.route_mark),
+        });
+        let requests = requests.collect();
+        let answers = self.exchange(requests).into_iter();
+        answers.zip(changes).map(settled_entry).collect()
+    }
+
+    fn remove_marked_entries(&mut self) -> io::Result<usize> {
+        let mut found = Vec::new();
+        for request in routing::dump_requests(self.route_mark) {
+            // Rules and routes of other owners are left out here where the kernel does not choose for us.
+            let entries = self.dump(&request)?.into_iter();
+            found.extend(entries.filter_map(|incoming| match incoming {
+                Incoming::Entry(message) => routing::marked_removal(*message, self.route_mark),
+                _ => None,
+            }));
+        }
+        let flags = NLM_F_REQUEST | NLM_F_ACK;
+        let requests = found.into_iter().map(|message| (message, flags)).collect();
+        let removed = self.exchange(requests).into_iter().filter(Result::is_ok);
+        Ok(removed.count())
+    }
+}
+
+/// Adding what is there and removing what is not change nothing, and are no failure.
+fn settled_entry((answer, change): (io::Result<()>, &EntryChange<'_>)) -> io::Result<bool> {
+    use rustix::io::Errno;
+
+    let Err(error) = answer else { return Ok(true) };
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    match (change, errno) {
+        (EntryChange::Add(_), Some(Errno::EXIST)) => Ok(false),
+        (EntryChange::Remove(_), Some(Errno::SRCH | Errno::NOENT | Errno::NODEV)) => Ok(false),
+        _ => Err(error),
     }
 }
 

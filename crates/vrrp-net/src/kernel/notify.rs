@@ -1,17 +1,18 @@
-//! The kernel's notices about links and addresses.
+//! The kernel's notices about links, addresses, routes and rules.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
+use socket2::SockFilter;
 
 use super::Notice;
 use super::message::{self, Incoming};
 use super::netlink::DATAGRAM;
 
-/// Multicast groups of `rtnetlink.h`, as bits: links, IPv4 addresses, IPv6 addresses.
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// Multicast groups of `rtnetlink.h`, as bits: links, then addresses, routes and rules of IPv4 and of IPv6.
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x4_0000;
 /// Room for the notices of a few thousand addresses that change together.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// Datagrams read in one go before the timers are looked at again.
@@ -24,8 +25,11 @@ pub(crate) struct NoticeSocket {
 }
 
 impl NoticeSocket {
-    pub(crate) fn open() -> io::Result<Self> {
+    /// Listens; of the routes that go only those with this mark are told, and none that come.
+    pub(crate) fn open(route_mark: u8) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
+        // Before the socket joins its groups: a router with a full table has thousands of changes per second.
+        socket2::SockRef::from(&socket).attach_filter(&filter(route_mark))?;
         socket.bind(&SocketAddr::new(0, GROUPS))?;
         socket.set_non_blocking(true)?;
         let reference = socket2::SockRef::from(&socket);
@@ -69,6 +73,30 @@ impl NoticeSocket {
         }
         Ok((notices, true))
     }
+}
+
+/// A classic BPF program over the netlink header and, for routes, the `rtm_protocol` behind it.
+fn filter(route_mark: u8) -> [SockFilter; 9] {
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const NEW_ROUTE: u32 = 24;
+    const DELETE_ROUTE: u32 = 25;
+    const NEW_RULE: u32 = 32;
+    /// The lower byte of the message type; all types of this family are below 256.
+    const TYPE: u32 = if cfg!(target_endian = "little") { 4 } else { 5 };
+    const PROTOCOL: u32 = 21;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, TYPE),
+        SockFilter::new(JUMP_EQUAL, 6, 0, NEW_ROUTE),
+        SockFilter::new(JUMP_EQUAL, 5, 0, NEW_RULE),
+        SockFilter::new(JUMP_EQUAL, 1, 0, DELETE_ROUTE),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(LOAD_BYTE, 0, 0, PROTOCOL),
+        SockFilter::new(JUMP_EQUAL, 0, 1, route_mark.into()),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
 }
 
 impl crate::sys::OwnsDescriptor for NoticeSocket {}

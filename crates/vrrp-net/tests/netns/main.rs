@@ -10,4 +10,6 @@
 
 mod engine;
 mod keepalived;
+mod orders;
+mod routing;
 mod support;
