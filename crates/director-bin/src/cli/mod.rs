@@ -3,13 +3,14 @@
 mod check;
 mod config;
 mod ipvs;
+mod keepalived;
 mod plan;
 
 use crate::exit::Exit;
 use crate::{daemon, log, output};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What the user typed.
@@ -76,6 +77,10 @@ fn default_state_dir() -> PathBuf {
 
 /// Parses the command line and runs what it asks for.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if called_as(&arguments, "keepalived") {
+        return keepalived::run(&arguments);
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -99,6 +104,14 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
+}
+
+/// Whether the program was called by this name, through a link for instance.
+fn called_as(arguments: &[OsString], name: &str) -> bool {
+    arguments
+        .first()
+        .and_then(|program| Path::new(program).file_name())
+        .is_some_and(|called| called == name)
 }
 
 fn lab(arguments: director_lab::cli::Args) -> ExitCode {

@@ -32,7 +32,7 @@ impl std::fmt::Display for Status {
 const NOT_BUILT: &[(Scope, &[&str])] = &[
     (Scope::Root, &[
         "linkbeat_use_polling", "net_namespace", "net_namespace_ipvs", "instance",
-        "track_group", "static_ipaddress", "static_routes", "static_rules",
+        "track_group",
         "linkbeat_interfaces", "interface_up_down_delays", "garp_group",
         "vrrp_track_process", "bfd_instance",
     ]),
@@ -64,13 +64,11 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
     ]),
     (Scope::Instance, &[
         "vrf", "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "native_ipv6",
-
         "kernel_rx_buf_size", "linkbeat_use_polling",
         "timer_expired_backup", "strict_mode",
-        "no_accept", "promote_secondaries", "virtual_routes",
-        "virtual_rules", "track_process", "track_bfd",
+        "no_accept", "promote_secondaries",
+        "track_process", "track_bfd",
         "notify_priority_changes", "smtp_alert", "lvs_sync_daemon_interface", "garp_extra_if",
-
     ]),
     (Scope::SyncGroup, &[
         "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
