@@ -4,11 +4,18 @@
 #   fuzz/run.sh                 every target for 60 s each
 #   fuzz/run.sh TARGET...       these targets
 #   FUZZ_SECONDS=600 fuzz/run.sh vrrp_packet
+#   fuzz/run.sh --smoke         every target over its corpus, then a fixed number of runs from a
+#                               fixed seed: the same each time
 #
 # New inputs are kept in fuzz/work, crashes in fuzz/artifacts; fuzz/corpus is only read.
 # Needs a C++ compiler. The same layout works with cargo-fuzz on nightly.
 set -eu
 cd "$(dirname "$0")"
+smoke=
+if [ "${1-}" = --smoke ]; then
+    smoke=1
+    shift
+fi
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -22,12 +29,23 @@ if [ $# -eq 0 ]; then
         set -- "$@" "$(basename "$file" .rs)"
     done
 fi
+build=""
 for target in "$@"; do
-    cargo build --quiet --release --target "$host" --bin "$target"
+    build="$build --bin $target"
 done
+# shellcheck disable=SC2086  # a list of words
+cargo build --quiet --release --locked --target "$host" $build
 for target in "$@"; do
     mkdir -p "work/$target" "artifacts/$target" "corpus/$target"
     echo "== $target"
+    if [ "$smoke" ]; then
+        found=$(mktemp -d)
+        "${CARGO_TARGET_DIR:-target}/$host/release/$target" -seed=1 -runs=20000 -timeout=10 \
+            -artifact_prefix="artifacts/$target/" "$found" "corpus/$target" ||
+            { rm -rf "$found"; exit 1; }
+        rm -rf "$found"
+        continue
+    fi
     "${CARGO_TARGET_DIR:-target}/$host/release/$target" \
         -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -print_final_stats=1 \
         -artifact_prefix="artifacts/$target/" "work/$target" "corpus/$target"

@@ -138,6 +138,42 @@ vrrp_instance VI_1 {
     assert!(text.contains("/nowhere/check.sh"), "{text}");
 }
 
+#[test]
+fn run_names_missing_privileges() {
+    let folder = Folder::new();
+    let text = "virtual_server 192.0.2.8 80 {
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    real_server 192.0.2.9 80 {
+        weight 1
+    }
+}
+";
+    let config = folder.file("privilege.conf", text);
+    let without = [
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        env!("CARGO_BIN_EXE_director"),
+    ];
+    let result = Command::new("setpriv")
+        .args(without)
+        .args(["run", "--config", &config, "--state-dir"])
+        .arg(folder.path("state"))
+        .output();
+    let Ok(result) = result else {
+        println!("skipped: setpriv (package util-linux) is not installed");
+        return;
+    };
+    let text = String::from_utf8(result.stderr).unwrap();
+    if text.starts_with("setpriv:") {
+        println!("skipped: only root can give up privileges: {text}");
+        return;
+    }
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert!(text.contains("needs CAP_NET_ADMIN; run as root"), "{text}");
+}
+
 /// A running director and the events it logs.
 struct Running {
     child: Child,

@@ -59,7 +59,7 @@ pub enum Record {
         seen: String,
         /// Milliseconds from the step's first action.
         after: u64,
-        /// Its deadline, as the scenario gives it, without slack.
+        /// Its deadline, as the scenario gives it; the slack is named where it was needed.
         limit: String,
     },
     /// An IPVS table that has changed since it was last shown.

@@ -179,8 +179,6 @@ codes! {
     INEFFECTIVE = 434, "keyword without effect here";
     /// More addresses than an advert holds.
     TOO_MANY_ADDRESSES = 435, "more addresses than an advert holds";
-    /// A password of the samples.
-    SAMPLE_PASSWORD = 436, "sample password";
     /// An interface the instance cannot run on.
     BAD_INTERFACE = 437, "unusable interface";
 

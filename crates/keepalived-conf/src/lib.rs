@@ -3,22 +3,30 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod cli;
 pub mod codes;
+pub mod compare;
 pub mod diagnostic;
+mod diff;
 mod expand;
+pub mod explain;
+mod format;
 pub mod keyword;
 mod levels;
 pub mod loader;
 mod lower;
 pub mod model;
+pub mod reference;
 pub mod render;
 pub mod source;
 mod suggest;
 mod syntax;
+pub mod tree;
 
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
+pub use format::{FormatError, format};
 pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;
@@ -57,7 +65,7 @@ pub struct Parsed {
 /// of it. A file that cannot be read is a diagnostic too.
 #[must_use]
 pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
-    lower::load(path, loader, options)
+    lower::load(path, loader, options, SourceMap::default())
 }
 
 /// Loads text from memory, without any file.

@@ -4,7 +4,7 @@ use crate::config::{Against, load};
 use crate::exit::Exit;
 use crate::output;
 use clap::ValueEnum;
-use keepalived_conf::{Severity, render};
+use keepalived_conf::{Severity, cli, render};
 use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub(super) struct CheckArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// With an excerpt of the file
     #[default]
     Human,
@@ -31,6 +31,21 @@ enum Format {
     Concise,
     /// An array of objects
     Json,
+    /// SARIF 2.1.0, for code review tools
+    Sarif,
+}
+
+impl Format {
+    /// For the configuration library, coloured on a terminal.
+    pub(super) fn for_stdout(self) -> cli::Format {
+        let colour = std::io::stdout().is_terminal();
+        match self {
+            Self::Human => cli::Format::Human(render::Style::new(colour, colour)),
+            Self::Concise => cli::Format::Concise,
+            Self::Json => cli::Format::Json,
+            Self::Sarif => cli::Format::Sarif,
+        }
+    }
 }
 
 /// Exit: success without errors (and without denied warnings), failure with them, other if a file cannot be read.
@@ -46,20 +61,14 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
             continue;
         }
         let loaded = load(path, Against::Nothing);
-        output::print(match arguments.format {
-            Format::Human => {
-                let colour = std::io::stdout().is_terminal();
-                let mut text = render::full(
-                    &loaded.diagnostics,
-                    &loaded.sources,
-                    render::Style::new(colour, colour),
-                );
-                text.push_str(&format!("{}: {}\n", path.display(), loaded.summary()));
-                text
-            }
-            Format::Concise => render::concise(&loaded.diagnostics, &loaded.sources),
-            Format::Json => render::json(&loaded.diagnostics, &loaded.sources) + "\n",
-        });
+        output::print(cli::report(
+            &loaded.diagnostics,
+            &loaded.sources,
+            arguments.format.for_stdout(),
+        ));
+        if arguments.format == Format::Human {
+            output::print_line(format_args!("{}: {}", path.display(), loaded.summary()));
+        }
         let denied = arguments.deny_warnings && loaded.diagnostics.count(Severity::Warning) > 0;
         if (loaded.diagnostics.has_errors() || denied) && exit == Exit::Success {
             exit = Exit::Failure;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod config;
 mod ipvs;
 mod plan;
 
@@ -30,6 +31,14 @@ enum Command {
     Run(RunArguments),
     /// Check configuration files; needs no privilege and changes nothing
     Check(check::CheckArguments),
+    /// Compare the files of two nodes that are to be a pair
+    Compare(config::CompareArguments),
+    /// Format a configuration file
+    Fmt(config::FormatArguments),
+    /// Print the reference of all keywords, in Markdown
+    ConfigReference,
+    /// Explain the code of a diagnostic
+    Explain(config::ExplainArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table
@@ -82,6 +91,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => daemon::run(arguments).into(),
         Command::Check(arguments) => check::run(&arguments).into(),
+        Command::Compare(arguments) => config::compare(&arguments),
+        Command::Fmt(arguments) => config::format(&arguments),
+        Command::ConfigReference => config::reference(),
+        Command::Explain(arguments) => config::explain(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),

@@ -63,7 +63,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             problems,
             &virtual_server_object(&name),
             Trigger::QuorumUp,
-            server.quorum_up.as_ref(),
+            server.quorum_up.as_deref(),
         );
         add_hook(
             plan,
@@ -71,7 +71,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             problems,
             &virtual_server_object(&name),
             Trigger::QuorumDown,
-            server.quorum_down.as_ref(),
+            server.quorum_down.as_deref(),
         );
         let mut real_servers = Vec::new();
         for real in &server.real_server {

@@ -19,8 +19,11 @@ impl Scripts {
         } else {
             Security::Off
         };
-        // keepalived's rule: this user if there is one, else the daemon's own.
-        let default = Identity::look_up("keepalived_script", None).ok();
+        // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
+        let root = nix::unistd::Uid::effective().is_root();
+        let default = root
+            .then(|| Identity::look_up("keepalived_script", None).ok())
+            .flatten();
         Self { security, default }
     }
 

@@ -196,7 +196,7 @@ virtual_server 172.16.1.8 80 {
 fn a_virtual_server_is_mapped() {
     let timeouts = "global_defs {\n    lvs_timeouts tcp 600 udp 30\n}\n";
     let plan = planned(&format!("{timeouts}{SERVERS}"));
-    let expected = ipvs_netlink::Timeouts {
+    let expected = Timeouts {
         tcp: 600,
         tcp_fin: 0,
         udp: 30,

@@ -3,12 +3,14 @@
 use caps::{CapSet, Capability, CapsHashSet};
 
 /// Kept while running. Scripts that run as root get back what the bounding set allows when they are started.
-const KEPT: [Capability; 9] = [
+const KEPT: [Capability; 10] = [
     // Addresses, IPVS, socket options.
     Capability::CAP_NET_ADMIN,
     // VRRP and ARP sockets, ICMP checks.
     Capability::CAP_NET_RAW,
     Capability::CAP_NET_BROADCAST,
+    // Configuration files of another owner, at a reload.
+    Capability::CAP_DAC_READ_SEARCH,
     // Checks that are bound to a low port.
     Capability::CAP_NET_BIND_SERVICE,
     // vrrp_rt_priority, vrrp_no_swap.

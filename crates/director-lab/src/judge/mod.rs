@@ -183,7 +183,13 @@ pub(crate) fn judge(world: &World, what: &What, frame: Frame) -> Judgement {
             since: mark,
         } => {
             let (gap, answered) = world.traffic.gap(since(mark), frame, *address);
-            let seen = format!("{address} was silent for {}", Seconds(gap));
+            let mut seen = format!("{address} was silent for {}", Seconds(gap));
+            if gap > at_most.value {
+                seen.push_str(&format!(
+                    ", the limit allows {} of slack",
+                    Seconds(frame.slack)
+                ));
+            }
             if gap > at_most.value + frame.slack {
                 Judgement::Never(seen)
             } else if answered {

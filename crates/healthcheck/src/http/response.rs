@@ -150,12 +150,14 @@ impl ResponseReader {
                 return Ok(Step::NeedMore);
             }
             held.extend_from_slice(rest);
-            // A header ends with a line, so only a new line end can make it complete. This keeps
-            // a server that sends an octet at a time from making us parse each time.
-            let parsed = if rest.contains(&b'\n') {
-                parse_header(held)?
-            } else {
-                None
+            // A header ends with a line, so only a new line end can make it complete, and only whole
+            // lines are judged: the verdict does not depend on where the server cut its packets,
+            // and a server that sends an octet at a time does not make us parse each time.
+            let parsed = match held.iter().rposition(|octet| *octet == b'\n') {
+                Some(end) if rest.contains(&b'\n') => {
+                    parse_header(held.get(..=end).unwrap_or_default())?
+                }
+                _ => None,
             };
             let Some(header) = parsed else {
                 return if held.len() > HEADER_LIMIT {
@@ -436,6 +438,18 @@ mod tests {
         assert_eq!(read(&[&endless]).0, Err(ResponseError::HeaderTooLong));
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(9);
         assert_eq!(read(&[&interim]).0, Err(ResponseError::TooManyInterim));
+    }
+
+    #[test]
+    fn only_whole_header_lines_are_judged() {
+        let start = b"HTTP/1.1 200 OK\r\nA: c\x10";
+        assert_eq!(read(&[start]).0, Ok(Step::NeedMore));
+        let (first, second) = start.split_at(20);
+        assert_eq!(read(&[first, second]).0, Ok(Step::NeedMore));
+        assert!(matches!(
+            read(&[start, b"\r\n"]).0,
+            Err(ResponseError::Header(_))
+        ));
     }
 
     #[test]

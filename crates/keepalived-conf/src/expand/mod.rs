@@ -86,9 +86,13 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(loader: &'a mut dyn Loader, options: &'a Options) -> Self {
+    pub(crate) fn new(
+        loader: &'a mut dyn Loader,
+        options: &'a Options,
+        sources: SourceMap,
+    ) -> Self {
         Self {
-            sources: SourceMap::default(),
+            sources,
             diagnostics: Vec::new(),
             tape: Tape::default(),
             loader,

@@ -41,7 +41,10 @@ static VIRTUAL_ROWS: &[Row<VirtualServer>] = &[
     row("snmp_name", text("NAME"), "", "Name in SNMP.", put!(snmp_name)),
     row("alpha", FLAG, "", "Real servers start as down.", put!(alpha)),
     row("omega", FLAG, "", "Run the down notifications at shutdown.", put!(omega)),
-    row("quorum", int(1, u32::MAX as i64), "1", "Least sum of weights of live servers.", put!(quorum)),
+    row("quorum", int(0, u32::MAX as i64), "1", "Least sum of weights of live servers; 0 is read as 1.", |t: &mut V, c| {
+        c.put(&mut t.quorum);
+        c.at_least_one(&mut t.quorum);
+    }),
     row("hysteresis", U32, "0", "Distance from the quorum at which it counts as gained or lost.", put!(hysteresis)),
     row("quorum_up", SCRIPT, "", "Run when the quorum is gained.", |t: &mut VirtualServer, c| c.put(&mut t.quorum_up)).first(),
     row("quorum_down", SCRIPT, "", "Run when the quorum is lost.", |t: &mut VirtualServer, c| c.put(&mut t.quorum_down)).first(),

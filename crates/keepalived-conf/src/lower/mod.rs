@@ -30,12 +30,18 @@ use std::path::Path;
 use crate::expand::Reader;
 use crate::loader::Loader;
 use crate::model::Config;
+use crate::source::SourceMap;
 use crate::{Options, Parsed, check, keyword, levels};
 
-/// Loads a configuration.
-pub(crate) fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
+/// Loads a configuration. The sources of this load are added to `sources`.
+pub(crate) fn load(
+    path: &Path,
+    loader: &mut dyn Loader,
+    options: &Options,
+    sources: SourceMap,
+) -> Parsed {
     let mut lowering = Lowering {
-        reader: Reader::new(loader, options),
+        reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
     };
     let mut config = Config::default();

@@ -275,7 +275,7 @@ impl Call<'_, '_> {
     }
 
     fn not_a_number<T>(&mut self, word: Word) -> Option<T> {
-        if self.fill_in(word) {
+        if self.fill_in(word) || self.fill_in_name(word) {
             return None;
         }
         let text = self.text(word.span).to_owned();
@@ -404,7 +404,7 @@ impl Call<'_, '_> {
             }
             return Some(index);
         }
-        if self.fill_in(word) {
+        if self.fill_in(word) || self.text(word.span).contains('_') && self.fill_in_name(word) {
             return None;
         }
         let text = self.text(word.span).to_owned();
@@ -441,7 +441,31 @@ impl Call<'_, '_> {
         None
     }
 
+    /// Reports a name in capitals (`VIP`, `KEEPALIVE_ID`) where a value is wanted.
+    pub(crate) fn fill_in_name(&mut self, word: Word) -> bool {
+        let text = self.text(word.span);
+        let capitals = text.bytes().filter(u8::is_ascii_uppercase).count() >= 2
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if !capitals || word.quoted {
+            return false;
+        }
+        let message = format!("`{text}` looks like a placeholder that was never filled in");
+        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
+            .help(format!("put the value for `{}` here", self.keyword.name));
+        self.report(diagnostic);
+        true
+    }
+
     pub(crate) fn bad_address(&mut self, span: Span) {
+        if self.fill_in_name(Word {
+            span,
+            quoted: false,
+        }) {
+            return;
+        }
         let text = self.text(span).to_owned();
         let mut diagnostic = Diagnostic::new(
             codes::BAD_ADDRESS,

@@ -155,6 +155,9 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
+mod sarif;
+pub use sarif::sarif;
+
 #[cfg(feature = "render")]
 mod full;
 #[cfg(feature = "render")]

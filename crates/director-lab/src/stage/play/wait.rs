@@ -110,12 +110,17 @@ impl Player<'_> {
         if let Some(span) = &waiting.expectation.holds_for {
             text.push_str(&format!(", for {}", Seconds(span.value)));
         }
+        let after = since.since(began);
+        let mut limit = waiting.expectation.within.to_string();
+        if after > waiting.expectation.within.value {
+            limit.push_str(&format!(" + {} slack", Seconds(self.slack)));
+        }
         send(&Record::Held {
             at: self.at(since),
             text,
             seen: waiting.last.seen().to_owned(),
-            after: milliseconds(since.since(began)),
-            limit: waiting.expectation.within.to_string(),
+            after: milliseconds(after),
+            limit,
         });
     }
 
