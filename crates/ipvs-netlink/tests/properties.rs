@@ -317,10 +317,15 @@ proptest! {
         prop_assert_eq!(script.table.timeouts, want.timeouts);
         prop_assert_eq!(script.table.daemons.unwrap_or_default(), want.daemons.unwrap_or_default());
 
-        // ipvsadm's own format leaves three things out.
+        // ipvsadm's own format leaves some things out.
         let text = save(&shown, Save { numeric: true, complete: false }, &Numeric);
         let script = Script::parse(&text, &Numeric).expect(&text);
         for service in want.services.values_mut() {
+            let settings = &mut service.service;
+            if matches!(settings.scheduler, Scheduler::SourceHashing | Scheduler::MaglevHashing) {
+                let bits = settings.scheduler_flags.bits() & !SchedulerFlags::FLAG_3.bits();
+                settings.scheduler_flags = SchedulerFlags::from_bits_truncate(bits);
+            }
             for destination in service.destinations.values_mut() {
                 *destination = destination.with_thresholds(0, 0);
             }

@@ -13,16 +13,15 @@ use crate::types::{
 pub struct Save {
     /// Numbers in place of names of hosts and services (`--numeric`).
     pub numeric: bool,
-    /// With what ipvsadm leaves out: thresholds, timeouts and sync daemons (`--complete`).
-    /// ipvsadm reads these lines too.
+    /// With what ipvsadm leaves out: thresholds, timeouts, sync daemons, and the third flag of
+    /// hashing schedulers; and with marks above 2147483647 as they are, where ipvsadm saves a
+    /// negative number that it refuses to restore (`--complete`). ipvsadm reads these lines too.
     pub complete: bool,
 }
 
 /// The table as lines that `--restore` reads, in ipvsadm's order of services and servers.
 ///
-/// A firewall mark is written as ipvsadm reads it, also above 2147483647, where ipvsadm saves a
-/// negative number that it refuses to restore. Without [`Save::complete`] thresholds, timeouts and
-/// sync daemons are left out, as ipvsadm does.
+/// Without [`Save::complete`] it is byte for byte what ipvsadm writes.
 #[must_use]
 pub fn save(snapshot: &Snapshot, options: Save, names: &dyn Resolver) -> String {
     let names = if options.numeric { &Numeric } else { names };
@@ -38,8 +37,11 @@ pub fn save(snapshot: &Snapshot, options: Save, names: &dyn Resolver) -> String 
         );
     }
     for (service, destinations) in listing::in_order(snapshot) {
-        let id = selector(&service.id, names);
-        put(&mut out, format_args!("-A {id}{}\n", scheduling(service)));
+        let id = selector(&service.id, options, names);
+        put(
+            &mut out,
+            format_args!("-A {id}{}\n", scheduling(service, options)),
+        );
         for destination in destinations {
             let server = server(destination, &service.id, names);
             put(&mut out, format_args!("-a {id} -r {server}"));
@@ -72,7 +74,7 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// A protocol without an option of its own is written as TCP's, as ipvsadm does.
-fn selector(id: &ServiceId, names: &dyn Resolver) -> String {
+fn selector(id: &ServiceId, options: Save, names: &dyn Resolver) -> String {
     match *id {
         ServiceId::Address {
             protocol,
@@ -89,14 +91,21 @@ fn selector(id: &ServiceId, names: &dyn Resolver) -> String {
                 endpoint(address, port, Some(protocol), names)
             )
         }
-        ServiceId::Fwmark { mark, family } => match family {
-            Family::V4 => format!("-f {mark}"),
-            Family::V6 => format!("-f {mark} -6"),
-        },
+        ServiceId::Fwmark { mark, family } => {
+            let option = if options.complete {
+                format!("-f {mark}")
+            } else {
+                format!("-f {}", mark.get().cast_signed())
+            };
+            match family {
+                Family::V4 => option,
+                Family::V6 => option + " -6",
+            }
+        }
     }
 }
 
-fn scheduling(service: &Service) -> String {
+fn scheduling(service: &Service, options: Save) -> String {
     let mut out = format!(" -s {}", service.scheduler);
     if let Some(persistence) = service.persistence {
         put(&mut out, format_args!(" -p {}", persistence.timeout));
@@ -110,9 +119,14 @@ fn scheduling(service: &Service) -> String {
     if service.one_packet {
         out.push_str(" -o");
     }
-    if !service.scheduler_flags.is_empty() {
-        let flags = service.scheduler_flags.names(&service.scheduler);
-        put(&mut out, format_args!(" -b {flags}"));
+    let flags = if options.complete {
+        service.scheduler_flags
+    } else {
+        listing::shown_flags(service)
+    };
+    if !flags.is_empty() {
+        let names = flags.names(&service.scheduler);
+        put(&mut out, format_args!(" -b {names}"));
     }
     out
 }

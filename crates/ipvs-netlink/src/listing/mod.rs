@@ -8,6 +8,7 @@
 //! ```
 
 mod order;
+mod procfs;
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -16,9 +17,11 @@ use crate::connections::{Connection, ConnectionProtocol};
 use crate::ipvsadm::{Numeric, Resolver, endpoint};
 use crate::table::{ServiceSnapshot, Snapshot};
 use crate::types::{
-    Counters, Destination, DestinationEntry, Family, Forwarding, Protocol, Rates, Service,
-    ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelFlags, TunnelKind,
+    Counters, Destination, DestinationEntry, Family, Forwarding, Protocol, Rates, Scheduler,
+    SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelFlags, TunnelKind,
 };
+
+pub use procfs::with_destinations;
 
 /// Characters of an address with its port, when names are printed.
 const NAME_WIDTH: usize = 28;
@@ -378,22 +381,35 @@ fn row_name(
     }
 }
 
+/// The flags that ipvsadm shows: the third only of schedulers whose other two have no names.
+pub(crate) fn shown_flags(service: &Service) -> SchedulerFlags {
+    let flags = service.scheduler_flags;
+    match service.scheduler {
+        Scheduler::SourceHashing | Scheduler::MaglevHashing => SchedulerFlags::from_bits_truncate(
+            flags.bits()
+                & SchedulerFlags::HASH_FALLBACK
+                    .union(SchedulerFlags::HASH_PORT)
+                    .bits(),
+        ),
+        _ => flags,
+    }
+}
+
 fn settings(out: &mut String, service: &Service) {
     put(out, format_args!(" {}", service.scheduler));
-    if !service.scheduler_flags.is_empty() {
-        put(
-            out,
-            format_args!(" ({})", service.scheduler_flags.names(&service.scheduler)),
-        );
+    let flags = shown_flags(service);
+    if !flags.is_empty() {
+        put(out, format_args!(" ({})", flags.names(&service.scheduler)));
     }
     if let Some(persistence) = service.persistence {
         put(out, format_args!(" persistent {}", persistence.timeout));
         if !persistence.netmask.is_host() {
             put(out, format_args!(" mask {}", persistence.netmask));
         }
-    }
-    if let Some(engine) = &service.persistence_engine {
-        put(out, format_args!(" pe {engine}"));
+        // ipvsadm does not show the engine of a service that is not persistent.
+        if let Some(engine) = &service.persistence_engine {
+            put(out, format_args!(" pe {engine}"));
+        }
     }
     if service.one_packet {
         out.push_str(" ops");
