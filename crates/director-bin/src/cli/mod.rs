@@ -41,7 +41,7 @@ enum Command {
     Explain(config::ExplainArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
-    /// The kernel's IPVS table
+    /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
@@ -76,6 +76,12 @@ fn default_state_dir() -> PathBuf {
 
 /// Parses the command line and runs what it asks for.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some((program, words)) = arguments.split_first()
+        && ipvs::is_ipvsadm(program)
+    {
+        return ipvs::ipvsadm(words);
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -96,7 +102,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ConfigReference => config::reference(),
         Command::Explain(arguments) => config::explain(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).into(),
-        Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
+        Command::Ipvs(arguments) => ipvs::run(&arguments),
         Command::Lab(arguments) => lab(arguments),
     }
 }

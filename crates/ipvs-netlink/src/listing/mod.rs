@@ -397,9 +397,10 @@ pub(crate) fn shown_flags(service: &Service) -> SchedulerFlags {
 
 fn settings(out: &mut String, service: &Service) {
     put(out, format_args!(" {}", service.scheduler));
-    let flags = shown_flags(service);
-    if !flags.is_empty() {
-        put(out, format_args!(" ({})", flags.names(&service.scheduler)));
+    // Empty brackets if only a flag that is not shown is set.
+    if !service.scheduler_flags.is_empty() {
+        let names = shown_flags(service).names(&service.scheduler);
+        put(out, format_args!(" ({names})"));
     }
     if let Some(persistence) = service.persistence {
         put(out, format_args!(" persistent {}", persistence.timeout));
