@@ -130,7 +130,8 @@ fn play(program: Program) -> Result<Vec<Deed>, String> {
                     &["-L", "--daemon"],
                 ];
                 for view in views {
-                    table.push_str(&Program::Ipvsadm.run(view, "").1);
+                    // Far numbers have no order of their own in ipvsadm, so the kernel's shows.
+                    table.push_str(&sorted(&Program::Ipvsadm.run(view, "").1));
                 }
             }
             (format!("{line} {input:?}"), status, output, table)
