@@ -7,6 +7,7 @@
 //!   [`Client::reconcile`] does it, all or nothing.
 //! - [`Snapshot`] is the kernel's table with counters; [`listing`] prints it as `ipvsadm -Ln` does.
 //! - [`connections`] reads the connection table.
+//! - [`ipvsadm`] reads ipvsadm's command line, and the lines that it saves and restores.
 //! - `fake` is a kernel in memory for tests.
 //!
 //! It needs the module `ip_vs` and the capability `CAP_NET_ADMIN`; an error says which of them is
@@ -64,6 +65,7 @@ mod error;
 mod exchange;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod ipvsadm;
 pub mod listing;
 mod refusal;
 pub mod table;

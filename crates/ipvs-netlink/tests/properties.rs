@@ -16,11 +16,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs_netlink::fake::FakeKernel;
+use ipvs_netlink::ipvsadm::{Numeric, Save, Script, parse, save};
 use ipvs_netlink::wire::{Query, decode, encode_command};
 use ipvs_netlink::{
-    Change, Client, Command, DaemonRole, Destination, Family, Forwarding, Name, Netmask, Owned,
-    Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceId, SyncDaemon, Table,
-    Timeouts, Tunnel, TunnelFlags, TunnelKind, VirtualService, connections,
+    Change, Client, Command, DaemonRole, Destination, DestinationEntry, Family, Forwarding, Name,
+    Netmask, Owned, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceEntry,
+    ServiceId, ServiceSnapshot, Snapshot, Stats, SyncDaemon, Table, Timeouts, Tunnel, TunnelFlags,
+    TunnelKind, VirtualService, connections,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -153,6 +155,132 @@ fn table() -> impl Strategy<Value = Table> {
     })
 }
 
+/// The nearest that a line of ipvsadm can say.
+fn sayable(destination: &Destination, service: &ServiceId) -> Destination {
+    let forwarding = match destination.forwarding {
+        Forwarding::Masquerading => Forwarding::Masquerading,
+        Forwarding::Tunnel(tunnel) => Forwarding::Tunnel(match tunnel.kind {
+            TunnelKind::Gue => Tunnel::gue(tunnel.port).with_flags(TunnelFlags(tunnel.flags.0 % 3)),
+            TunnelKind::Gre => Tunnel::gre().with_flags(TunnelFlags(tunnel.flags.0 % 2)),
+            _ => Tunnel::ipip(),
+        }),
+        _ => Forwarding::DirectRouting,
+    };
+    let mut said = Destination {
+        forwarding,
+        ..*destination
+    };
+    if let (ServiceId::Address { port, .. }, false) =
+        (service, forwarding == Forwarding::Masquerading)
+    {
+        said.id.port = *port;
+    }
+    said
+}
+
+/// The table as a kernel shows it, as far as lines of ipvsadm can say it.
+fn shown(table: &Table) -> Snapshot {
+    let services = table.services.values().map(|service| {
+        let id = service.service.id;
+        let datagrams =
+            !matches!(id, ServiceId::Address { protocol, .. } if protocol != Protocol::Udp);
+        let said = service.destinations.values().map(|d| sayable(d, &id));
+        let said = VirtualService::with_destinations(
+            Service {
+                one_packet: service.service.one_packet && datagrams,
+                ..service.service.clone()
+            },
+            said,
+        );
+        ServiceSnapshot {
+            entry: ServiceEntry {
+                service: said.service,
+                stats: Stats::default(),
+            },
+            destinations: said
+                .destinations
+                .into_values()
+                .map(|destination| DestinationEntry {
+                    destination,
+                    active_connections: 0,
+                    inactive_connections: 0,
+                    persistent_connections: 0,
+                    stats: Stats::default(),
+                })
+                .collect(),
+        }
+    });
+    Snapshot {
+        services: services.collect(),
+        timeouts: table.timeouts.unwrap_or_default(),
+        daemons: table
+            .daemons
+            .iter()
+            .flatten()
+            .map(|(_, d)| d.clone())
+            .collect(),
+        ..Snapshot::default()
+    }
+}
+
+/// Words that a command line may be made of, and some that it may not.
+fn word() -> impl Strategy<Value = String> {
+    let known = [
+        "-A",
+        "-E",
+        "-D",
+        "-a",
+        "-e",
+        "-d",
+        "-C",
+        "-Ln",
+        "-L",
+        "-Z",
+        "-S",
+        "-R",
+        "--set",
+        "-t",
+        "-u",
+        "-f",
+        "-6",
+        "-s",
+        "-p",
+        "-M",
+        "-r",
+        "-g",
+        "-i",
+        "-m",
+        "-w",
+        "-x",
+        "--tun-type",
+        "--tun-port",
+        "--start-daemon",
+        "--syncid",
+        "--stats",
+        "-X",
+        "-o",
+        "-b",
+        "--",
+        "-",
+        "-op=3",
+        "--mcast-ttl",
+        "192.0.2.1:80",
+        "[2001:db8::1]:80",
+        "2001:db8::2",
+        "7",
+        "300",
+        "rr",
+        "gue",
+        "master",
+        "wrr",
+    ];
+    prop_oneof![
+        8 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => ".{0,8}",
+        1 => "-[a-zA-Z0-9=]{0,4}",
+    ]
+}
+
 /// Services and destinations that are not alike in both; what goes with its service counts once.
 fn differing(before: &Table, after: &Table) -> usize {
     let gone = before
@@ -177,6 +305,44 @@ fn differing(before: &Table, after: &Table) -> usize {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_saved_is_restored(table in table()) {
+        let shown = shown(&table);
+        let complete = Save { numeric: true, complete: true };
+        let text = save(&shown, complete, &Numeric);
+        let script = Script::parse(&text, &Numeric).expect(&text);
+        let mut want = shown.table();
+        prop_assert_eq!(&script.table.services, &want.services, "{}", text);
+        prop_assert_eq!(script.table.timeouts, want.timeouts);
+        prop_assert_eq!(script.table.daemons.unwrap_or_default(), want.daemons.unwrap_or_default());
+
+        // ipvsadm's own format leaves some things out.
+        let text = save(&shown, Save { numeric: true, complete: false }, &Numeric);
+        let script = Script::parse(&text, &Numeric).expect(&text);
+        for service in want.services.values_mut() {
+            let settings = &mut service.service;
+            if matches!(settings.scheduler, Scheduler::SourceHashing | Scheduler::MaglevHashing) {
+                let bits = settings.scheduler_flags.bits() & !SchedulerFlags::FLAG_3.bits();
+                settings.scheduler_flags = SchedulerFlags::from_bits_truncate(bits);
+            }
+            for destination in service.destinations.values_mut() {
+                *destination = destination.with_thresholds(0, 0);
+            }
+        }
+        prop_assert_eq!(&script.table.services, &want.services, "{}", text);
+        prop_assert_eq!((script.table.timeouts, script.table.daemons), (None, None));
+    }
+
+    #[test]
+    fn any_words_are_a_command_line_or_a_mistake(words in vec(word(), 0..9)) {
+        if let Err(error) = parse(&words, &Numeric) {
+            prop_assert!([2, 255].contains(&error.status()));
+            prop_assert!(!error.to_string().is_empty());
+        }
+        let _ = Script::parse(&words.join(" "), &Numeric);
+    }
+
 
     /// Any table can follow any other; nothing that stays is removed; a second time changes
     /// nothing.

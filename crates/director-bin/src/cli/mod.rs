@@ -42,7 +42,7 @@ enum Command {
     Explain(config::ExplainArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
-    /// The kernel's IPVS table
+    /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
@@ -81,6 +81,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
     }
+    if called_as(&arguments, "ipvsadm") {
+        return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -101,7 +104,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ConfigReference => config::reference(),
         Command::Explain(arguments) => config::explain(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).into(),
-        Command::Ipvs(arguments) => ipvs::run(&arguments).into(),
+        Command::Ipvs(arguments) => ipvs::run(&arguments),
         Command::Lab(arguments) => lab(arguments),
     }
 }

@@ -8,16 +8,23 @@
 //! ```
 
 mod order;
+mod procfs;
 
 use std::fmt::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::connections::Connection;
+use crate::connections::{Connection, ConnectionProtocol};
+use crate::ipvsadm::{Numeric, Resolver, endpoint};
 use crate::table::{ServiceSnapshot, Snapshot};
 use crate::types::{
-    Counters, DestinationEntry, Family, Forwarding, Rates, Service, ServiceId, SyncDaemon,
-    Timeouts, Tunnel, TunnelFlags, TunnelKind,
+    Counters, Destination, DestinationEntry, Family, Forwarding, Protocol, Rates, Scheduler,
+    SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelFlags, TunnelKind,
 };
+
+pub use procfs::with_destinations;
+
+/// Characters of an address with its port, when names are printed.
+const NAME_WIDTH: usize = 28;
 
 /// Which columns a listing has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -113,6 +120,16 @@ pub fn connections<'a>(
     connections: impl IntoIterator<Item = &'a Connection>,
     persistent: bool,
 ) -> String {
+    connections_named(connections, persistent, &Numeric)
+}
+
+/// As [`connections`], with the names of hosts and services: `ipvsadm -Lc`.
+#[must_use]
+pub fn connections_named<'a>(
+    connections: impl IntoIterator<Item = &'a Connection>,
+    persistent: bool,
+    names: &dyn Resolver,
+) -> String {
     let mut out = String::from("IPVS connection entries\npro expire state       ");
     out.push_str("source             virtual            destination");
     out.push_str(if persistent {
@@ -121,12 +138,17 @@ pub fn connections<'a>(
         "\n"
     });
     for connection in connections {
-        connection_row(&mut out, connection, persistent);
+        connection_row(&mut out, connection, persistent, names);
     }
     out
 }
 
-fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
+fn connection_row(
+    out: &mut String,
+    connection: &Connection,
+    persistent: bool,
+    names: &dyn Resolver,
+) {
     let Connection {
         protocol,
         client,
@@ -137,7 +159,13 @@ fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
         engine,
     } = connection;
     let (minutes, seconds) = (expires / 60, expires % 60);
-    let (client, virtual_server) = (client.to_string(), virtual_server.to_string());
+    let ports_of = match protocol {
+        ConnectionProtocol::Transport(protocol) => Some(*protocol),
+        _ => None,
+    };
+    let name = |at: &SocketAddr| endpoint(at.ip(), at.port(), ports_of, names);
+    let (client, virtual_server) = (name(client), name(virtual_server));
+    let destination = name(destination);
     put(
         out,
         format_args!("{protocol:<3} {minutes:02}:{seconds:02}  {state:<11} "),
@@ -145,7 +173,6 @@ fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
     put(out, format_args!("{client:<18} {virtual_server:<18} "));
     match engine {
         Some(engine) if persistent => {
-            let destination = destination.to_string();
             put(
                 out,
                 format_args!("{destination:<16} {:<18} {}\n", engine.name, engine.data),
@@ -155,10 +182,30 @@ fn connection_row(out: &mut String, connection: &Connection, persistent: bool) {
     }
 }
 
+/// Services and destinations in ipvsadm's order.
+pub(crate) fn in_order(
+    snapshot: &Snapshot,
+) -> impl Iterator<Item = (&Service, impl Iterator<Item = &Destination>)> {
+    let mut services: Vec<&ServiceSnapshot> = snapshot.services.iter().collect();
+    order::services(&mut services);
+    services.into_iter().map(|service| {
+        let mut destinations: Vec<&DestinationEntry> = service.destinations.iter().collect();
+        order::destinations(&mut destinations);
+        let destinations = destinations.into_iter().map(|entry| &entry.destination);
+        (&service.entry.service, destinations)
+    })
+}
+
 impl Listing {
     /// Everything.
     #[must_use]
     pub fn table(&self, snapshot: &Snapshot) -> String {
+        self.table_named(snapshot, &Numeric)
+    }
+
+    /// Everything with the names of hosts and services, as without ipvsadm's `--numeric`.
+    #[must_use]
+    pub fn table_named(&self, snapshot: &Snapshot, names: &dyn Resolver) -> String {
         let mut out = format!("{}\n", snapshot.info);
         self.heading(&mut out);
         let mut services: Vec<&ServiceSnapshot> = snapshot.services.iter().collect();
@@ -166,7 +213,7 @@ impl Listing {
             order::services(&mut services);
         }
         for service in services {
-            self.rows(&mut out, service);
+            self.rows(&mut out, service, names);
         }
         out
     }
@@ -174,9 +221,15 @@ impl Listing {
     /// One service, as `ipvsadm -Ln -t …` prints it: without the line that names the version.
     #[must_use]
     pub fn service(&self, service: &ServiceSnapshot) -> String {
+        self.service_named(service, &Numeric)
+    }
+
+    /// One service with the names of hosts and services.
+    #[must_use]
+    pub fn service_named(&self, service: &ServiceSnapshot, names: &dyn Resolver) -> String {
         let mut out = String::new();
         self.heading(&mut out);
-        self.rows(&mut out, service);
+        self.rows(&mut out, service, names);
         out
     }
 
@@ -209,9 +262,13 @@ impl Listing {
         );
     }
 
-    fn rows(self, out: &mut String, service: &ServiceSnapshot) {
+    fn rows(self, out: &mut String, service: &ServiceSnapshot, names: &dyn Resolver) {
         let entry = &service.entry;
-        let name = service_name(&entry.service.id);
+        let name = service_name(&entry.service.id, names);
+        let protocol = match entry.service.id {
+            ServiceId::Address { protocol, .. } => Some(protocol),
+            ServiceId::Fwmark { .. } => None,
+        };
         match self.view {
             View::Stats => self.numbers(out, &name, totals(&entry.stats.counters)),
             View::Rate => self.numbers(out, &name, rates(&entry.stats.rates)),
@@ -226,13 +283,14 @@ impl Listing {
             order::destinations(&mut destinations);
         }
         for destination in destinations {
-            self.destination(out, destination);
+            let id = destination.destination.id;
+            let name = row_name(id.address, id.port, protocol, names);
+            self.destination(out, destination, &name);
         }
     }
 
-    fn destination(self, out: &mut String, entry: &DestinationEntry) {
+    fn destination(self, out: &mut String, entry: &DestinationEntry, name: &str) {
         let destination = &entry.destination;
-        let name = destination.id.to_string();
         let name = format!("  -> {name:<28}");
         let method = method(destination.forwarding);
         let weight = destination.weight;
@@ -291,14 +349,15 @@ fn put(out: &mut String, text: fmt::Arguments<'_>) {
 }
 
 /// The mark is printed as a signed number, as ipvsadm does.
-fn service_name(id: &ServiceId) -> String {
+fn service_name(id: &ServiceId, names: &dyn Resolver) -> String {
     match id {
         ServiceId::Address {
             protocol,
             address,
             port,
         } => {
-            format!("{protocol:<4} {}", endpoint(*address, *port))
+            let name = row_name(*address, *port, Some(*protocol), names);
+            format!("{protocol:<4} {name}")
         }
         ServiceId::Fwmark { mark, family } => {
             let family = if *family == Family::V6 { " IPv6" } else { "" };
@@ -307,29 +366,51 @@ fn service_name(id: &ServiceId) -> String {
     }
 }
 
-fn endpoint(address: IpAddr, port: u16) -> String {
-    match address {
-        IpAddr::V4(v4) => format!("{v4}:{port}"),
-        IpAddr::V6(v6) => format!("[{v6}]:{port}"),
+/// Long names are cut, numbers are not.
+fn row_name(
+    address: IpAddr,
+    port: u16,
+    protocol: Option<Protocol>,
+    names: &dyn Resolver,
+) -> String {
+    let name = endpoint(address, port, protocol, names);
+    if address.is_ipv4() {
+        name.chars().take(NAME_WIDTH).collect()
+    } else {
+        name
+    }
+}
+
+/// The flags that ipvsadm shows: the third only of schedulers whose other two have no names.
+pub(crate) fn shown_flags(service: &Service) -> SchedulerFlags {
+    let flags = service.scheduler_flags;
+    match service.scheduler {
+        Scheduler::SourceHashing | Scheduler::MaglevHashing => SchedulerFlags::from_bits_truncate(
+            flags.bits()
+                & SchedulerFlags::HASH_FALLBACK
+                    .union(SchedulerFlags::HASH_PORT)
+                    .bits(),
+        ),
+        _ => flags,
     }
 }
 
 fn settings(out: &mut String, service: &Service) {
     put(out, format_args!(" {}", service.scheduler));
+    // Empty brackets if only a flag that is not shown is set.
     if !service.scheduler_flags.is_empty() {
-        put(
-            out,
-            format_args!(" ({})", service.scheduler_flags.names(&service.scheduler)),
-        );
+        let names = shown_flags(service).names(&service.scheduler);
+        put(out, format_args!(" ({names})"));
     }
     if let Some(persistence) = service.persistence {
         put(out, format_args!(" persistent {}", persistence.timeout));
         if !persistence.netmask.is_host() {
             put(out, format_args!(" mask {}", persistence.netmask));
         }
-    }
-    if let Some(engine) = &service.persistence_engine {
-        put(out, format_args!(" pe {engine}"));
+        // ipvsadm does not show the engine of a service that is not persistent.
+        if let Some(engine) = &service.persistence_engine {
+            put(out, format_args!(" pe {engine}"));
+        }
     }
     if service.one_packet {
         out.push_str(" ops");

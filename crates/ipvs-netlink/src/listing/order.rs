@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use crate::table::ServiceSnapshot;
-use crate::types::{DestinationEntry, Family, ServiceId};
+use crate::types::{DestinationEntry, ServiceId};
 
 pub(super) fn services(rows: &mut Vec<&ServiceSnapshot>) {
     merge_sort(rows, &|a, b| {
@@ -49,18 +49,16 @@ fn compare_services(a: &ServiceId, b: &ServiceId) -> Ordering {
     }
 }
 
+/// Word by word, whatever the family: 10.0.0.1, 2001:db8::1 and 127.0.0.1 stand in this order.
 fn compare_addresses(a: IpAddr, b: IpAddr) -> Ordering {
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => difference(a.to_bits(), b.to_bits()),
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let words = |bits: u128| [96, 64, 32, 0].map(|shift| (bits >> shift) as u32);
-            let pairs = words(a.to_bits()).into_iter().zip(words(b.to_bits()));
-            pairs.fold(Ordering::Equal, |order, (a, b)| {
-                order.then_with(|| difference(a, b))
-            })
-        }
-        _ => Family::of(a).cmp(&Family::of(b)),
-    }
+    let words = |address| match address {
+        IpAddr::V4(v4) => [v4.to_bits(), 0, 0, 0],
+        IpAddr::V6(v6) => [96, 64, 32, 0].map(|shift| (v6.to_bits() >> shift) as u32),
+    };
+    let pairs = words(a).into_iter().zip(words(b));
+    pairs.fold(Ordering::Equal, |order, (a, b)| {
+        order.then_with(|| difference(a, b))
+    })
 }
 
 fn difference(a: u32, b: u32) -> Ordering {

@@ -4,7 +4,7 @@ use crate::types::{
 };
 
 fn entry(text: &str, forwarding: Forwarding) -> DestinationEntry {
-    let address: std::net::SocketAddr = text.parse().unwrap();
+    let address: SocketAddr = text.parse().unwrap();
     DestinationEntry {
         destination: Destination::new(address, forwarding),
         active_connections: 3,
