@@ -61,7 +61,8 @@ pub(crate) fn tmpfs(target: &str, data: &str) -> Result<(), MountError> {
 /// Mounts made from here on stay in this mount namespace.
 pub(crate) fn make_private() -> Result<(), MountError> {
     mount_at(
-        "make private",
+        // EINVAL: the root directory is no mount point, as in a plain chroot.
+        "make private (in a chroot, first bind-mount its root onto itself)",
         "none",
         "/",
         None,
