@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
             state: state.0,
@@ -65,7 +65,10 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
                 Exit::Failure
             }
         }
-    })
+    });
+    // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
+    runtime.shutdown_background();
+    exit
 }
 
 /// Shows every problem of the file.
