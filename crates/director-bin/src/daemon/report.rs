@@ -9,6 +9,7 @@ use crate::output;
 use crate::track::Report;
 use ipvs_netlink::Change;
 use keepalived_conf::Severity;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 use vrrp_net::{Event, TrackerState};
@@ -157,7 +158,8 @@ pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateL
     };
     if let Some(held_back) = rate.allow(&id.to_string(), Instant::now()) {
         let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
-        info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}");
+        let more = more(held_back);
+        info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}{more}");
     }
 }
 
@@ -244,9 +246,10 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
             source,
             count,
         } => {
-            if let Some(held_back) = rate.allow(&format!("{source} {interface}"), Instant::now()) {
-                let instance = instance.as_deref();
-                warn!(event = "packet_ignored", instance, %interface, %source, reason, count, held_back, "{event}");
+            let key = format!("{source} {interface} {}", without_numbers(reason));
+            if let Some(held_back) = rate.allow(&key, Instant::now()) {
+                let (instance, more) = (instance.as_deref(), more(held_back));
+                warn!(event = "packet_ignored", instance, %interface, %source, reason, count, held_back, "{event}{more}");
             }
         }
         Event::Contested {
@@ -256,7 +259,8 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
         } => {
             if let Some(held_back) = rate.allow(&format!("contest {instance} {by}"), Instant::now())
             {
-                warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}");
+                let more = more(held_back);
+                warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}{more}");
             }
         }
         Event::Warning { instance, message } => {
@@ -272,12 +276,44 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
     }
 }
 
-/// The state of every instance (SIGUSR1).
+/// The kind of a reason: what its numbers are does not matter, and they come from outside.
+fn without_numbers(reason: &str) -> String {
+    let words = reason
+        .split_whitespace()
+        .filter(|word| !word.starts_with(|first: char| first.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What is added to a line that stands for others too.
+fn more(held_back: u64) -> String {
+    if held_back == 0 {
+        return String::new();
+    }
+    format!(" ({held_back} more like this held back)")
+}
+
+/// `3 wrong checksum, 1 wrong TTL`, or `none`.
+fn by_reason(ignored: &BTreeMap<String, u64>) -> String {
+    if ignored.is_empty() {
+        return "none".to_owned();
+    }
+    let each = ignored
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The state of every instance, and what never reached one (SIGUSR1).
 pub(super) fn vrrp_status(snapshot: &vrrp_net::Snapshot, now: Instant) {
     for (instance, status) in &snapshot.instances {
         let (state, reason, priority) = (status.state, &status.reason, status.effective_priority);
         let seconds = now.saturating_duration_since(status.since).as_secs();
         let arithmetic = &status.priority_arithmetic;
+        let (sent, received) = (
+            status.counters.adverts_sent,
+            status.counters.adverts_received,
+        );
+        let ignored = by_reason(&status.counters.ignored);
         info!(
             event = "vrrp_status",
             %instance,
@@ -286,7 +322,16 @@ pub(super) fn vrrp_status(snapshot: &vrrp_net::Snapshot, now: Instant) {
             arithmetic,
             %reason,
             seconds,
-            "{instance}: {state} for {seconds} s at priority {priority}: {reason}"
+            sent,
+            received,
+            ignored,
+            "{instance}: {state} for {seconds} s at priority {priority}: {reason}; adverts: {sent} sent, {received} received, ignored: {ignored}"
+        );
+    }
+    for (reason, count) in &snapshot.ignored {
+        info!(
+            event = "vrrp_ignored_status",
+            reason, count, "{count} ignored for no instance: {reason}"
         );
     }
 }
@@ -313,5 +358,88 @@ pub(super) fn lvs_status(model: &Model) {
             );
             info!(event = "server_status", virtual_server, %server, weight, reason, "{virtual_server}: {server} {place}: {reason}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(work: impl FnOnce()) -> Vec<String> {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn ignored(reason: &str) -> Event {
+        Event::PacketIgnored {
+            instance: None,
+            interface: "eth0".into(),
+            reason: reason.to_owned(),
+            source: "192.0.2.9".parse().unwrap(),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn every_reason_of_one_source_is_told_once_with_what_was_held_back() {
+        let mut rate = RateLimit::new(Duration::from_secs(3600), 8);
+        let lines = logged(|| {
+            for reason in [
+                "checksum is 0x1234, expected 0x4321",
+                "checksum is 0x9999, expected 0x4321",
+                "no vrrp message",
+            ] {
+                vrrp(&ignored(reason), &mut rate);
+            }
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("no vrrp message"), "{lines:?}");
+
+        let mut rate = RateLimit::new(Duration::ZERO, 8);
+        let key = "192.0.2.9 eth0 no vrrp message";
+        let mut slow = RateLimit::new(Duration::from_secs(3600), 8);
+        assert_eq!(slow.allow(key, Instant::now()), Some(0));
+        let lines = logged(|| vrrp(&ignored("no vrrp message"), &mut slow));
+        assert!(lines.is_empty(), "the key holds the reason: {lines:?}");
+        let lines = logged(|| vrrp(&ignored("no vrrp message"), &mut rate));
+        assert!(!lines[0].contains("held back)"), "{lines:?}");
+        assert_eq!(more(3), " (3 more like this held back)");
+    }
+
+    #[test]
+    fn packets_for_no_instance_are_in_the_status() {
+        let mut snapshot = vrrp_net::Snapshot::default();
+        snapshot.ignored.insert("unknown VRID", 7);
+        let lines = logged(|| vrrp_status(&snapshot, Instant::now()));
+        assert!(
+            lines[0].contains("7 ignored for no instance: unknown VRID"),
+            "{lines:?}"
+        );
+        let counts = BTreeMap::from([("bad TTL".to_owned(), 2), ("bad checksum".to_owned(), 1)]);
+        assert_eq!(by_reason(&counts), "2 bad TTL, 1 bad checksum");
+        assert_eq!(by_reason(&BTreeMap::new()), "none");
     }
 }
