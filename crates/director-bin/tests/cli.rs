@@ -1,6 +1,7 @@
 //! The real program on the command line.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that fails may panic"
@@ -79,6 +80,67 @@ fn check_lists_every_problem_and_says_so_with_its_status() {
         Some(2)
     );
     assert_eq!(director(&["check"]).status.code(), Some(2), "usage");
+}
+
+#[test]
+fn check_of_several_files_is_one_document() {
+    let folder = Folder::new();
+    let first = folder.file("first.conf", BROKEN);
+    let second = folder.file("second.conf", BROKEN);
+    let missing = folder.path("missing.conf");
+    let missing = missing.to_str().unwrap();
+    let check = |format| {
+        let result = director(&["check", "--format", format, &first, missing, &second]);
+        assert_eq!(result.status.code(), Some(2));
+        let document: serde_json::Value = serde_json::from_slice(&result.stdout).unwrap();
+        document
+    };
+    let list = check("json");
+    let places: Vec<_> = list.as_array().unwrap().iter().collect();
+    for name in [first.as_str(), missing, &second] {
+        let of_file = |one: &&&serde_json::Value| one["labels"][0]["path"] == name;
+        let found = places.iter().find(of_file);
+        assert!(found.is_some(), "{name}: {list}");
+        assert_eq!(
+            found.unwrap()["code"] == "KC0501",
+            name == missing,
+            "{list}"
+        );
+    }
+    let log = check("sarif");
+    let runs = log["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(
+        runs[0]["results"].as_array().unwrap().len(),
+        list.as_array().unwrap().len()
+    );
+    let rules = runs[0]["tool"]["driver"]["rules"].as_array().unwrap();
+    let ids: std::collections::BTreeSet<_> = rules.iter().map(|rule| rule["id"].as_str()).collect();
+    assert_eq!(ids.len(), rules.len(), "no rule twice: {rules:?}");
+}
+
+#[test]
+fn a_pipe_is_no_configuration_file() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe.conf");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_director"))
+        .arg("check")
+        .arg(&pipe)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let (send, text) = channel();
+    std::thread::spawn(move || send.send(std::io::read_to_string(stderr)));
+    let text = text.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let text = text.expect("nothing waits for a writer").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(
+        text.contains("pipe.conf") && text.contains("not a regular file"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{MISSING, Plan, plan};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, render,
+    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, codes, render,
 };
 use std::path::Path;
 
@@ -72,6 +72,14 @@ impl Loaded {
             count(Severity::Error, "error"),
             count(Severity::Warning, "warning")
         )
+    }
+
+    /// Why the file itself could not be read.
+    pub(crate) fn unreadable(&self) -> Option<&str> {
+        self.diagnostics
+            .iter()
+            .find(|diagnostic| diagnostic.code == codes::UNREADABLE)
+            .map(|diagnostic| diagnostic.message.as_str())
     }
 
     /// One line for each diagnostic of that severity.
