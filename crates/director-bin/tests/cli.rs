@@ -166,6 +166,50 @@ fn run_refuses_a_broken_file_with_every_problem() {
 }
 
 #[test]
+fn run_without_its_file_says_how_to_name_another() {
+    let result = director(&["run", "--config", "/nowhere/at/all.conf"]);
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "no empty excerpt: {text}");
+    assert!(
+        text.contains("/nowhere/at/all.conf") && text.contains("--config"),
+        "{text}"
+    );
+}
+
+#[test]
+fn refusals_are_events_in_a_json_log() {
+    let folder = Folder::new();
+    let (broken, good) = (
+        folder.file("broken.conf", BROKEN),
+        folder.file("good.conf", EMPTY),
+    );
+    // A file where the state directory should be.
+    for (config, state) in [
+        (&broken, folder.path("state")),
+        (&good, good.clone().into()),
+    ] {
+        let state = state.to_str().unwrap();
+        let arguments = ["--config", config, "--state-dir", state];
+        let result = Command::new(env!("CARGO_BIN_EXE_director"))
+            .args(["run", "--log-format", "json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(result.stderr).unwrap();
+        assert_eq!(result.status.code(), Some(1), "{text}");
+        let events: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        assert!(
+            events.iter().any(|event| event["event"] == "start_refused"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn run_names_a_missing_interface_and_a_missing_script() {
     let folder = Folder::new();
     let text = "vrrp_script check {

@@ -31,6 +31,12 @@ pub(super) fn errors(loaded: &Loaded) {
     }
 }
 
+/// One reason why the program does not start; nothing has been changed.
+pub(super) fn start_refused(arguments: &RunArguments, reason: &str) {
+    let config = arguments.config.display();
+    error!(event = "start_refused", %config, reason, "not started: {reason}");
+}
+
 pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
     let config = arguments.config.display();
     let (instances, virtual_servers, checks) = (

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         Ok(state) => state,
         Err(problems) => {
             for problem in &problems {
-                output::print_error(format_args!("director: error: {problem}\n"));
+                fail(&arguments, problem);
             }
             return Exit::Failure;
         }
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::report(&error);
+            fail(&arguments, &output::chain(&error));
             return Exit::Failure;
         }
     };
@@ -73,7 +73,17 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
 
 /// Shows every problem of the file.
 fn refuse(arguments: &RunArguments, loaded: &Loaded) {
+    let reason = match loaded.unreadable() {
+        Some(problem) => format!("{problem}; name another file with --config"),
+        None => format!(
+            "{} is refused: {}; nothing has been changed",
+            arguments.config.display(),
+            loaded.summary()
+        ),
+    };
     match arguments.log_format {
+        // There is no text to show an excerpt of.
+        log::LogFormat::Text if loaded.unreadable().is_some() => {}
         log::LogFormat::Text => {
             let colour = std::io::stderr().is_terminal();
             let style = render::Style::new(colour, colour);
@@ -81,11 +91,17 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
         }
         log::LogFormat::Json => report::errors(loaded),
     }
-    output::print_error(format_args!(
-        "director: error: {} is refused: {}; nothing has been changed\n",
-        arguments.config.display(),
-        loaded.summary()
-    ));
+    fail(arguments, &reason);
+}
+
+/// Says why there is no start: to people, or as an event to programs.
+fn fail(arguments: &RunArguments, reason: &str) {
+    match arguments.log_format {
+        log::LogFormat::Text => {
+            output::print_error(format_args!("director: error: {reason}\n"));
+        }
+        log::LogFormat::Json => report::start_refused(arguments, reason),
+    }
 }
 
 /// Privileges, state directory and kernel: all of what is missing, not only the first.
