@@ -166,6 +166,19 @@ fn run_refuses_a_broken_file_with_every_problem() {
 }
 
 #[test]
+fn every_code_of_the_program_is_explained() {
+    for code in ["KC0901", "KC0902", "KC0903", "KC0501"] {
+        let result = director(&["explain", code]);
+        let text = String::from_utf8(result.stdout).unwrap();
+        assert_eq!(result.status.code(), Some(0), "{code}: {text}");
+        assert!(text.starts_with(&format!("## {code}: ")), "{text}");
+        assert_eq!(text.matches("## ").count(), 1, "{text}");
+        assert!(text.lines().count() > 2, "{text}");
+    }
+    assert_eq!(director(&["explain", "KC0999"]).status.code(), Some(1));
+}
+
+#[test]
 fn run_without_its_file_says_how_to_name_another() {
     let result = director(&["run", "--config", "/nowhere/at/all.conf"]);
     let text = String::from_utf8(result.stderr).unwrap();
