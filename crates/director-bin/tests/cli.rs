@@ -378,7 +378,9 @@ fn a_broken_file_is_refused_at_reload_and_the_old_one_stays_in_force() {
     director.wait("reload_refused");
     folder.file("director.conf", EMPTY);
     director.signal("-HUP");
-    director.wait("reload_done");
+    let done = director.wait("reload_done");
+    let sentence = done["message"].as_str().unwrap();
+    assert!(sentence.contains("0 changes of"), "{sentence}");
     director.signal("-TERM");
     director.wait("stopped");
     assert_eq!(director.child.wait().unwrap().code(), Some(0));

@@ -63,10 +63,7 @@ pub(crate) fn load(path: &Path, against: Against) -> Loaded {
 impl Loaded {
     /// `2 errors, 1 warning`
     pub(crate) fn summary(&self) -> String {
-        let count = |severity, word: &str| match self.diagnostics.count(severity) {
-            1 => format!("1 {word}"),
-            number => format!("{number} {word}s"),
-        };
+        let count = |severity, word| crate::output::count(self.diagnostics.count(severity), word);
         format!(
             "{}, {}",
             count(Severity::Error, "error"),

@@ -45,6 +45,12 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
         plan.checks.len(),
     );
     let version = env!("CARGO_PKG_VERSION");
+    let all = [
+        output::count(instances, "VRRP instance"),
+        output::count(virtual_servers, "virtual server"),
+        output::count(checks, "check"),
+    ]
+    .join(", ");
     info!(
         event = "started",
         version,
@@ -52,15 +58,20 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
         instances,
         virtual_servers,
         checks,
-        "director {version} runs {config}: {instances} VRRP instances, {virtual_servers} virtual servers, {checks} checks"
+        "director {version} runs {config}: {all}"
     );
 }
 
 pub(super) fn adopted(checks: usize) {
     if checks > 0 {
+        let starting = if checks == 1 {
+            "1 check starts"
+        } else {
+            &format!("{checks} checks start")
+        };
         info!(
             event = "adopted",
-            checks, "{checks} checks start as failed: a predecessor had taken their servers out"
+            checks, "{starting} as failed: a predecessor had taken the servers out"
         );
     }
 }
@@ -75,7 +86,8 @@ pub(super) fn stopped() {
 
 pub(super) fn reload_done(arguments: &RunArguments, changes: usize, took: Duration) {
     let (config, seconds) = (arguments.config.display(), took.as_secs_f64());
-    info!(event = "reload_done", %config, changes, seconds, "{config} is in force, {changes} changes of the IPVS table, {seconds:.3} s");
+    let count = output::count(changes, "change");
+    info!(event = "reload_done", %config, changes, seconds, "{config} is in force, {count} of the IPVS table, {seconds:.3} s");
 }
 
 pub(super) fn reload_refused(arguments: &RunArguments, reason: &str) {
@@ -90,11 +102,8 @@ pub(super) fn changes(changes: &[Change]) {
     }
     let more = changes.len().saturating_sub(CHANGES_ONE_BY_ONE);
     if more > 0 {
-        info!(
-            event = "ipvs_changes",
-            count = more,
-            "IPVS: {more} more changes"
-        );
+        let further = output::count(more, "further change");
+        info!(event = "ipvs_changes", count = more, "IPVS: {further}");
     }
 }
 
@@ -433,6 +442,14 @@ mod tests {
         let lines = logged(|| vrrp(&ignored("no vrrp message"), &mut rate));
         assert!(!lines[0].contains("held back)"), "{lines:?}");
         assert_eq!(more(3), " (3 more like this held back)");
+    }
+
+    #[test]
+    fn one_of_something_is_told_in_the_singular() {
+        let lines = logged(|| adopted(1));
+        assert!(lines[0].contains(" 1 check starts as failed"), "{lines:?}");
+        let lines = logged(|| adopted(2));
+        assert!(lines[0].contains(" 2 checks start as failed"), "{lines:?}");
     }
 
     #[test]

@@ -155,6 +155,8 @@ pub(super) fn connect(
 pub(super) fn announce(plan: &Plan) {
     let (instances, servers) = (plan.vrrp.instances.len(), plan.virtual_servers.len());
     service_manager::ready(&format!(
-        "{instances} VRRP instances, {servers} virtual servers"
+        "{}, {}",
+        output::count(instances, "VRRP instance"),
+        output::count(servers, "virtual server")
     ));
 }
