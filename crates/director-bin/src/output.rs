@@ -40,3 +40,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// `1 check`, `2 checks`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_has_no_plural() {
+        let texts = [0, 1, 2].map(|number| count(number, "virtual server"));
+        assert_eq!(
+            texts,
+            ["0 virtual servers", "1 virtual server", "2 virtual servers"]
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! The real program on the command line.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that fails may panic"
@@ -82,6 +83,67 @@ fn check_lists_every_problem_and_says_so_with_its_status() {
 }
 
 #[test]
+fn check_of_several_files_is_one_document() {
+    let folder = Folder::new();
+    let first = folder.file("first.conf", BROKEN);
+    let second = folder.file("second.conf", BROKEN);
+    let missing = folder.path("missing.conf");
+    let missing = missing.to_str().unwrap();
+    let check = |format| {
+        let result = director(&["check", "--format", format, &first, missing, &second]);
+        assert_eq!(result.status.code(), Some(2));
+        let document: serde_json::Value = serde_json::from_slice(&result.stdout).unwrap();
+        document
+    };
+    let list = check("json");
+    let places: Vec<_> = list.as_array().unwrap().iter().collect();
+    for name in [first.as_str(), missing, &second] {
+        let of_file = |one: &&&serde_json::Value| one["labels"][0]["path"] == name;
+        let found = places.iter().find(of_file);
+        assert!(found.is_some(), "{name}: {list}");
+        assert_eq!(
+            found.unwrap()["code"] == "KC0501",
+            name == missing,
+            "{list}"
+        );
+    }
+    let log = check("sarif");
+    let runs = log["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(
+        runs[0]["results"].as_array().unwrap().len(),
+        list.as_array().unwrap().len()
+    );
+    let rules = runs[0]["tool"]["driver"]["rules"].as_array().unwrap();
+    let ids: std::collections::BTreeSet<_> = rules.iter().map(|rule| rule["id"].as_str()).collect();
+    assert_eq!(ids.len(), rules.len(), "no rule twice: {rules:?}");
+}
+
+#[test]
+fn a_pipe_is_no_configuration_file() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe.conf");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_director"))
+        .arg("check")
+        .arg(&pipe)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let (send, text) = channel();
+    std::thread::spawn(move || send.send(std::io::read_to_string(stderr)));
+    let text = text.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let text = text.expect("nothing waits for a writer").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(
+        text.contains("pipe.conf") && text.contains("not a regular file"),
+        "{text}"
+    );
+}
+
+#[test]
 fn run_refuses_a_broken_file_with_every_problem() {
     let folder = Folder::new();
     let broken = folder.file("broken.conf", BROKEN);
@@ -101,6 +163,63 @@ fn run_refuses_a_broken_file_with_every_problem() {
     );
     assert!(text.contains("nothing has been changed"), "{text}");
     assert!(!state.exists());
+}
+
+#[test]
+fn every_code_of_the_program_is_explained() {
+    for code in ["KC0901", "KC0902", "KC0903", "KC0501"] {
+        let result = director(&["explain", code]);
+        let text = String::from_utf8(result.stdout).unwrap();
+        assert_eq!(result.status.code(), Some(0), "{code}: {text}");
+        assert!(text.starts_with(&format!("## {code}: ")), "{text}");
+        assert_eq!(text.matches("## ").count(), 1, "{text}");
+        assert!(text.lines().count() > 2, "{text}");
+    }
+    assert_eq!(director(&["explain", "KC0999"]).status.code(), Some(1));
+}
+
+#[test]
+fn run_without_its_file_says_how_to_name_another() {
+    let result = director(&["run", "--config", "/nowhere/at/all.conf"]);
+    let text = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "no empty excerpt: {text}");
+    assert!(
+        text.contains("/nowhere/at/all.conf") && text.contains("--config"),
+        "{text}"
+    );
+}
+
+#[test]
+fn refusals_are_events_in_a_json_log() {
+    let folder = Folder::new();
+    let (broken, good) = (
+        folder.file("broken.conf", BROKEN),
+        folder.file("good.conf", EMPTY),
+    );
+    // A file where the state directory should be.
+    for (config, state) in [
+        (&broken, folder.path("state")),
+        (&good, good.clone().into()),
+    ] {
+        let state = state.to_str().unwrap();
+        let arguments = ["--config", config, "--state-dir", state];
+        let result = Command::new(env!("CARGO_BIN_EXE_director"))
+            .args(["run", "--log-format", "json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(result.stderr).unwrap();
+        assert_eq!(result.status.code(), Some(1), "{text}");
+        let events: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        assert!(
+            events.iter().any(|event| event["event"] == "start_refused"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -259,7 +378,9 @@ fn a_broken_file_is_refused_at_reload_and_the_old_one_stays_in_force() {
     director.wait("reload_refused");
     folder.file("director.conf", EMPTY);
     director.signal("-HUP");
-    director.wait("reload_done");
+    let done = director.wait("reload_done");
+    let sentence = done["message"].as_str().unwrap();
+    assert!(sentence.contains("0 changes of"), "{sentence}");
     director.signal("-TERM");
     director.wait("stopped");
     assert_eq!(director.child.wait().unwrap().code(), Some(0));

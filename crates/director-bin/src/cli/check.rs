@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::output;
 use clap::ValueEnum;
 use keepalived_conf::{Severity, cli, render};
-use std::fs::File;
+use serde_json::Value;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -51,28 +51,83 @@ impl Format {
 /// Exit: success without errors (and without denied warnings), failure with them, other if a file cannot be read.
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let mut exit = Exit::Success;
+    let mut reports = Vec::new();
     for path in &arguments.files {
-        if let Err(error) = File::open(path) {
-            output::print_error(format_args!(
-                "director: error: {} cannot be read: {error}\n",
-                path.display()
-            ));
-            exit = Exit::Other;
-            continue;
-        }
         let loaded = load(path, Against::Nothing);
-        output::print(cli::report(
-            &loaded.diagnostics,
-            &loaded.sources,
-            arguments.format.for_stdout(),
-        ));
-        if arguments.format == Format::Human {
-            output::print_line(format_args!("{}: {}", path.display(), loaded.summary()));
+        let unreadable = loaded.unreadable();
+        let human = arguments.format == Format::Human;
+        match unreadable {
+            // There is no text to show an excerpt of.
+            Some(problem) if human => {
+                output::print_error(format_args!("director: error: {problem}\n"));
+            }
+            _ => reports.push(cli::report(
+                &loaded.diagnostics,
+                &loaded.sources,
+                arguments.format.for_stdout(),
+            )),
+        }
+        if human && unreadable.is_none() {
+            reports.push(format!("{}: {}\n", path.display(), loaded.summary()));
         }
         let denied = arguments.deny_warnings && loaded.diagnostics.count(Severity::Warning) > 0;
-        if (loaded.diagnostics.has_errors() || denied) && exit == Exit::Success {
+        if unreadable.is_some() {
+            exit = Exit::Other;
+        } else if (loaded.diagnostics.has_errors() || denied) && exit == Exit::Success {
             exit = Exit::Failure;
         }
     }
+    let text = match arguments.format {
+        Format::Human | Format::Concise => Ok(reports.concat()),
+        Format::Json => one_array(&reports),
+        Format::Sarif => one_log(reports),
+    };
+    match text {
+        Ok(text) => output::print(text),
+        Err(error) => {
+            output::report(&error);
+            return Exit::Other;
+        }
+    }
     exit
+}
+
+/// The arrays of several files as one.
+fn one_array(reports: &[String]) -> Result<String, serde_json::Error> {
+    let mut all: Vec<Value> = Vec::new();
+    for report in reports {
+        all.append(&mut serde_json::from_str(report)?);
+    }
+    let lines: Vec<String> = all.iter().map(|one| format!("\n  {one}")).collect();
+    let end = if lines.is_empty() { "]\n" } else { "\n]\n" };
+    Ok(format!("[{}{end}", lines.join(",")))
+}
+
+/// The SARIF logs of several files as one log with one run.
+fn one_log(reports: Vec<String>) -> Result<String, serde_json::Error> {
+    const RULES: &str = "/runs/0/tool/driver/rules";
+    const RESULTS: &str = "/runs/0/results";
+    let mut reports = reports.into_iter();
+    let first = reports.next().unwrap_or_default();
+    if reports.len() == 0 {
+        return Ok(first);
+    }
+    let mut log: Value = serde_json::from_str(&first)?;
+    for report in reports {
+        let mut other: Value = serde_json::from_str(&report)?;
+        for pointer in [RULES, RESULTS] {
+            let more = other.pointer_mut(pointer).map(Value::take);
+            let (Some(Value::Array(all)), Some(Value::Array(more))) =
+                (log.pointer_mut(pointer), more)
+            else {
+                continue;
+            };
+            for one in more {
+                if pointer == RESULTS || !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+        }
+    }
+    Ok(format!("{log}\n"))
 }

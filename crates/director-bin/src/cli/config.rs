@@ -1,7 +1,7 @@
 //! `director compare`, `fmt`, `config-reference` and `explain`: what the configuration library answers.
 
 use super::check::Format;
-use crate::output;
+use crate::{config, output};
 use keepalived_conf::{FileSystem, Options, cli};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +73,14 @@ pub(super) fn reference() -> ExitCode {
 }
 
 pub(super) fn explain(arguments: &ExplainArguments) -> ExitCode {
-    show(cli::explain(&arguments.code))
+    let own = arguments.code.parse().ok().and_then(config::explain);
+    match own {
+        Some(page) => {
+            output::print(page);
+            ExitCode::SUCCESS
+        }
+        None => show(cli::explain(&arguments.code)),
+    }
 }
 
 fn show(outcome: cli::Outcome) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use super::{MISSING, Plan, plan};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, render,
+    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, codes, render,
 };
 use std::path::Path;
 
@@ -63,15 +63,20 @@ pub(crate) fn load(path: &Path, against: Against) -> Loaded {
 impl Loaded {
     /// `2 errors, 1 warning`
     pub(crate) fn summary(&self) -> String {
-        let count = |severity, word: &str| match self.diagnostics.count(severity) {
-            1 => format!("1 {word}"),
-            number => format!("{number} {word}s"),
-        };
+        let count = |severity, word| crate::output::count(self.diagnostics.count(severity), word);
         format!(
             "{}, {}",
             count(Severity::Error, "error"),
             count(Severity::Warning, "warning")
         )
+    }
+
+    /// Why the file itself could not be read.
+    pub(crate) fn unreadable(&self) -> Option<&str> {
+        self.diagnostics
+            .iter()
+            .find(|diagnostic| diagnostic.code == codes::UNREADABLE)
+            .map(|diagnostic| diagnostic.message.as_str())
     }
 
     /// One line for each diagnostic of that severity.

@@ -33,6 +33,16 @@ const UNUSABLE: Code = Code(902);
 /// A script, user or file that the configuration names is missing.
 pub(crate) const MISSING: Code = Code(903);
 
+/// Pages of the codes above, in the form of the configuration library's.
+const PAGES: &str = include_str!("pages.md");
+
+/// The page of a code that comes from here; `None` for those of the configuration library.
+pub(crate) fn explain(code: Code) -> Option<&'static str> {
+    let rest = PAGES.get(PAGES.find(&format!("## {code}:"))?..)?;
+    let end = rest.find("\n\n## ").map_or(rest.len(), |at| at + 1);
+    rest.get(..end)
+}
+
 /// Everything the daemon runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {

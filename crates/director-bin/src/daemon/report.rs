@@ -9,6 +9,7 @@ use crate::output;
 use crate::track::Report;
 use ipvs_netlink::Change;
 use keepalived_conf::Severity;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 use vrrp_net::{Event, TrackerState};
@@ -30,6 +31,12 @@ pub(super) fn errors(loaded: &Loaded) {
     }
 }
 
+/// One reason why the program does not start; nothing has been changed.
+pub(super) fn start_refused(arguments: &RunArguments, reason: &str) {
+    let config = arguments.config.display();
+    error!(event = "start_refused", %config, reason, "not started: {reason}");
+}
+
 pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
     let config = arguments.config.display();
     let (instances, virtual_servers, checks) = (
@@ -38,6 +45,12 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
         plan.checks.len(),
     );
     let version = env!("CARGO_PKG_VERSION");
+    let all = [
+        output::count(instances, "VRRP instance"),
+        output::count(virtual_servers, "virtual server"),
+        output::count(checks, "check"),
+    ]
+    .join(", ");
     info!(
         event = "started",
         version,
@@ -45,15 +58,20 @@ pub(super) fn started(arguments: &RunArguments, plan: &Plan) {
         instances,
         virtual_servers,
         checks,
-        "director {version} runs {config}: {instances} VRRP instances, {virtual_servers} virtual servers, {checks} checks"
+        "director {version} runs {config}: {all}"
     );
 }
 
 pub(super) fn adopted(checks: usize) {
     if checks > 0 {
+        let starting = if checks == 1 {
+            "1 check starts"
+        } else {
+            &format!("{checks} checks start")
+        };
         info!(
             event = "adopted",
-            checks, "{checks} checks start as failed: a predecessor had taken their servers out"
+            checks, "{starting} as failed: a predecessor had taken the servers out"
         );
     }
 }
@@ -68,7 +86,8 @@ pub(super) fn stopped() {
 
 pub(super) fn reload_done(arguments: &RunArguments, changes: usize, took: Duration) {
     let (config, seconds) = (arguments.config.display(), took.as_secs_f64());
-    info!(event = "reload_done", %config, changes, seconds, "{config} is in force, {changes} changes of the IPVS table, {seconds:.3} s");
+    let count = output::count(changes, "change");
+    info!(event = "reload_done", %config, changes, seconds, "{config} is in force, {count} of the IPVS table, {seconds:.3} s");
 }
 
 pub(super) fn reload_refused(arguments: &RunArguments, reason: &str) {
@@ -83,11 +102,8 @@ pub(super) fn changes(changes: &[Change]) {
     }
     let more = changes.len().saturating_sub(CHANGES_ONE_BY_ONE);
     if more > 0 {
-        info!(
-            event = "ipvs_changes",
-            count = more,
-            "IPVS: {more} more changes"
-        );
+        let further = output::count(more, "further change");
+        info!(event = "ipvs_changes", count = more, "IPVS: {further}");
     }
 }
 
@@ -157,7 +173,8 @@ pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateL
     };
     if let Some(held_back) = rate.allow(&id.to_string(), Instant::now()) {
         let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
-        info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}");
+        let more = more(held_back);
+        info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}{more}");
     }
 }
 
@@ -256,9 +273,10 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
             source,
             count,
         } => {
-            if let Some(held_back) = rate.allow(&format!("{source} {interface}"), Instant::now()) {
-                let instance = instance.as_deref();
-                warn!(event = "packet_ignored", instance, %interface, %source, reason, count, held_back, "{event}");
+            let key = format!("{source} {interface} {}", without_numbers(reason));
+            if let Some(held_back) = rate.allow(&key, Instant::now()) {
+                let (instance, more) = (instance.as_deref(), more(held_back));
+                warn!(event = "packet_ignored", instance, %interface, %source, reason, count, held_back, "{event}{more}");
             }
         }
         Event::Contested {
@@ -268,7 +286,8 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
         } => {
             if let Some(held_back) = rate.allow(&format!("contest {instance} {by}"), Instant::now())
             {
-                warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}");
+                let more = more(held_back);
+                warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}{more}");
             }
         }
         Event::Warning { instance, message } => {
@@ -284,12 +303,44 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
     }
 }
 
-/// The state of every instance (SIGUSR1).
+/// The kind of a reason: what its numbers are does not matter, and they come from outside.
+fn without_numbers(reason: &str) -> String {
+    let words = reason
+        .split_whitespace()
+        .filter(|word| !word.starts_with(|first: char| first.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What is added to a line that stands for others too.
+fn more(held_back: u64) -> String {
+    if held_back == 0 {
+        return String::new();
+    }
+    format!(" ({held_back} more like this held back)")
+}
+
+/// `3 wrong checksum, 1 wrong TTL`, or `none`.
+fn by_reason(ignored: &BTreeMap<String, u64>) -> String {
+    if ignored.is_empty() {
+        return "none".to_owned();
+    }
+    let each = ignored
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The state of every instance, and what never reached one (SIGUSR1).
 pub(super) fn vrrp_status(snapshot: &vrrp_net::Snapshot, now: Instant) {
     for (instance, status) in &snapshot.instances {
         let (state, reason, priority) = (status.state, &status.reason, status.effective_priority);
         let seconds = now.saturating_duration_since(status.since).as_secs();
         let arithmetic = &status.priority_arithmetic;
+        let (sent, received) = (
+            status.counters.adverts_sent,
+            status.counters.adverts_received,
+        );
+        let ignored = by_reason(&status.counters.ignored);
         info!(
             event = "vrrp_status",
             %instance,
@@ -298,7 +349,16 @@ pub(super) fn vrrp_status(snapshot: &vrrp_net::Snapshot, now: Instant) {
             arithmetic,
             %reason,
             seconds,
-            "{instance}: {state} for {seconds} s at priority {priority}: {reason}"
+            sent,
+            received,
+            ignored,
+            "{instance}: {state} for {seconds} s at priority {priority}: {reason}; adverts: {sent} sent, {received} received, ignored: {ignored}"
+        );
+    }
+    for (reason, count) in &snapshot.ignored {
+        info!(
+            event = "vrrp_ignored_status",
+            reason, count, "{count} ignored for no instance: {reason}"
         );
     }
 }
@@ -325,5 +385,101 @@ pub(super) fn lvs_status(model: &Model) {
             );
             info!(event = "server_status", virtual_server, %server, weight, reason, "{virtual_server}: {server} {place}: {reason}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(work: impl FnOnce()) -> Vec<String> {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn ignored(reason: &str) -> Event {
+        Event::PacketIgnored {
+            instance: None,
+            interface: "eth0".into(),
+            reason: reason.to_owned(),
+            source: "192.0.2.9".parse().unwrap(),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn every_reason_of_one_source_is_told_once_with_what_was_held_back() {
+        let mut rate = RateLimit::new(Duration::from_secs(3600), 8);
+        let lines = logged(|| {
+            for reason in [
+                "checksum is 0x1234, expected 0x4321",
+                "checksum is 0x9999, expected 0x4321",
+                "no vrrp message",
+            ] {
+                vrrp(&ignored(reason), &mut rate);
+            }
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("no vrrp message"), "{lines:?}");
+
+        let mut rate = RateLimit::new(Duration::from_millis(10), 8);
+        let now = Instant::now();
+        let Some(before) = now.checked_sub(Duration::from_secs(1)) else {
+            println!("skipped: the clock has just started");
+            return;
+        };
+        for _ in 0..3 {
+            rate.allow("192.0.2.9 eth0 no vrrp message", before);
+        }
+        let lines = logged(|| vrrp(&ignored("no vrrp message"), &mut rate));
+        assert!(
+            lines[0].contains("(2 more like this held back)"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn one_of_something_is_told_in_the_singular() {
+        let lines = logged(|| adopted(1));
+        assert!(lines[0].contains(" 1 check starts as failed"), "{lines:?}");
+        let lines = logged(|| adopted(2));
+        assert!(lines[0].contains(" 2 checks start as failed"), "{lines:?}");
+    }
+
+    #[test]
+    fn packets_for_no_instance_are_in_the_status() {
+        let mut snapshot = vrrp_net::Snapshot::default();
+        snapshot.ignored.insert("unknown VRID", 7);
+        let lines = logged(|| vrrp_status(&snapshot, Instant::now()));
+        assert!(
+            lines[0].contains("7 ignored for no instance: unknown VRID"),
+            "{lines:?}"
+        );
+        let counts = BTreeMap::from([("bad TTL".to_owned(), 2), ("bad checksum".to_owned(), 1)]);
+        assert_eq!(by_reason(&counts), "2 bad TTL, 1 bad checksum");
+        assert_eq!(by_reason(&BTreeMap::new()), "none");
     }
 }

@@ -275,7 +275,7 @@ impl Running {
                 tracing::warn!(
                     event = "vrrp_events_missed",
                     count,
-                    "{count} VRRP events were not taken in time: not logged, no scripts run for them"
+                    "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
                 );
                 vrrp.missed = missed;
             }
@@ -288,7 +288,8 @@ impl Running {
                 tracing::warn!(
                     event = "ipvs_repaired",
                     count,
-                    "somebody else had changed our services, {count} changes taken back"
+                    "somebody else had changed our services, {} taken back",
+                    crate::output::count(count, "change")
                 );
                 report::changes(&changes);
             }

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         Ok(state) => state,
         Err(problems) => {
             for problem in &problems {
-                output::print_error(format_args!("director: error: {problem}\n"));
+                fail(&arguments, problem);
             }
             return Exit::Failure;
         }
@@ -44,11 +44,11 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::report(&error);
+            fail(&arguments, &output::chain(&error));
             return Exit::Failure;
         }
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
             state: state.0,
@@ -65,12 +65,25 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
                 Exit::Failure
             }
         }
-    })
+    });
+    // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
+    runtime.shutdown_background();
+    exit
 }
 
 /// Shows every problem of the file.
 fn refuse(arguments: &RunArguments, loaded: &Loaded) {
+    let reason = match loaded.unreadable() {
+        Some(problem) => format!("{problem}; name another file with --config"),
+        None => format!(
+            "{} is refused: {}; nothing has been changed",
+            arguments.config.display(),
+            loaded.summary()
+        ),
+    };
     match arguments.log_format {
+        // There is no text to show an excerpt of.
+        log::LogFormat::Text if loaded.unreadable().is_some() => {}
         log::LogFormat::Text => {
             let colour = std::io::stderr().is_terminal();
             let style = render::Style::new(colour, colour);
@@ -78,11 +91,17 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
         }
         log::LogFormat::Json => report::errors(loaded),
     }
-    output::print_error(format_args!(
-        "director: error: {} is refused: {}; nothing has been changed\n",
-        arguments.config.display(),
-        loaded.summary()
-    ));
+    fail(arguments, &reason);
+}
+
+/// Says why there is no start: to people, or as an event to programs.
+fn fail(arguments: &RunArguments, reason: &str) {
+    match arguments.log_format {
+        log::LogFormat::Text => {
+            output::print_error(format_args!("director: error: {reason}\n"));
+        }
+        log::LogFormat::Json => report::start_refused(arguments, reason),
+    }
 }
 
 /// Privileges, state directory and kernel: all of what is missing, not only the first.
@@ -136,6 +155,8 @@ pub(super) fn connect(
 pub(super) fn announce(plan: &Plan) {
     let (instances, servers) = (plan.vrrp.instances.len(), plan.virtual_servers.len());
     service_manager::ready(&format!(
-        "{instances} VRRP instances, {servers} virtual servers"
+        "{}, {}",
+        output::count(instances, "VRRP instance"),
+        output::count(servers, "virtual server")
     ));
 }

@@ -61,20 +61,29 @@ impl<T: Transport> IpvsTable<T> {
         let ids: BTreeSet<ServiceId> = wished.services.keys().copied().collect();
         // A crash between the record and the kernel must leave nothing unknown.
         let all: BTreeSet<ServiceId> = self.owned.union(&ids).copied().collect();
-        self.record.write(all.clone())?;
+        if !self.record.covers(&all) {
+            self.record.write(all.clone())?;
+        }
         let result = self.client.reconcile(wished, Owned::Only(&all));
         match result {
             Ok(changes) => {
-                self.record.write(ids.clone())?;
                 self.owned = ids;
                 self.present = wished.clone();
+                self.narrow_record();
                 Ok(changes)
             }
             Err(error) => {
                 // What is in the kernel now is what was there before; the next attempt reads it again.
-                self.record.write(self.owned.clone())?;
+                self.narrow_record();
                 Err(error.into())
             }
+        }
+    }
+
+    /// Records no more than what is ours. The kernel is as it should be by now, so a failure is only told.
+    fn narrow_record(&mut self) {
+        if let Err(error) = self.record.write(self.owned.clone()) {
+            error.harmless();
         }
     }
 

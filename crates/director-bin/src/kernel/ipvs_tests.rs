@@ -102,6 +102,29 @@ fn a_refused_part_takes_everything_back() {
 }
 
 #[test]
+fn a_record_that_names_too_much_refuses_nothing() {
+    let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
+    let mut director = director(&kernel, &folder);
+    let both = table(&[service(1, &[(4, 1)]), service(2, &[(4, 1)])]);
+    director.replace(&both).unwrap();
+    // From now on the record cannot be written: something is in the way of its new version.
+    let record = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
+    let record = record.unwrap().path();
+    std::fs::create_dir(record.with_extension("new")).unwrap();
+    let one = table(&[service(1, &[(5, 1)])]);
+    for _ in 0..2 {
+        director.replace(&one).unwrap();
+        assert_eq!(services(&kernel), one);
+    }
+    let recorded = OwnedServices::of(folder.path()).read();
+    assert_eq!(recorded, both.services.keys().copied().collect());
+    // What a successor would not know of stays out.
+    let error = director.replace(&table(&[service(3, &[])])).unwrap_err();
+    assert!(matches!(error, TableError::Record(_)), "{error}");
+    assert_eq!(services(&kernel), one);
+}
+
+#[test]
 fn an_update_sends_one_command_and_repairs_what_others_have_changed() {
     let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
     let mut director = director(&kernel, &folder);

@@ -82,7 +82,7 @@ fn write_lines(lines: &Receiver<Item>, dropped: &AtomicU64) {
         if lost > 0 {
             drop(writeln!(
                 stderr,
-                "{lost} log lines were dropped because standard error was not read"
+                "log lines dropped because standard error was not read: {lost}"
             ));
         }
     }

@@ -69,6 +69,13 @@ impl OwnedServices {
         }
     }
 
+    /// True if all of `services` are in what we have recorded.
+    pub(crate) fn covers(&self, services: &BTreeSet<ServiceId>) -> bool {
+        self.written
+            .as_ref()
+            .is_some_and(|written| services.is_subset(written))
+    }
+
     /// Records `services` as ours, whole or not at all. Nothing is written if the record says so already.
     pub(crate) fn write(&mut self, services: BTreeSet<ServiceId>) -> Result<(), RecordError> {
         if self.written.as_ref() == Some(&services) {
@@ -98,6 +105,18 @@ impl OwnedServices {
             .map_err(failed)?;
         self.written = Some(record.services);
         Ok(())
+    }
+}
+
+impl RecordError {
+    /// Says that the record names more than there is, which is harmless: a successor finds nothing to remove.
+    pub(crate) fn harmless(&self) {
+        let reason = crate::output::chain(self);
+        tracing::warn!(
+            event = "state_not_written",
+            reason,
+            "the record of our services names some that are gone: {reason}"
+        );
     }
 }
 

@@ -1,9 +1,11 @@
 //! `track_file`: a number in a file that changes a priority.
 
 use super::Report;
+use nix::libc::O_NONBLOCK;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -76,8 +78,8 @@ async fn initialise(file: &TrackFile) -> io::Result<()> {
     let Some(value) = file.initial else {
         return Ok(());
     };
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).truncate(true);
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true).custom_flags(O_NONBLOCK);
     if file.overwrite {
         options.create(true);
     } else {
@@ -85,6 +87,7 @@ async fn initialise(file: &TrackFile) -> io::Result<()> {
     }
     match options.open(&file.path).await {
         Ok(mut opened) => {
+            only_regular(&opened).await?;
             let text = format!("{value}\n");
             tokio::io::AsyncWriteExt::write_all(&mut opened, text.as_bytes()).await?;
             tokio::io::AsyncWriteExt::flush(&mut opened).await
@@ -96,12 +99,26 @@ async fn initialise(file: &TrackFile) -> io::Result<()> {
 
 async fn read(path: &Path) -> io::Result<i32> {
     let mut text = Vec::new();
-    tokio::fs::File::open(path)
-        .await?
-        .take(LIMIT)
-        .read_to_end(&mut text)
+    // A pipe without a writer must not hold up the thread that opens it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
         .await?;
+    only_regular(&file).await?;
+    file.take(LIMIT).read_to_end(&mut text).await?;
     Ok(number(&String::from_utf8_lossy(&text)))
+}
+
+/// Refuses pipes and devices: what is read from them is gone, and reading may never end.
+async fn only_regular(file: &File) -> io::Result<()> {
+    if file.metadata().await?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "it is not a regular file",
+    ))
 }
 
 /// The number at the start of the text: decimal, octal after `0`, hexadecimal after `0x`; 0 if there is none.

@@ -164,4 +164,31 @@ mod tests {
         assert_eq!(reports.recv().await.unwrap().state, TrackerState::Value(0));
         trackers.stop().await;
     }
+
+    #[tokio::test]
+    async fn a_pipe_is_refused_without_waiting_for_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for initial in [None, Some(5)] {
+            let (send, mut reports) = mpsc::channel(8);
+            let mut trackers = Trackers::new(send);
+            let file = TrackFile {
+                name: "f".to_owned(),
+                path: path.clone(),
+                initial,
+                overwrite: true,
+            };
+            trackers.replace(vec![Watched::File(file)]);
+            let report = tokio::time::timeout(Duration::from_secs(60), reports.recv());
+            let report = report.await.expect("nothing blocks").unwrap();
+            assert_eq!(report.state, TrackerState::Value(0));
+            assert!(
+                report.reason.contains("not a regular file"),
+                "{}",
+                report.reason
+            );
+            trackers.stop().await;
+        }
+    }
 }
