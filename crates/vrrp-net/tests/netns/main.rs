@@ -13,3 +13,4 @@ mod keepalived;
 mod orders;
 mod routing;
 mod support;
+mod wire;

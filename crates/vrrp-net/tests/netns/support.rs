@@ -248,3 +248,13 @@ pub(crate) fn one(instance: InstanceConfig) -> Configuration {
         ..Configuration::default()
     }
 }
+
+pub(crate) fn settings() -> Settings {
+    Settings::default()
+}
+
+/// An event that tells of this address on its interface.
+pub(crate) fn added(address: &str) -> impl Fn(&Event) -> bool + use<> {
+    let wanted: std::net::IpAddr = address.parse().unwrap();
+    move |event| matches!(event, Event::AddressAdded { address, .. } if *address == wanted)
+}
