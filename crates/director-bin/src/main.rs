@@ -10,6 +10,7 @@ mod exit;
 mod kernel;
 mod log;
 mod lvs;
+mod mail;
 mod output;
 mod script;
 mod state;

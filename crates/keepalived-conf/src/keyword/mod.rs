@@ -154,7 +154,7 @@ pub struct Keyword {
     /// Whether it may be written several times, and which one counts.
     pub repeat: Repeat,
     /// keepalived version: the oldest of 2.2.7, 2.4.3 and 2.4.3+ (its development branch) that
-    /// knows the keyword.
+    /// knows the keyword; `director` for those that keepalived has never known.
     pub since: &'static str,
     /// One line of documentation.
     pub summary: &'static str,
