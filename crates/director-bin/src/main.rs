@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod daemon;
 mod exit;
+mod fifo;
 mod kernel;
 mod log;
 mod lvs;

@@ -7,6 +7,7 @@
 mod checks;
 mod load;
 mod lvs;
+mod notices;
 mod routing;
 mod scripts;
 mod tls;
@@ -14,6 +15,7 @@ mod unsupported;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};
+pub(crate) use notices::Notices;
 
 use crate::daemon::HookTable;
 use crate::lvs::{CheckId, Model, VirtualServer};
@@ -62,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Mail and FIFOs.
+    pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
     pub(crate) notify_deleted: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
@@ -135,6 +139,7 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
+    notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }
 

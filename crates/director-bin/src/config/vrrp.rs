@@ -372,6 +372,7 @@ fn hooks(
         (Trigger::Stop, &notify.notify_stop),
         (Trigger::Deleted, &notify.notify_deleted),
         (Trigger::Any, &notify.notify),
+        (Trigger::LowerPriority, &notify.notify_master_rx_lower_pri),
     ];
     for (trigger, script) in triggers {
         if let Some(program) = script

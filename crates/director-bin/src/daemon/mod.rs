@@ -3,6 +3,8 @@
 //! VRRP has a thread of its own, inside `vrrp-net`. Everything else runs on the single-threaded runtime here: one loop that
 //! takes verdicts, transitions, script results and signals, asks the model what follows, and applies the difference.
 
+mod notice;
+mod notifier;
 mod notify;
 mod privileges;
 mod reload;
@@ -11,7 +13,10 @@ mod running;
 mod service_manager;
 mod start;
 mod stop;
+mod telling;
 
+#[cfg(test)]
+pub(crate) use notice::Notice;
 #[cfg(test)]
 pub(crate) use notify::Announced;
 pub(crate) use notify::{

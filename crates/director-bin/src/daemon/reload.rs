@@ -1,5 +1,6 @@
 //! Reload: all of the new file or nothing of it.
 
+use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::{report, service_manager, start};
@@ -72,8 +73,10 @@ impl Running {
         let before = std::mem::replace(&mut self.plan, plan);
         self.replace_checks(&before, &unchanged);
         self.trackers.replace(self.plan.watched.clone());
-        self.tell(&happenings);
+        self.notifier.change(&self.plan.notices);
+        self.tell(&happenings, Moment::Running);
         self.tell_deleted(&before);
+        self.tell_states();
         Ok(changes.len())
     }
 
@@ -152,10 +155,15 @@ impl Running {
             } else {
                 Announced::Fault
             };
-            let priority = instance.router.priority.value();
-            for (object, hook) in before.hooks.for_instance(&instance.name, state, priority) {
-                self.hooks.send(&object, hook);
-            }
+            let base = instance.router.priority.value();
+            let notice = Notice::Instance {
+                name: instance.name.clone(),
+                state,
+                previous: None,
+                priority: self.notifier.priority(&instance.name).unwrap_or(base),
+                reason: "it is not in the configuration any more".to_owned(),
+            };
+            self.notifier.tell(before, &notice);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The running daemon and its loop.
 
-use super::notify::Announced;
+use super::notice::Moment;
+use super::notifier::Notifier;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
@@ -8,7 +9,6 @@ use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Happening, Model, Verdict, adopt};
-use crate::script::Hooks;
 use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
@@ -18,7 +18,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 use vrrp_net::Engine;
-use vrrp_proto::State;
 
 /// How often the kernel's table is read to see whether somebody else has changed what is ours.
 const AUDIT: Duration = Duration::from_secs(60);
@@ -59,7 +58,8 @@ pub(super) struct Running {
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
-    pub(super) hooks: Hooks,
+    /// Scripts, FIFOs and mail.
+    pub(super) notifier: Notifier,
     signals: Signals,
     audit: Interval,
     /// Lines about packets and failed checks.
@@ -133,7 +133,7 @@ impl Running {
             arguments, state, ..
         } = parts;
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
-        let hooks = Hooks::default();
+        let notifier = Notifier::start(&plan.notices);
         let mut running = Self {
             arguments,
             state,
@@ -145,12 +145,13 @@ impl Running {
             verdicts,
             trackers,
             reports,
-            hooks,
+            notifier,
             signals,
             audit,
             rate,
         };
-        running.tell(&happenings);
+        running.tell(&happenings, Moment::Start);
+        running.tell_initial_servers();
         Ok(running)
     }
 
@@ -175,6 +176,7 @@ impl Running {
                 },
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
+                () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
                 _ = self.audit.tick() => self.audit(),
             }
         }
@@ -184,6 +186,7 @@ impl Running {
     fn take_verdicts(&mut self, first: healthcheck::Event<CheckId>) {
         let mut touched = BTreeSet::new();
         let mut happenings = Vec::new();
+        let mut changed = Vec::new();
         let mut next = Some(first);
         let mut taken = 0_usize;
         while let Some(event) = next {
@@ -201,7 +204,12 @@ impl Running {
                     weight: *weight,
                     reason: reason.to_string(),
                 };
-                happenings.extend(self.model.observe(id, verdict));
+                let was_down = self.model.is_down(id);
+                let follows = self.model.observe(id, verdict);
+                if was_down == to.is_up() {
+                    changed.push((id.clone(), follows.clone(), reason.to_string()));
+                }
+                happenings.extend(follows);
             } else {
                 report::failed_check(&event, &mut self.rate);
             }
@@ -217,45 +225,30 @@ impl Running {
                 .flat_map(|name| self.model.wished_of(name))
                 .collect();
             let result = table.update(services);
-            self.tell(&happenings);
+            self.tell(&happenings, Moment::Running);
             match result {
                 Ok(changes) => report::changes(&changes),
                 Err(error) => report::table_error(&error),
             }
         } else {
-            self.tell(&happenings);
+            self.tell(&happenings, Moment::Running);
+        }
+        for (id, follows, reason) in changed {
+            self.mail_check(&id, &follows, &reason);
         }
     }
 
-    /// Logs what happened and queues the scripts for it.
-    pub(super) fn tell(&mut self, happenings: &[Happening]) {
+    /// Logs what happened, and tells scripts, FIFOs and mail.
+    pub(super) fn tell(&mut self, happenings: &[Happening], moment: Moment) {
         for happening in happenings {
             report::happening(happening);
-            if let Some((object, hook)) = self.plan.hooks.for_happening(happening) {
-                self.hooks.send(&object, hook);
-            }
+            self.notifier.happening(&self.plan, happening, moment);
         }
     }
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
-        let hooks = match event {
-            vrrp_net::Event::Transition {
-                instance,
-                to,
-                priority,
-                ..
-            } => {
-                announced(*to).map(|state| self.plan.hooks.for_instance(instance, state, *priority))
-            }
-            vrrp_net::Event::GroupTransition { group, to, .. } => {
-                announced(*to).map(|state| self.plan.hooks.for_group(group, state))
-            }
-            _ => None,
-        };
-        for (object, hook) in hooks.into_iter().flatten() {
-            self.hooks.send(&object, hook);
-        }
+        self.notifier.vrrp(&self.plan, event);
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -323,19 +316,16 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     }
 }
 
-async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
-    match vrrp {
-        Some(vrrp) => vrrp.events.recv().await,
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }
 
-/// What notifications call a state; the time before the first state is not announced.
-const fn announced(state: State) -> Option<Announced> {
-    match state {
-        State::Master => Some(Announced::Master),
-        State::Backup => Some(Announced::Backup),
-        State::Fault => Some(Announced::Fault),
-        State::Initialize => None,
+async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
+    match vrrp {
+        Some(vrrp) => vrrp.events.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -63,8 +63,14 @@ mod tests {
     #[test]
     fn lines_are_keepalived_s() {
         for (line, octets) in [
-            (Line::instance("V1", "MASTER", 100), &b"INSTANCE \"V1\" MASTER 100\n"[..]),
-            (Line::instance("V2", "MASTER_PRIORITY", 80), b"INSTANCE \"V2\" MASTER_PRIORITY 80\n"),
+            (
+                Line::instance("V1", "MASTER", 100),
+                &b"INSTANCE \"V1\" MASTER 100\n"[..],
+            ),
+            (
+                Line::instance("V2", "MASTER_PRIORITY", 80),
+                b"INSTANCE \"V2\" MASTER_PRIORITY 80\n",
+            ),
             (Line::group("G", "BACKUP"), b"GROUP \"G\" BACKUP 0\n"),
             (Line::virtual_server("FWM 7", true), b"VS FWM 7 UP\n\0"),
             (

@@ -102,7 +102,7 @@ impl Fifos {
 
 impl Fifo {
     fn open(plan: FifoPlan) -> Option<Self> {
-        let pipe = match Pipe::open(&plan.path, plan.mode, plan.owner) {
+        let pipe = match Pipe::open(&plan.path, plan.mode, plan.owner.as_ref()) {
             Ok(pipe) => pipe,
             Err(error) => {
                 let (keyword, path) = (plan.keyword, plan.path.display());

@@ -29,7 +29,9 @@ pub(super) enum PipeError {
     #[error("there is something else than a FIFO; remove it, or choose another path")]
     NotAFifo,
     /// Somebody else's FIFO.
-    #[error("it belongs to user {owner}, who could read and write there; remove it, or name that user behind the path")]
+    #[error(
+        "it belongs to user {owner}, who could read and write there; remove it, or name that user behind the path"
+    )]
     ForeignOwner {
         /// Number of the user.
         owner: u32,
@@ -50,7 +52,7 @@ impl Pipe {
     pub(super) fn open(
         path: &Path,
         mode: u32,
-        owner: Option<Identity>,
+        owner: Option<&Identity>,
     ) -> Result<Self, PipeError> {
         let made = match mkfifo(path, Mode::from_bits_truncate(mode)) {
             Ok(()) => true,
@@ -68,7 +70,7 @@ impl Pipe {
     fn open_there(
         path: &Path,
         mode: u32,
-        owner: Option<Identity>,
+        owner: Option<&Identity>,
         made: bool,
     ) -> Result<Self, PipeError> {
         // Both directions: it can be opened before there is a reader, and readers come and go without a broken pipe.

@@ -1,6 +1,6 @@
 //! The program that reads a FIFO (`notify_fifo_script` and relatives).
 
-use crate::script::{Child, Program, Started};
+use crate::script::{Child, Given, Program};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -55,7 +55,7 @@ async fn keep_running(
     let command = format!("{keyword}_script `{}`", script.line());
     loop {
         let began = Instant::now();
-        match script.start(&Started::default()) {
+        match script.start(&Given::default()) {
             Ok(mut child) => {
                 tokio::select! {
                     ended = child.wait() => {
@@ -85,7 +85,10 @@ async fn keep_running(
 /// The FIFO is closed: the program sees the end of file. If that is not enough, it is ended.
 async fn end(child: &mut Child, deadline: Duration, command: &str) {
     if tokio::time::timeout(deadline, child.wait()).await.is_err() {
-        info!(event = "fifo_reader_stopped", "{command} goes on after the end of file and is ended");
+        info!(
+            event = "fifo_reader_stopped",
+            "{command} goes on after the end of file and is ended"
+        );
         child.end().await;
     }
 }

@@ -84,7 +84,13 @@ pub(super) enum DeliveryError {
 impl DeliveryError {
     /// Another attempt with the same mail cannot help.
     pub(super) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Refused { permanent: true, .. })
+        matches!(
+            self,
+            Self::Refused {
+                permanent: true,
+                ..
+            }
+        )
     }
 }
 
@@ -109,16 +115,15 @@ pub(super) async fn deliver(
     }
 }
 
-async fn dialogue(
-    settings: &MailSettings,
-    message: &Message,
-) -> Result<Delivered, DeliveryError> {
+async fn dialogue(settings: &MailSettings, message: &Message) -> Result<Delivered, DeliveryError> {
     let stream = connect(settings).await?;
     match &settings.protection {
         Protection::Plain => {
             let mut session = Session::new(stream, settings.timeout);
             session.greeting().await?;
-            let offers = session.hello(settings, settings.credentials.is_some()).await?;
+            let offers = session
+                .hello(settings, settings.credentials.is_some())
+                .await?;
             session.mail(settings, message, &offers).await
         }
         Protection::StartTls(tls) => {
@@ -126,7 +131,9 @@ async fn dialogue(
             session.greeting().await?;
             let offers = session.hello(settings, true).await?;
             if offers.extension("STARTTLS").is_none() {
-                return Err(DeliveryError::NotOffered("STARTTLS, which smtp_tls demands"));
+                return Err(DeliveryError::NotOffered(
+                    "STARTTLS, which smtp_tls demands",
+                ));
             }
             session.command("STARTTLS", "STARTTLS", &[220]).await?;
             // What the server has said so far was not protected: nothing of it counts any more.
@@ -151,10 +158,13 @@ async fn connect(settings: &MailSettings) -> Result<TcpStream, DeliveryError> {
         host: settings.host.clone(),
         source,
     };
-    let found = timeout(settings.timeout, tokio::net::lookup_host((host, settings.port)))
-        .await
-        .map_err(|_| unknown(io::ErrorKind::TimedOut.into()))?
-        .map_err(unknown)?;
+    let found = timeout(
+        settings.timeout,
+        tokio::net::lookup_host((host, settings.port)),
+    )
+    .await
+    .map_err(|_| unknown(io::ErrorKind::TimedOut.into()))?
+    .map_err(unknown)?;
     let mut last = unknown(io::ErrorKind::NotFound.into());
     for address in found {
         let source = match timeout(settings.timeout, TcpStream::connect(address)).await {
@@ -254,9 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     permanent,
                 }) => {
                     refused.push(format!("{recipient}: {reply}"));
+                    let reply = format!("{recipient}: {reply}");
                     first.get_or_insert(DeliveryError::Refused {
                         step,
-                        reply: format!("{recipient}: {reply}"),
+                        reply,
                         permanent,
                     });
                 }
@@ -270,7 +281,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Err(error);
         }
         self.command("DATA", "DATA", &[354]).await?;
-        self.send("the mail", stuffed(&message.text).as_bytes()).await?;
+        self.send("the mail", stuffed(&message.text).as_bytes())
+            .await?;
         let reply = self.reply("the mail").await?;
         expect("the mail", &reply, &[250])?;
         self.quit().await;
@@ -365,7 +377,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 let source = io::ErrorKind::UnexpectedEof.into();
                 return Err(DeliveryError::Broken { step, source });
             }
-            self.pending.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            self.pending
+                .extend_from_slice(buffer.get(..read).unwrap_or_default());
         }
     }
 }

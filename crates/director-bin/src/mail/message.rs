@@ -31,7 +31,7 @@ pub(super) struct Message {
 }
 
 /// The address in `Name <address>`, or the whole.
-pub(crate) fn address_of(mailbox: &str) -> &str {
+fn address_of(mailbox: &str) -> &str {
     let inner = mailbox
         .rsplit_once('<')
         .and_then(|(_, rest)| rest.split_once('>'));
@@ -72,7 +72,10 @@ pub(super) fn compose(
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
         .collect();
     let process = std::process::id();
-    field("Message-ID", &format!("<{seconds}.{process}.{number}@{host}>"));
+    field(
+        "Message-ID",
+        &format!("<{seconds}.{process}.{number}@{host}>"),
+    );
     field("Auto-Submitted", "auto-generated");
     field("MIME-Version", "1.0");
     field("Content-Type", "text/plain; charset=utf-8");
@@ -151,7 +154,13 @@ fn kind(subject: &str) -> String {
 fn several(alerts: &[Alert], dropped: u64) -> String {
     let mut body = String::new();
     for alert in alerts {
-        let _ = write!(body, "{}  {}\n  {}\n", date(alert.at), alert.subject, alert.body);
+        let _ = write!(
+            body,
+            "{}  {}\n  {}\n",
+            date(alert.at),
+            alert.subject,
+            alert.body
+        );
         if !alert.reason.is_empty() {
             let _ = writeln!(body, "  {}", alert.reason);
         }
@@ -214,11 +223,17 @@ pub(super) fn date(time: SystemTime) -> String {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let name = |names: &'static [&'static str], at: u64| {
-        usize::try_from(at).ok().and_then(|at| names.get(at)).copied().unwrap_or("")
+        usize::try_from(at)
+            .ok()
+            .and_then(|at| names.get(at))
+            .copied()
+            .unwrap_or("")
     };
     format!(
         "{}, {day} {} {year} {:02}:{:02}:{:02} +0000",
@@ -240,7 +255,11 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let year = year + era * 400;
     (if month <= 2 { year + 1 } else { year }, month, day)
 }
@@ -306,19 +325,27 @@ mod tests {
             "{header}"
         );
         assert_eq!(body, "=> text <=\r\n\r\nbecause\r\n");
-        assert_eq!((mail.from.as_str(), mail.to.join(" ").as_str()), ("k@x.org", "a@x.org b@x.org"));
+        assert_eq!(
+            (mail.from.as_str(), mail.to.join(" ").as_str()),
+            ("k@x.org", "a@x.org b@x.org")
+        );
     }
 
     #[test]
     fn a_rack_that_dies_is_one_mail() {
         let mut alerts: Vec<Alert> = (0..12)
-            .map(|n| alert(&format!("Realserver [10.0.0.{n}]:tcp:80 of virtual server V - DOWN")))
+            .map(|n| {
+                alert(&format!(
+                    "Realserver [10.0.0.{n}]:tcp:80 of virtual server V - DOWN"
+                ))
+            })
             .collect();
         alerts.push(alert("Virtualserver V - DOWN"));
         let mail = compose(&settings(), &alerts, 3, at(0), 1);
-        assert!(mail.text.contains(
-            "Subject: [R1] 13 alerts: 12 Realserver DOWN, 1 Virtualserver DOWN\r\n"
-        ));
+        assert!(
+            mail.text
+                .contains("Subject: [R1] 13 alerts: 12 Realserver DOWN, 1 Virtualserver DOWN\r\n")
+        );
         assert_eq!(mail.text.matches("=> text <=").count(), 13);
         assert!(mail.text.contains("3 more could not be kept"));
     }

@@ -12,9 +12,9 @@ mod sender;
 mod server_tests;
 mod tls;
 
-pub(crate) use message::{Alert, address_of};
+pub(crate) use message::Alert;
 pub(crate) use sender::Mailer;
-pub(crate) use tls::{TlsProblem, connector, system_authorities};
+pub(crate) use tls::{connector, system_authorities};
 
 use keepalived_conf::model::Secret;
 use std::fmt;

@@ -83,7 +83,11 @@ impl Outbox {
         if self.sending.is_some() || self.due.is_none_or(|due| due > now) {
             return None;
         }
-        let together = if self.batch_delay.is_zero() { 1 } else { TOGETHER };
+        let together = if self.batch_delay.is_zero() {
+            1
+        } else {
+            TOGETHER
+        };
         let alerts: Vec<Alert> = self
             .waiting
             .iter()
@@ -165,7 +169,11 @@ mod tests {
     }
 
     fn numbers(batch: &Batch) -> Vec<usize> {
-        batch.alerts.iter().map(|alert| alert.subject.parse().unwrap()).collect()
+        batch
+            .alerts
+            .iter()
+            .map(|alert| alert.subject.parse().unwrap())
+            .collect()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -175,7 +183,10 @@ mod tests {
         let start = Instant::now();
         let mut outbox = Outbox::new(5 * SECOND);
         for number in 0..3 {
-            outbox.push(start + SECOND * u32::try_from(number).unwrap(), alert(number));
+            outbox.push(
+                start + SECOND * u32::try_from(number).unwrap(),
+                alert(number),
+            );
         }
         assert_eq!(outbox.poll_timeout(), Some(start + 5 * SECOND));
         assert_eq!(outbox.take(start + 4 * SECOND), None);
@@ -226,7 +237,11 @@ mod tests {
         outbox.take(now).unwrap();
         assert_eq!(outbox.failed(now).0, 5 * SECOND, "the count begins anew");
         outbox.take(now + 5 * SECOND).unwrap();
-        assert_eq!(outbox.failed(now + TOO_OLD).1, 1, "after a day it is given up");
+        assert_eq!(
+            outbox.failed(now + TOO_OLD).1,
+            1,
+            "after a day it is given up"
+        );
         assert_eq!(outbox.poll_timeout(), None);
     }
 
@@ -242,7 +257,10 @@ mod tests {
         assert_eq!((first.alerts.len(), first.dropped), (TOGETHER, 0));
         outbox.sent(later);
         let second = outbox.take(later).unwrap();
-        assert_eq!((numbers(&second)[0], second.alerts.len(), second.dropped), (TOGETHER, TOGETHER, 7));
+        assert_eq!(
+            (numbers(&second)[0], second.alerts.len(), second.dropped),
+            (TOGETHER, TOGETHER, 7)
+        );
         outbox.sent(later);
         outbox.push(later, alert(0));
         assert_eq!(outbox.take(later + SECOND).unwrap().dropped, 0);

@@ -112,7 +112,13 @@ async fn work(mut settings: MailSettings, mut orders: mpsc::Receiver<Order>) {
             continue;
         };
         number = number.wrapping_add(1);
-        let message = compose(&settings, &batch.alerts, batch.dropped, SystemTime::now(), number);
+        let message = compose(
+            &settings,
+            &batch.alerts,
+            batch.dropped,
+            SystemTime::now(),
+            number,
+        );
         let alerts = batch.alerts.len();
         let result = deliver(&settings, &message).await;
         let now = Instant::now();
@@ -120,7 +126,10 @@ async fn work(mut settings: MailSettings, mut orders: mpsc::Receiver<Order>) {
             Ok(delivered) => {
                 outbox.sent(now);
                 let what = crate::output::count(alerts, "alert");
-                info!(event = "mail_sent", alerts, "mail with {what} sent to {}", settings.host);
+                info!(
+                    event = "mail_sent",
+                    alerts, "mail with {what} sent to {}", settings.host
+                );
                 for refused in delivered.refused {
                     warn!(
                         event = "mail_refused",
@@ -166,7 +175,10 @@ fn give_up_or_wait(
     let what = crate::output::count(alerts, "alert");
     if error.is_permanent() {
         outbox.refused(now);
-        warn!(event = "mail_dropped", reason, alerts, "mail with {what} is given up: {reason}");
+        warn!(
+            event = "mail_dropped",
+            reason, alerts, "mail with {what} is given up: {reason}"
+        );
         return;
     }
     let (wait, old) = outbox.failed(now);
@@ -175,14 +187,27 @@ fn give_up_or_wait(
         let seconds = wait.as_secs();
         warn!(
             event = "mail_failed",
-            reason, waiting, seconds, "mail with {what} waits, next attempt in {seconds} s: {reason}"
+            reason,
+            waiting,
+            seconds,
+            "mail with {what} waits, next attempt in {seconds} s: {reason}"
         );
     } else {
-        warn!(event = "mail_dropped", reason, alerts = waiting, "mail with {what} is given up at the end: {reason}");
+        warn!(
+            event = "mail_dropped",
+            reason,
+            alerts = waiting,
+            "mail with {what} is given up at the end: {reason}"
+        );
     }
     if old > 0 {
         let gone = crate::output::count(old, "alert");
-        warn!(event = "mail_dropped", alerts = old, reason = "a day old", "{gone} given up after a day without mail server");
+        warn!(
+            event = "mail_dropped",
+            alerts = old,
+            reason = "a day old",
+            "{gone} given up after a day without mail server"
+        );
     }
 }
 

@@ -41,7 +41,11 @@ async fn server(behaviour: Behaviour) -> (u16, mpsc::UnboundedReceiver<String>) 
     (port, lines)
 }
 
-async fn connection(stream: TcpStream, behaviour: &Behaviour, said: &mpsc::UnboundedSender<String>) {
+async fn connection(
+    stream: TcpStream,
+    behaviour: &Behaviour,
+    said: &mpsc::UnboundedSender<String>,
+) {
     match &behaviour.tls {
         None => drop(serve(stream, behaviour, said, true).await),
         Some((acceptor, true)) => {
@@ -89,7 +93,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         } else if line.starts_with("AUTH PLAIN") {
             "235 welcome\r\n"
         } else if line.starts_with("STARTTLS") {
-            say(&mut stream, behaviour, &line, "220 go\r\n").await.then_some(())?;
+            say(&mut stream, behaviour, &line, "220 go\r\n")
+                .await
+                .then_some(())?;
             return Some(stream.into_inner());
         } else if line == "DATA" {
             data = true;
@@ -111,10 +117,13 @@ async fn say<S: AsyncWrite + Unpin>(
     command: &str,
     usual: &str,
 ) -> bool {
-    let other = behaviour
-        .instead
-        .iter()
-        .find(|(start, _)| if start.is_empty() { command.is_empty() } else { command.starts_with(start) });
+    let other = behaviour.instead.iter().find(|(start, _)| {
+        if start.is_empty() {
+            command.is_empty()
+        } else {
+            command.starts_with(start)
+        }
+    });
     let reply = other.map_or(usual, |(_, reply)| reply);
     if reply == "HANG UP" {
         return false;
@@ -139,7 +148,11 @@ fn settings(port: u16) -> MailSettings {
         host: "127.0.0.1".to_owned(),
         port,
         from: "k@x.org".to_owned(),
-        to: vec!["a@x.org".to_owned(), "Bob <b@x.org>".to_owned(), "root".to_owned()],
+        to: vec![
+            "a@x.org".to_owned(),
+            "Bob <b@x.org>".to_owned(),
+            "root".to_owned(),
+        ],
         helo_name: "lb1".to_owned(),
         timeout: Duration::from_secs(30),
         protection: Protection::Plain,
@@ -189,11 +202,19 @@ async fn until_end(lines: &mut mpsc::UnboundedReceiver<String>) -> Vec<String> {
 #[tokio::test]
 async fn the_dialogue_is_that_of_keepalived() {
     for slowly in [false, true] {
-        let behaviour = Behaviour { slowly, ..Behaviour::default() };
+        let behaviour = Behaviour {
+            slowly,
+            ..Behaviour::default()
+        };
         let (port, mut lines) = server(behaviour).await;
         let settings = settings(port);
         let delivered = deliver(&settings, &message(&settings)).await.unwrap();
-        assert_eq!(delivered, Delivered { refused: Vec::new() });
+        assert_eq!(
+            delivered,
+            Delivered {
+                refused: Vec::new()
+            }
+        );
         let said = until_end(&mut lines).await;
         assert_eq!(
             said.get(..7).unwrap(),
@@ -207,10 +228,17 @@ async fn the_dialogue_is_that_of_keepalived() {
                 "Date: Thu, 1 Jan 1970 00:00:00 +0000"
             ]
         );
-        assert!(said.contains(&"Subject: [R1] VRRP Instance V1 - Entering MASTER state".to_owned()));
+        assert!(
+            said.contains(&"Subject: [R1] VRRP Instance V1 - Entering MASTER state".to_owned())
+        );
         assert_eq!(
             said.get(said.len() - 4..).unwrap(),
-            ["", "=> VRRP Instance is now owning VRRP VIPs <=", ".", "QUIT"]
+            [
+                "",
+                "=> VRRP Instance is now owning VRRP VIPs <=",
+                ".",
+                "QUIT"
+            ]
         );
     }
 }
@@ -230,14 +258,20 @@ async fn refusals_are_told_apart() {
         ("", "hello\r\n", false),
     ] {
         let error = try_with(instead(command, reply)).await.unwrap_err();
-        assert_eq!(error.is_permanent(), permanent, "{command} {reply}: {error}");
+        assert_eq!(
+            error.is_permanent(),
+            permanent,
+            "{command} {reply}: {error}"
+        );
         assert!(!error.to_string().contains('\n'));
     }
 }
 
 #[tokio::test]
 async fn one_bad_recipient_does_not_stop_the_mail() {
-    let delivered = try_with(instead("RCPT TO:<b", "550 nobody\r\n")).await.unwrap();
+    let delivered = try_with(instead("RCPT TO:<b", "550 nobody\r\n"))
+        .await
+        .unwrap();
     assert_eq!(delivered.refused, ["b@x.org: 550 nobody"]);
 }
 
@@ -247,7 +281,16 @@ async fn a_server_that_says_nothing_is_left() {
     let mut settings = settings(port);
     settings.timeout = Duration::from_millis(200);
     let error = deliver(&settings, &message(&settings)).await.unwrap_err();
-    assert!(matches!(error, DeliveryError::Timeout { step: "the sender", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            DeliveryError::Timeout {
+                step: "the sender",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -340,7 +383,16 @@ async fn nothing_is_sent_in_clear_if_tls_is_demanded() {
     let (port, _lines) = server(instead("STARTTLS", "220 go\r\n250 evil\r\n")).await;
     settings.port = port;
     let error = deliver(&settings, &message(&settings)).await.unwrap_err();
-    assert!(matches!(error, DeliveryError::Protocol { step: "STARTTLS", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            DeliveryError::Protocol {
+                step: "STARTTLS",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -373,11 +425,16 @@ async fn alerts_that_come_together_are_one_mail() {
     settings.batch_delay = Duration::from_secs(3600);
     let mut mailer = Mailer::start(settings);
     for number in 0..10 {
-        mailer.send(alert(&format!("Realserver {number} of virtual server V - DOWN")));
+        mailer.send(alert(&format!(
+            "Realserver {number} of virtual server V - DOWN"
+        )));
     }
     mailer.finish(Duration::from_secs(60)).await;
     let said = until_end(&mut lines).await.join("\n");
-    assert!(said.contains("Subject: [R1] 10 alerts: 10 Realserver DOWN\n"), "{said}");
+    assert!(
+        said.contains("Subject: [R1] 10 alerts: 10 Realserver DOWN\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -391,8 +448,14 @@ async fn without_a_delay_each_alert_is_a_mail() {
     mailer.send(alert("two"));
     let first = until_end(&mut lines).await;
     let second = until_end(&mut lines).await;
-    assert!(second.contains(&"Subject: [R2] two".to_owned()), "{second:?}");
-    assert!(first.iter().any(|line| line.ends_with("] one")), "{first:?}");
+    assert!(
+        second.contains(&"Subject: [R2] two".to_owned()),
+        "{second:?}"
+    );
+    assert!(
+        first.iter().any(|line| line.ends_with("] one")),
+        "{first:?}"
+    );
     mailer.finish(Duration::from_secs(60)).await;
 }
 

@@ -5,7 +5,9 @@
 mod hooks;
 mod program;
 mod run;
+mod security;
+mod sys;
 
 pub(crate) use hooks::{Hook, Hooks};
-pub(crate) use program::{Identity, Program, ProgramError, Security};
-pub(crate) use run::{Ended, run};
+pub(crate) use program::{Identity, Links, Program, ProgramError, Security};
+pub(crate) use run::{Child, Ended, Given, run};

@@ -110,10 +110,7 @@ mod tests {
             .to_vec();
         let script = Watched::Script(TrackScript {
             name: "flag".to_owned(),
-            program: Program {
-                arguments,
-                identity: None,
-            },
+            program: Program::new(arguments),
             interval: Duration::from_millis(20),
             timeout: Duration::from_secs(10),
             rise: 1,

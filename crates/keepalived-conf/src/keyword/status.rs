@@ -38,7 +38,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
     ]),
     (Scope::GlobalDefs, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
-        "use_symlink_paths", "set_supplementary_groups",
         "default_interface", "vrrp_garp_interval", "vrrp_gna_interval",
         "vrrp_garp_extra_if",
         "vrrp_strict",
