@@ -8,6 +8,7 @@ mod checks;
 mod load;
 mod lvs;
 mod notices;
+mod processes;
 mod routing;
 mod scripts;
 mod tls;

@@ -2,9 +2,9 @@
 
 use super::routing::{self, Routing};
 use super::scripts::Scripts;
-use super::{Plan, Problems, UNUSABLE};
+use super::{Plan, Problems, UNUSABLE, processes};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
-use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
+use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
     AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
     Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
@@ -36,6 +36,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
+    processes::add(config, plan);
     let mut routing = Routing::new();
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
@@ -79,7 +80,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     }
 }
 
-fn add_tracker(plan: &mut Plan, name: String) {
+pub(super) fn add_tracker(plan: &mut Plan, name: String) {
     let initial = TrackerState::Pending;
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
 }
@@ -296,14 +297,19 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
-/// Scripts and files that an instance or group tracks.
+/// Scripts, files and processes that an instance or group tracks.
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
     for file in &mut files {
         file.name = file_tracker(&file.name);
     }
+    let mut processes = tracked(&track.track_process);
+    for process in &mut processes {
+        process.name = process_tracker(&process.name);
+    }
     let mut all = tracked(&track.track_script);
     all.append(&mut files);
+    all.append(&mut processes);
     all
 }
 
@@ -322,13 +328,7 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
 
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    let kinds = [
-        ("track_process", &track.track_process),
-        ("track_bfd", &track.track_bfd),
-    ];
-    kinds
-        .into_iter()
-        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(

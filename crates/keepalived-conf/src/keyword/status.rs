@@ -34,7 +34,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "linkbeat_use_polling", "net_namespace", "net_namespace_ipvs", "instance",
         "track_group",
         "linkbeat_interfaces", "interface_up_down_delays", "garp_group",
-        "vrrp_track_process", "bfd_instance",
+        "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
@@ -61,11 +61,11 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "kernel_rx_buf_size", "linkbeat_use_polling",
         "timer_expired_backup", "strict_mode",
         "no_accept", "promote_secondaries",
-        "track_process", "track_bfd",
+        "track_bfd",
         "lvs_sync_daemon_interface", "garp_extra_if",
     ]),
     (Scope::SyncGroup, &[
-        "track_process", "track_bfd", "sync_group_tracking_weight",
+        "track_bfd", "sync_group_tracking_weight",
     ]),
     (Scope::VirtualServer, &["ha_suspend", "snmp_name"]),
     (Scope::RealServer, &["snmp_name", "BFD_CHECK"]),
