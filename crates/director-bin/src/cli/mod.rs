@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod genhash;
 mod ipvs;
 mod keepalived;
 mod plan;
@@ -44,6 +45,8 @@ enum Command {
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
+    /// The digest of a page, for the keyword `digest`
+    Genhash(genhash::GenhashArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -84,6 +87,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
     }
+    if called_as(&arguments, "genhash") {
+        return genhash::alone(&arguments);
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -105,6 +111,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => config::explain(&arguments),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
+        Command::Genhash(arguments) => genhash::run(&arguments),
         Command::Lab(arguments) => lab(arguments),
     }
 }
