@@ -6,16 +6,17 @@ use std::sync::Arc;
 use vrrp_proto::group::SyncGroup;
 use vrrp_proto::tracking::{Tracker, Tracking};
 use vrrp_proto::{
-    Event as RouterEvent, GroupOrder, Instant, MemberReport, Reason as Cause, State, VirtualRouter,
+    Event as RouterEvent, GroupOrder, Instant, Reason as Cause, State,
 };
 
 use super::check;
 use super::core::{Core, Group, Later};
-use super::instance::{Counts, Instance, InstanceId};
+use super::instance::{Instance, InstanceId};
 use super::routing::Statics;
 use super::track::INTERFACE_PREFIX;
 use crate::error::ConfigurationError;
 use crate::event::Reason;
+use crate::handover::Counts;
 use crate::instance::{Configuration, InstanceConfig};
 
 impl Core {
@@ -52,6 +53,7 @@ impl Core {
                     .trackers
                     .get(&tracker.name)
                     .copied()
+                    .or_else(|| self.inherited_tracker(&tracker.name))
                     .unwrap_or(tracker.initial);
                 (tracker.name.clone(), state)
             })
@@ -64,6 +66,7 @@ impl Core {
         self.statics.rules.clone_from(&configuration.static_rules);
 
         // Before anything looks for a source address.
+        self.inherit_statics();
         self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
 
         // Adverts of those that resign leave here; their addresses wait for the one step at the end, in case another
@@ -78,7 +81,10 @@ impl Core {
                 None => fresh.extend(self.create(instance, &configuration, now)),
             }
         }
+        // What members say from before belongs to their old group.
+        self.drain_touched();
         self.regroup(&configuration, now);
+        self.finish_inheritance();
         self.note_virtual_keys();
         for id in &fresh {
             self.refresh(*id, now);
@@ -122,8 +128,8 @@ impl Core {
         router_config.grouped = group_of(all, &config.name).is_some();
         router_config.source = None;
         let interface: Arc<str> = Arc::from(&*config.interface);
-        let router = match VirtualRouter::new(router_config) {
-            Ok(router) => router,
+        let (router, inherited) = match self.router_for(config, router_config, now) {
+            Ok(found) => found,
             Err(error) => {
                 // The configuration has been checked, so this is a contradiction that only the core sees.
                 self.warn(
@@ -161,6 +167,9 @@ impl Core {
         self.set_trackers(&mut instance, all);
         self.instances.insert(id, instance);
         self.names.insert(name, id);
+        if let Some(inherited) = inherited {
+            self.take_inheritance(id, &inherited);
+        }
         Some(id)
     }
 
@@ -305,40 +314,19 @@ impl Core {
         now: Instant,
     ) -> Group {
         let mut logic = SyncGroup::new(config.members.iter().map(String::as_str));
-        let other = members.iter().find(|id| {
-            self.instances
-                .get(id)
-                .is_some_and(|member| !member.is_master())
-        });
-        let because = other
-            .and_then(|id| self.instances.get(id))
-            .map(|member| member.name.to_string());
         for (place, id) in members.iter().enumerate() {
-            let Some(member) = self.instances.get_mut(id) else {
-                continue;
-            };
-            if !member.router.faults().is_empty() {
-                logic.handle(place, MemberReport::AtFault(true));
-            }
-            if !member.is_master() {
-                continue;
-            }
-            match &because {
-                None => logic.handle(place, MemberReport::WantsMaster(true)),
-                Some(because) => {
-                    let order = GroupOrder::Demote {
-                        because: because.clone(),
-                    };
-                    member.router.handle_event(now, RouterEvent::Group(order));
-                    self.touched.push_back(*id);
-                }
+            if let Some(member) = self.instances.get(id) {
+                logic.adopt(place, &member.router);
             }
         }
+        logic.settle();
+        let inherited = self.inherited_group(&config.name);
+        let (state, since) = inherited.unwrap_or((State::Initialize, now));
         Group {
             logic,
             members,
-            state: State::Initialize,
-            since: now,
+            state,
+            since,
         }
     }
 
@@ -346,9 +334,13 @@ impl Core {
     pub(super) fn find_leftovers(&mut self) {
         if let (true, Some(mark)) = (self.settings.reclaim_marked, self.settings.address_mark) {
             let marked = self.picture.addresses().filter(|entry| entry.mark == mark);
-            self.leftovers = marked.map(|entry| entry.key).collect();
+            self.leftovers.extend(marked.map(|entry| entry.key));
         }
         self.entries.leftovers = true;
+    }
+
+    /// Takes away the routes and rules that bear our mark.
+    pub(super) fn remove_marked_entries(&mut self) {
         if self.settings.reclaim_marked {
             match self.table.remove_marked_entries() {
                 Ok(0) => {}

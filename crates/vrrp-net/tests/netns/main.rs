@@ -9,6 +9,7 @@
 )]
 
 mod engine;
+mod handover;
 mod keepalived;
 mod orders;
 mod routing;
