@@ -29,7 +29,7 @@ fn a_master_is_passed_on_and_nobody_notices() {
         first.wait("the address", added("10.9.0.101")).await;
         second.changes();
 
-        let tap = Tap::new(&witness);
+        let tap = Tap::new(witness);
         let before = tap.next_advert();
         let held = first.engine.hand_over().await.unwrap();
         assert_eq!(held.handover().instances().count(), 2);
@@ -150,7 +150,7 @@ fn an_engine_that_nobody_takes_over_goes_on() {
         let mut first = a.start(settings(), one(fast("VI", 51, 150, &["10.9.0.100"])));
         first.wait("the address", added("10.9.0.100")).await;
         first.changes();
-        let tap = Tap::new(&witness);
+        let tap = Tap::new(witness);
         drop(first.engine.hand_over().await.unwrap());
         for _ in 0..3 {
             assert_eq!(tap.next_advert().priority, 150);
@@ -162,6 +162,10 @@ fn an_engine_that_nobody_takes_over_goes_on() {
         second.wait_state("VI", State::Backup).await;
         let held = first.engine.hand_over().await.unwrap();
         second.wait_state("VI", State::Master).await;
+        tap.adverts();
+        for _ in 0..6 {
+            assert_eq!(tap.next_advert().priority, 100);
+        }
         drop(held);
         first.wait_state("VI", State::Backup).await;
         first.wait_state("VI", State::Master).await;

@@ -33,6 +33,7 @@ pub struct Handover {
     priority: Priority,
     interval: Interval,
     addresses: Vec<IpAddr>,
+    configured_source: Option<IpAddr>,
     last_transition: Option<Transition>,
     #[cfg_attr(feature = "serde", serde(default))]
     faults: Vec<Fault>,
@@ -179,6 +180,7 @@ impl VirtualRouter {
             priority: self.config.priority,
             interval: self.config.interval,
             addresses: self.config.addresses.clone(),
+            configured_source: self.config.source,
             last_transition: self.last_transition.clone(),
             faults: self.faults.clone(),
             source: self.source,
@@ -225,7 +227,7 @@ impl VirtualRouter {
             priority: from.priority,
             interval: from.interval,
             addresses: from.addresses.clone(),
-            source: config.source.and(from.source),
+            source: from.configured_source,
             ..config.clone()
         };
         let capacity = super::replay_capacity(&config.transport);
