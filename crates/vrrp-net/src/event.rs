@@ -125,6 +125,13 @@ pub enum Event {
         /// Its priority, 0–255.
         priority: u8,
     },
+    /// A reload gave an instance another name; nothing else happened to it.
+    Renamed {
+        /// Its name before.
+        from: Arc<str>,
+        /// Its name now.
+        to: Arc<str>,
+    },
     /// An instance goes on where the process before this one stopped.
     Resumed {
         /// The instance.
@@ -245,6 +252,7 @@ impl fmt::Display for Event {
                     "{instance}: {by} also claims to be master, with priority {priority}"
                 )
             }
+            Self::Renamed { from, to } => write!(f, "{to}: was called {from} before"),
             Self::Resumed { instance, state } => write!(
                 f,
                 "{instance}: goes on as {state} where the process before this one stopped"

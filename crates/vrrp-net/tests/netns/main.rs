@@ -12,6 +12,7 @@ mod engine;
 mod handover;
 mod keepalived;
 mod orders;
+mod reload;
 mod routing;
 mod support;
 mod wire;
