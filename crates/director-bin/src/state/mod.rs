@@ -3,7 +3,7 @@
 
 mod owned;
 
-pub(crate) use owned::{OwnedServices, RecordError};
+pub(crate) use owned::{Owned, OwnedServices, RecordError};
 
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
