@@ -4,6 +4,7 @@ use super::notify::Announced;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
+use crate::control::{self, Control};
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
@@ -13,6 +14,7 @@ use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -34,6 +36,7 @@ pub(super) struct Parts {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
+    pub(super) control: Control,
 }
 
 /// The VRRP engine and what it tells.
@@ -49,7 +52,7 @@ pub(super) struct Running {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     /// What is in force.
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
@@ -62,6 +65,8 @@ pub(super) struct Running {
     pub(super) hooks: Hooks,
     signals: Signals,
     audit: Interval,
+    beat: Interval,
+    pub(super) control: Control,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -129,15 +134,21 @@ impl Running {
         trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = tokio::time::interval(control::BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let Parts {
-            arguments, state, ..
+            arguments,
+            state,
+            mut control,
+            ..
         } = parts;
+        control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
         let mut running = Self {
             arguments,
             state,
-            plan,
+            plan: Arc::new(plan),
             model,
             table,
             vrrp,
@@ -148,6 +159,8 @@ impl Running {
             hooks,
             signals,
             audit,
+            beat,
+            control,
             rate,
         };
         running.tell(&happenings);
@@ -176,6 +189,8 @@ impl Running {
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 _ = self.audit.tick() => self.audit(),
+                due = self.beat.tick() => self.beat(due.into_std()),
+                Some(asked) = self.control.next() => self.answer(asked).await,
             }
         }
     }
@@ -260,6 +275,7 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
+        self.control.tracker(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;

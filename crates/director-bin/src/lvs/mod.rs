@@ -11,7 +11,7 @@ mod server;
 pub(crate) use adopt::adopt;
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Model, Verdict};
-pub(crate) use server::{Presence, Standing};
+pub(crate) use server::{Presence, ServerState, Standing};
 
 use ipvs_netlink::{Destination, DestinationId, Service};
 

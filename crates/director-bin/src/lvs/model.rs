@@ -130,6 +130,11 @@ impl Model {
             .unwrap_or_default()
     }
 
+    /// Every virtual server with what is known of it, by name.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &ServerState> {
+        self.servers.values()
+    }
+
     /// Every virtual server with whether its quorum is there, and its servers with their reasons.
     pub(crate) fn standings(&self) -> impl Iterator<Item = (&str, bool, Vec<Standing>)> {
         self.servers

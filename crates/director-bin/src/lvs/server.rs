@@ -27,7 +27,7 @@ pub(crate) struct Standing {
 
 /// A virtual server with the verdicts about its real servers.
 #[derive(Debug, Clone)]
-pub(super) struct ServerState {
+pub(crate) struct ServerState {
     pub(super) config: VirtualServer,
     /// Verdicts by real server, one for each of its checks.
     verdicts: BTreeMap<DestinationId, Vec<Verdict>>,
@@ -227,7 +227,18 @@ impl ServerState {
         real.chain(sorry).collect()
     }
 
-    fn presence(&self, server: &RealServer) -> Presence {
+    /// Its configuration.
+    pub(crate) const fn config(&self) -> &VirtualServer {
+        &self.config
+    }
+
+    /// What a check of a real server says, by its position.
+    pub(crate) fn verdict(&self, server: &RealServer, index: usize) -> Option<&Verdict> {
+        self.verdicts_of(server).get(index)
+    }
+
+    /// Whether and how a real server should be in the table.
+    pub(crate) fn presence(&self, server: &RealServer) -> Presence {
         if self.is_up(server) && !self.sorry_in_use() {
             Presence::Weight(self.live_weight(server))
         } else if server.inhibit_on_failure {
@@ -237,7 +248,8 @@ impl ServerState {
         }
     }
 
-    fn reasons(&self, server: &RealServer) -> Vec<String> {
+    /// Why, outermost cause first.
+    pub(crate) fn reasons(&self, server: &RealServer) -> Vec<String> {
         let mut reasons = Vec::new();
         let up = self.is_up(server);
         if up && self.sorry_in_use() {
@@ -271,11 +283,13 @@ impl ServerState {
         )
     }
 
-    pub(super) const fn quorum_up(&self) -> bool {
+    /// Whether enough real servers are up.
+    pub(crate) const fn quorum_up(&self) -> bool {
         self.quorum_up
     }
 
-    const fn sorry_in_use(&self) -> bool {
+    /// Whether the sorry server answers alone.
+    pub(crate) const fn sorry_in_use(&self) -> bool {
         !self.quorum_up && self.config.sorry_server.is_some()
     }
 
@@ -285,7 +299,8 @@ impl ServerState {
             .map_or(&[], Vec::as_slice)
     }
 
-    fn is_up(&self, server: &RealServer) -> bool {
+    /// Whether all of its checks say up.
+    pub(crate) fn is_up(&self, server: &RealServer) -> bool {
         self.verdicts_of(server).iter().all(|verdict| verdict.up)
     }
 
@@ -305,7 +320,8 @@ impl ServerState {
         u32::try_from(weight.clamp(0, i64::from(i32::MAX))).unwrap_or(0)
     }
 
-    fn weight_sum(&self) -> u64 {
+    /// The weights of all live real servers together.
+    pub(crate) fn weight_sum(&self) -> u64 {
         let live = self
             .config
             .real_servers
