@@ -4,12 +4,15 @@ mod check;
 mod config;
 mod connect;
 mod events;
+mod explain;
 mod ipvs;
 mod keepalived;
 mod plan;
 mod schema;
 mod status;
 mod table;
+
+pub(crate) use table::duration;
 
 use crate::exit::Exit;
 use crate::{daemon, log, output};
@@ -43,8 +46,8 @@ enum Command {
     Fmt(config::FormatArguments),
     /// Print the reference of all keywords, in Markdown
     ConfigReference,
-    /// Explain the code of a diagnostic
-    Explain(config::ExplainArguments),
+    /// Explain why a server, address or instance is as it is, or the code of a diagnostic
+    Explain(explain::ExplainArguments),
     /// Show everything at a glance: instances, servers, their states and reasons
     Status(status::StatusArguments),
     /// Show what happened, with reasons
@@ -119,7 +122,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(arguments) => config::compare(&arguments),
         Command::Fmt(arguments) => config::format(&arguments),
         Command::ConfigReference => config::reference(),
-        Command::Explain(arguments) => config::explain(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).into(),
         Command::Events(arguments) => events::run(&arguments).into(),
         Command::ControlSchema(arguments) => schema::run(&arguments).into(),

@@ -5,6 +5,7 @@
 
 mod build;
 mod config_state;
+pub(crate) mod explain;
 mod facts;
 mod journal;
 mod kernel;
@@ -14,6 +15,7 @@ mod peers;
 pub(crate) mod sample;
 mod session;
 mod socket;
+mod target;
 
 pub(crate) use config_state::{ConfigState, digest};
 pub(crate) use facts::{Clock, Facts, TrackerFact};

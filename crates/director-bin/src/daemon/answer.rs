@@ -1,8 +1,9 @@
 //! What clients of the control socket ask of the daemon.
 
 use super::running::Running;
-use crate::control::{Asked, Facts, Parts, problem};
-use director_control::{ProblemKind, Request, Response};
+use crate::control::explain::explain;
+use crate::control::{Asked, Facts, Journal, Parts, problem};
+use director_control::{Event, ProblemKind, Request, Response, Snapshot};
 use std::time::Instant;
 
 impl Running {
@@ -34,6 +35,13 @@ impl Running {
                     let _ = answer.send(Response::Status { snapshot });
                 });
             }
+            Request::Explain { target } => {
+                let facts = self.facts();
+                let journal = self.control.journal.clone();
+                self.control.with_snapshot(facts, move |snapshot| {
+                    let _ = answer.send(explanation(&snapshot, &target, &journal));
+                });
+            }
             other => {
                 let message = format!("this version does not answer {other:?}");
                 let _ = answer.send(problem(ProblemKind::BadRequest, message));
@@ -48,4 +56,21 @@ impl Running {
         let vrrp = vrrp.map(|vrrp| vrrp.engine.snapshots().latest());
         self.control.peers(vrrp.as_deref());
     }
+}
+
+fn explanation(snapshot: &Snapshot, target: &str, journal: &Journal) -> Response {
+    let history = |wanted: &dyn Fn(&Event) -> bool, count: usize| {
+        let mut events = journal.recent(wanted, count);
+        events.reverse();
+        events
+    };
+    let explanations = explain(snapshot, target, &history);
+    if explanations.is_empty() {
+        let message = format!(
+            "there is no real server, virtual server, address, instance, group or tracker {target}; \
+             `director status` shows what there is"
+        );
+        return problem(ProblemKind::NotFound, message);
+    }
+    Response::Explanation { explanations }
 }
