@@ -12,6 +12,8 @@ mod running;
 mod service_manager;
 mod start;
 mod stop;
+mod suspend;
+mod table;
 
 #[cfg(test)]
 pub(crate) use notify::Announced;

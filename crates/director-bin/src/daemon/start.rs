@@ -52,6 +52,8 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
+    // Nothing of the text is needed once everything runs.
+    let Loaded { plan, sources, .. } = loaded;
     let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
@@ -59,7 +61,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
-        match Running::start(parts, loaded.plan).await {
+        match Running::start(parts, plan, sources).await {
             Ok(running) => running.run().await,
             Err(problem) => {
                 tracing::error!(
@@ -114,7 +116,7 @@ fn preconditions(
     arguments: &RunArguments,
     plan: &Plan,
 ) -> Result<(StateDirectory, Option<IpvsTable>), Vec<String>> {
-    let has_ipvs = !plan.virtual_servers.is_empty();
+    let has_ipvs = !plan.virtual_servers.is_empty() || plan.sync.is_some();
     let missing = privileges::missing(!plan.vrrp.instances.is_empty(), has_ipvs);
     let mut problems: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let state = match StateDirectory::open(&arguments.state_dir) {

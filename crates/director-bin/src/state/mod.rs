@@ -3,7 +3,7 @@
 
 mod owned;
 
-pub(crate) use owned::{OwnedServices, RecordError};
+pub(crate) use owned::{Owned, OwnedServices, RecordError};
 
 use crate::control::Journal;
 use nix::fcntl::{Flock, FlockArg};

@@ -2,7 +2,7 @@
 
 use crate::control::facts::Facts;
 use crate::control::kernel::KernelTable;
-use crate::lvs::{CheckId, Presence, RealServer as Configured, ServerState as Model};
+use crate::lvs::{CheckId, CheckStart, Presence, RealView, ServerState as Model};
 use director_control::Timestamp;
 use director_control::snapshot::{
     Check, CheckVerdict, Connections, Histogram, Quorum, RealServer, ServerState, SorryServer,
@@ -11,6 +11,7 @@ use director_control::snapshot::{
 use healthcheck::Verdict;
 use ipvs_netlink::{DestinationEntry, DestinationId, ServiceId, Stats};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 type Checks<'a> = HashMap<&'a CheckId, &'a healthcheck::Snapshot<CheckId>>;
 
@@ -35,9 +36,9 @@ fn virtual_server(
     let ids: Vec<ServiceId> = config.services.iter().map(|service| service.id).collect();
     let first = config.services.first();
     let kernel = |id: DestinationId| kernel(&ids, id, table);
-    let real_servers = config.real_servers.iter().map(|real| {
-        let entries = kernel(real.destination.id);
-        real_server(state, real, checks, &entries)
+    let real_servers = state.real_servers().map(|real| {
+        let entries = kernel(real.config.destination.id);
+        real_server(&config.name, real, checks, &entries)
     });
     let sorry_server = config.sorry_server.as_ref().map(|sorry| {
         let id = sorry.destination.id;
@@ -58,7 +59,7 @@ fn virtual_server(
             .map(|persistence| persistence.timeout),
         quorum: Quorum {
             up: state.quorum_up(),
-            weight: state.weight_sum(),
+            weight: state.live_weight(),
             needed: config.quorum,
             hysteresis: config.hysteresis,
         },
@@ -92,32 +93,28 @@ fn weight(entries: &[DestinationEntry]) -> Option<u32> {
 }
 
 fn real_server(
-    state: &Model,
-    real: &Configured,
+    virtual_server: &Arc<str>,
+    view: RealView<'_>,
     checks: &Checks<'_>,
     entries: &[DestinationEntry],
 ) -> RealServer {
-    let presence = state.presence(real);
+    let real = view.config;
     let id = real.destination.id;
-    let checks: Vec<Check> = real
-        .checks
-        .iter()
-        .enumerate()
-        .map(|(index, check)| {
-            let key = CheckId {
-                virtual_server: state.config().name.clone(),
-                real_server: id,
-                index,
-            };
-            let verdict = state.verdict(real, index);
-            self::check(check.kind, verdict, checks.get(&key).copied())
-        })
-        .collect();
-    let wished_weight = match presence {
+    let key = |index| CheckId {
+        virtual_server: Arc::clone(virtual_server),
+        real_server: id,
+        index,
+    };
+    let of_check = |(index, start): (usize, &CheckStart)| {
+        let known = checks.get(&key(index)).copied();
+        check(start.kind, view.verdicts.get(index), known)
+    };
+    let checks: Vec<Check> = real.checks.iter().enumerate().map(of_check).collect();
+    let wished_weight = match view.presence {
         Presence::Weight(weight) => Some(weight),
         Presence::Absent => None,
     };
-    let server_state = match (state.is_up(real), wished_weight) {
+    let server_state = match (view.up, wished_weight) {
         (false, _) => ServerState::Down,
         (true, None) => ServerState::Standby,
         (true, Some(0)) => ServerState::Idle,
@@ -127,7 +124,7 @@ fn real_server(
         address: id.to_string(),
         forwarding: real.destination.forwarding.to_string(),
         state: server_state,
-        reasons: state.reasons(real),
+        reasons: view.reasons,
         since: since(&checks),
         configured_weight: real.destination.weight,
         wished_weight,
