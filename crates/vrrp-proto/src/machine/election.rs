@@ -18,6 +18,7 @@ use core::time::Duration;
 /// adverts and then 1.2 times the longer interval; if the other is still there it counts as 254
 /// until it is gone.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct OwnerContest {
     source: IpAddr,
     adverts_left: u8,

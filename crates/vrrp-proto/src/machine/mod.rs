@@ -9,12 +9,14 @@
 //! | `election` | adverts, timers, transitions |
 //! | `local` | start, stop, faults, operators, sync group, reconfiguration |
 //! | `transmit` | adverts as bytes |
+//! | `handover` | a running router passed on to another process |
 //! | `timers`, `reports`, `stats` | deadlines, rate of reports, counters |
 
 mod action;
 mod config;
 mod election;
 mod event;
+mod handover;
 mod local;
 mod reason;
 mod receive;
@@ -30,6 +32,7 @@ pub use config::{
     AddressCheck, AnnouncePolicy, Config, ConfigError, Overslept, Peer, Preemption, Transport,
 };
 pub use event::{Event, Fault, GroupOrder, Received};
+pub use handover::{Handover, ResumeError};
 pub use reason::{Accepted, DropReason, Reason, Verdict, Warning};
 pub use stats::Stats;
 
@@ -48,7 +51,7 @@ use timers::Timers;
 
 /// Another router as last heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heard {
     /// Its address.
     pub source: IpAddr,
@@ -60,7 +63,7 @@ pub struct Heard {
 
 /// Another master beside this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Contest {
     /// Its address.
     pub source: IpAddr,
@@ -71,7 +74,6 @@ pub struct Contest {
     /// When it was last heard.
     pub last: Instant,
     /// For how many microseconds without an advert it counts as present.
-    #[cfg_attr(feature = "serde", serde(skip))]
     window: u64,
 }
 

@@ -29,6 +29,7 @@ impl Timer {
 
 /// One optional deadline per kind.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Timers {
     master_down: Option<Instant>,
     advert: Option<Instant>,
