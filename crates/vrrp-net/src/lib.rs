@@ -48,6 +48,7 @@ mod error;
 mod event;
 mod instance;
 mod kernel;
+pub mod nftables;
 mod route;
 mod rule;
 mod settings;

@@ -10,6 +10,7 @@
 
 mod engine;
 mod keepalived;
+mod nftables;
 mod orders;
 mod routing;
 mod support;
