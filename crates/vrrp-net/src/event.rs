@@ -125,6 +125,13 @@ pub enum Event {
         /// Its priority, 0–255.
         priority: u8,
     },
+    /// Something was done to the machine that an operator should find in the log.
+    Notice {
+        /// The instance concerned, if one is.
+        instance: Option<Arc<str>>,
+        /// What was done.
+        message: String,
+    },
     /// Something an operator should know; the text says what to do.
     Warning {
         /// The instance concerned, if one is.
@@ -231,11 +238,19 @@ impl fmt::Display for Event {
                     "{instance}: {by} also claims to be master, with priority {priority}"
                 )
             }
-            Self::Warning {
+            Self::Notice {
+                instance: Some(instance),
+                message,
+            }
+            | Self::Warning {
                 instance: Some(instance),
                 message,
             } => write!(f, "{instance}: {message}"),
-            Self::Warning {
+            Self::Notice {
+                instance: None,
+                message,
+            }
+            | Self::Warning {
                 instance: None,
                 message,
             } => f.write_str(message),

@@ -63,14 +63,17 @@ impl Core {
         self.statics.routes.clone_from(&configuration.static_routes);
         self.statics.rules.clone_from(&configuration.static_rules);
 
-        // Before anything looks for a source address.
-        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
-
         // Adverts of those that resign leave here; their addresses wait for the one step at the end, in case another
         // instance has them now.
         for id in gone {
             self.stop(id, now);
         }
+        self.wish_links(&configuration);
+        let of_links = configuration.instances.iter();
+        self.statics.of_links = of_links.filter_map(InstanceConfig::link_address).collect();
+        // Before anything looks for a source address.
+        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
+
         let mut fresh = Vec::new();
         for instance in &configuration.instances {
             match self.names.get(&*instance.name) {
@@ -85,10 +88,7 @@ impl Core {
         }
         self.tell_wall_clock(now);
         for id in fresh {
-            if let Some(instance) = self.instances.get_mut(&id) {
-                instance.router.handle_event(now, RouterEvent::Startup);
-                self.touched.push_back(id);
-            }
+            self.start_or_hold(id, now);
         }
         // Another instance's addresses are no source, so the list of addresses concerns all.
         self.refresh_all();
@@ -107,6 +107,8 @@ impl Core {
                 config.router.vrid,
                 config.router.version,
                 config.router.family,
+                config.virtual_link.clone(),
+                config.advert_interface().to_owned(),
             )
         };
         (identity(old) != identity(new)).then_some(id)
@@ -350,6 +352,8 @@ impl Core {
         }
         self.entries.leftovers = true;
         if self.settings.reclaim_marked {
+            self.note_left_links();
+            self.remove_left_table();
             match self.table.remove_marked_entries() {
                 Ok(0) => {}
                 Ok(count) => {
@@ -389,6 +393,10 @@ impl Core {
         self.publish(true);
         self.instances = BTreeMap::new();
         self.applied = BTreeMap::new();
+        self.wish_links(&Configuration::default());
+        self.remove_unwished_links();
+        self.unshield();
+        self.restore_local_igmp();
     }
 }
 

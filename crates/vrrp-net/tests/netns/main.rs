@@ -9,9 +9,11 @@
 )]
 
 mod engine;
+mod filter;
 mod keepalived;
 mod nftables;
 mod orders;
 mod routing;
 mod support;
+mod virtual_mac;
 mod wire;
