@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::task::AbortHandle;
 
-use super::{Check, Snapshot};
+use super::{Check, Latency, Snapshot};
 use crate::outcome::{Outcome, Weight};
 use crate::probe::ProbeKey;
 use crate::schedule::{Change, Policy, Tracker, Verdict};
@@ -40,6 +40,7 @@ pub(super) struct Entry<K> {
     pub(super) attempts: u64,
     pub(super) failures: u64,
     pub(super) flips: u64,
+    pub(super) latency: Latency,
 }
 
 pub(super) struct Made {
@@ -71,6 +72,7 @@ impl<K> Entry<K> {
             attempts: 0,
             failures: 0,
             flips: 0,
+            latency: Latency::default(),
         }
     }
 }
@@ -110,6 +112,7 @@ impl<K: Clone> Entry<K> {
             attempts: self.attempts,
             failures: self.failures,
             flips: self.flips,
+            latency: self.latency,
             shared_with: self.names.len().saturating_sub(1),
         }
     }

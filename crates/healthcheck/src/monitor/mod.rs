@@ -3,10 +3,12 @@
 mod engine;
 mod entry;
 mod event;
+mod latency;
 mod queue;
 mod telling;
 
 pub use event::{Event, Events, Snapshot, Stats};
+pub use latency::Latency;
 
 use std::fmt;
 use std::hash::Hash;
