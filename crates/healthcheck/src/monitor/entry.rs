@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use tokio::task::AbortHandle;
-
+use super::attempts::Slot;
+use super::wheel::Slice;
 use super::{Check, Snapshot};
 use crate::outcome::{Outcome, Weight};
 use crate::probe::ProbeKey;
@@ -24,15 +24,15 @@ pub(super) struct Subscription {
 /// One check that is run, for one or more names.
 pub(super) struct Entry<K> {
     pub(super) check: Check,
-    pub(super) shared_as: Option<(ProbeKey, Policy)>,
+    pub(super) shared_as: Option<(ProbeKey, Arc<Policy>)>,
     pub(super) host: Option<IpAddr>,
     pub(super) tracker: Tracker,
     pub(super) names: Vec<K>,
-    /// The due time that stands in the heap; others in the heap are out of date.
-    pub(super) scheduled: Option<Instant>,
+    /// The slice of the wheel in which it stands; others there are out of date.
+    pub(super) scheduled: Option<Slice>,
     /// It is due and waits for a limit.
     pub(super) waiting: bool,
-    pub(super) running: Option<AbortHandle>,
+    pub(super) running: Option<Slot>,
     /// How the verdict in force was made.
     pub(super) made: Option<Made>,
     pub(super) last_outcome: Option<Outcome>,
@@ -53,7 +53,7 @@ impl<K> Entry<K> {
     /// A check that has not been tried yet and has no name.
     pub(super) fn new(
         check: Check,
-        shared_as: Option<(ProbeKey, Policy)>,
+        shared_as: Option<(ProbeKey, Arc<Policy>)>,
         tracker: Tracker,
     ) -> Self {
         Self {
@@ -97,6 +97,7 @@ impl<K: Clone> Entry<K> {
     }
 
     pub(super) fn snapshot(&self, id: &K, suspended: bool, now: Instant) -> Snapshot<K> {
+        let due = self.scheduled.and_then(|_| self.tracker.poll_timeout());
         Snapshot {
             id: id.clone(),
             verdict: self.tracker.verdict(),
@@ -105,7 +106,7 @@ impl<K: Clone> Entry<K> {
             reason: self.made.as_ref().map(|made| made.reason.clone()),
             last_outcome: self.last_outcome.clone(),
             last_attempt: self.last_attempt,
-            next_in: self.scheduled.map(|due| due.saturating_duration_since(now)),
+            next_in: due.map(|due| due.saturating_duration_since(now)),
             suspended,
             attempts: self.attempts,
             failures: self.failures,

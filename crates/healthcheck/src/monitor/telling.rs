@@ -13,7 +13,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let Some(name) = self.names.get_mut(id) else {
             return;
         };
-        let Some(state) = self.entries.get(&name.entry) else {
+        let Some(state) = self.entries.get(name.entry) else {
             return;
         };
         let news = state.made.is_some() && state.tells() != name.told;
@@ -24,7 +24,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
     }
 
     pub(super) fn tell_failure(&mut self, entry: u64, at: SystemTime) {
-        let Some(state) = self.entries.get(&entry) else {
+        let Some(state) = self.entries.get(entry) else {
             return;
         };
         let Some(reason) = &state.last_outcome else {
@@ -58,7 +58,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         if name.suspended {
             return None;
         }
-        let state = self.entries.get(&name.entry)?;
+        let state = self.entries.get(name.entry)?;
         let made = state.made.as_ref()?;
         let (from, told_weight) = name.told;
         let (to, weight) = state.tells();
