@@ -390,6 +390,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             state.failures += 1;
         }
         let change = state.tracker.observe(now, &outcome);
+        let certificate = state.certificate_warning(&outcome, wall);
         let tell_failure =
             change.is_none() && !outcome.is_up() && state.tracker.policy().log_all_failures;
         state.last_attempt = Some(wall);
@@ -401,6 +402,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             }
         } else if tell_failure {
             self.tell_failure(entry, wall);
+        }
+        if let Some(expires) = certificate {
+            self.tell_certificate(entry, expires, wall);
         }
         self.schedule(entry);
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::attempts::Slot;
 use super::wheel::Slice;
@@ -10,6 +10,8 @@ use super::{Check, Snapshot};
 use crate::outcome::{Outcome, Weight};
 use crate::probe::ProbeKey;
 use crate::schedule::{Change, Policy, Tracker, Verdict};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One name under which a check is known.
 pub(super) struct Subscription {
@@ -40,6 +42,8 @@ pub(super) struct Entry<K> {
     pub(super) attempts: u64,
     pub(super) failures: u64,
     pub(super) flips: u64,
+    /// When the end of the certificate was last told.
+    pub(super) warned: Option<SystemTime>,
 }
 
 pub(super) struct Made {
@@ -71,6 +75,7 @@ impl<K> Entry<K> {
             attempts: 0,
             failures: 0,
             flips: 0,
+            warned: None,
         }
     }
 }
@@ -94,6 +99,26 @@ impl<K: Clone> Entry<K> {
             reason: change.reason,
             attempts: change.attempts,
         });
+    }
+
+    /// The end of the certificate, if it is near and was not told today.
+    pub(super) fn certificate_warning(
+        &mut self,
+        outcome: &Outcome,
+        wall: SystemTime,
+    ) -> Option<SystemTime> {
+        let before = self.tracker.policy().certificate_warning?;
+        let expires = outcome.certificate_expires()?;
+        if expires.checked_sub(before)? > wall {
+            self.warned = None;
+            return None;
+        }
+        let told = self.warned.and_then(|told| wall.duration_since(told).ok());
+        if told.is_some_and(|ago| ago < DAY) {
+            return None;
+        }
+        self.warned = Some(wall);
+        Some(expires)
     }
 
     pub(super) fn snapshot(&self, id: &K, suspended: bool, now: Instant) -> Snapshot<K> {
