@@ -186,11 +186,7 @@ impl Context<'_> {
         with_tls: bool,
         problems: &mut Problems,
     ) -> Result<HttpProbe, Refusal> {
-        let urls = http
-            .url
-            .iter()
-            .map(url)
-            .collect::<Result<_, _>>()?;
+        let urls = http.url.iter().map(url).collect::<Result<_, _>>()?;
         let mut settings = HttpSettings::new(self.target()?, urls);
         settings.dialer = self.dialer();
         let names = self
