@@ -5,6 +5,7 @@
 
 mod cli;
 mod config;
+mod control;
 mod daemon;
 mod exit;
 mod kernel;

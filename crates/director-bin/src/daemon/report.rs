@@ -107,12 +107,23 @@ pub(super) fn changes(changes: &[Change]) {
     }
 }
 
+/// Somebody else had changed what is ours.
+pub(super) fn repaired(changes: &[Change]) {
+    let count = changes.len();
+    warn!(
+        event = "ipvs_repaired",
+        count,
+        "somebody else had changed our services, {} taken back",
+        output::count(count, "change")
+    );
+    self::changes(changes);
+}
+
 pub(super) fn table_error(error: &TableError) {
     let reason = output::chain(error);
     error!(
         event = "ipvs_error",
-        reason,
-        "the IPVS table is not as it should be, it is tried again within a minute: {reason}"
+        reason, "the IPVS table is not as it should be, it is tried again within seconds: {reason}"
     );
 }
 
@@ -178,7 +189,7 @@ pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateL
         return;
     };
     if let Some(held_back) = rate.allow(&id.to_string(), Instant::now()) {
-        let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
+        let (virtual_server, real_server) = (&*id.virtual_server, id.real_server);
         let more = more(held_back);
         info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}{more}");
     }

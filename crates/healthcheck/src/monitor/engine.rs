@@ -386,6 +386,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             return;
         };
         state.attempts += 1;
+        state.latency.observe(outcome.took());
         if !outcome.is_up() {
             state.failures += 1;
         }

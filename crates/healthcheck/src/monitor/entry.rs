@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::attempts::Slot;
 use super::wheel::Slice;
-use super::{Check, Snapshot};
+use super::{Check, Latency, Snapshot};
 use crate::outcome::{Outcome, Weight};
 use crate::probe::ProbeKey;
 use crate::schedule::{Change, Policy, Tracker, Verdict};
@@ -42,6 +42,7 @@ pub(super) struct Entry<K> {
     pub(super) attempts: u64,
     pub(super) failures: u64,
     pub(super) flips: u64,
+    pub(super) latency: Latency,
     /// When the end of the certificate was last told.
     pub(super) warned: Option<SystemTime>,
 }
@@ -75,6 +76,7 @@ impl<K> Entry<K> {
             attempts: 0,
             failures: 0,
             flips: 0,
+            latency: Latency::default(),
             warned: None,
         }
     }
@@ -136,6 +138,7 @@ impl<K: Clone> Entry<K> {
             attempts: self.attempts,
             failures: self.failures,
             flips: self.flips,
+            latency: self.latency,
             shared_with: self.names.len().saturating_sub(1),
         }
     }

@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 use crate::outcome::{Outcome, Weight};
 use crate::schedule::Verdict;
 
+use super::Latency;
+
 /// Something that a monitor tells about the check `id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -119,6 +121,8 @@ pub struct Snapshot<K> {
     pub failures: u64,
     /// Changes between up and down.
     pub flips: u64,
+    /// How long its attempts took.
+    pub latency: Latency,
     /// Other names that share the same attempts.
     pub shared_with: usize,
 }

@@ -4,12 +4,14 @@ mod attempts;
 mod engine;
 mod entry;
 mod event;
+mod latency;
 mod queue;
 mod store;
 mod telling;
 mod wheel;
 
 pub use event::{Event, Events, Snapshot, Stats};
+pub use latency::Latency;
 
 use std::fmt;
 use std::hash::Hash;

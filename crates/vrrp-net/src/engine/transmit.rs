@@ -239,7 +239,12 @@ struct Queue {
 }
 
 impl Pacer {
-    fn push(&mut self, id: InstanceId, placed: Placed) {
+    /// All that wait, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &(InstanceId, Placed)> {
+        self.queues.values().flat_map(|queue| &queue.waiting)
+    }
+
+    pub(super) fn push(&mut self, id: InstanceId, placed: Placed) {
         let key = (placed.index, placed.address.address.is_ipv6());
         let queue = self.queues.entry(key).or_default();
         if queue.waiting.len() < QUEUE {

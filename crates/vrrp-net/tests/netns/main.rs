@@ -9,8 +9,10 @@
 )]
 
 mod engine;
+mod handover;
 mod keepalived;
 mod orders;
+mod reload;
 mod routing;
 mod support;
 mod wire;
