@@ -2,10 +2,10 @@
 
 mod check;
 mod config;
-mod import;
 mod connect;
 mod events;
 mod explain;
+mod import;
 mod ipvs;
 mod keepalived;
 mod plan;

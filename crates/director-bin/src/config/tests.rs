@@ -277,8 +277,8 @@ virtual_server 172.16.1.8 80 {
     );
     let told: Vec<String> = plan
         .checks
-        .values()
-        .map(|check| format!("{check:?}"))
+        .iter()
+        .map(|(_, check)| format!("{check:?}"))
         .collect();
     let [talk, agent, https] = told.as_slice() else {
         panic!("{told:?}")
