@@ -5,6 +5,7 @@
 
 mod cli;
 mod config;
+mod control;
 mod daemon;
 mod exit;
 mod fifo;
@@ -13,6 +14,8 @@ mod log;
 mod lvs;
 mod mail;
 mod output;
+#[cfg(test)]
+mod recovery;
 mod script;
 mod state;
 mod track;

@@ -136,10 +136,14 @@ fn verbose(page: &Genhash, url: &str, took: Duration) -> String {
     dump(&mut text, &page.header);
     text.push_str("-----------------------[ HTTP Header Ascii Buffer ]-----------------------\n");
     text.push_str(&String::from_utf8_lossy(&page.header));
-    text.push_str(
-        "\n-----------------------[        HTML Buffer        ]-----------------------\n",
-    );
-    dump(&mut text, page.body.as_deref().unwrap_or_default());
+    text.push('\n');
+    let body = page.body.as_deref().unwrap_or_default();
+    if !body.is_empty() {
+        text.push_str(
+            "-----------------------[        HTML Buffer        ]-----------------------\n",
+        );
+        dump(&mut text, body);
+    }
     text.push_str(
         "\n-----------------------[    HTML hash resulting    ]-----------------------\n",
     );

@@ -8,7 +8,7 @@ use crate::config::{Notices, Plan};
 use crate::fifo::Fifos;
 use crate::lvs::{CheckId, Happening};
 use crate::mail::{Alert, Mailer};
-use crate::script::Hooks;
+use crate::script::{HookLedger, Hooks};
 use ipvs_netlink::DestinationId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -173,6 +173,11 @@ impl Notifier {
         self.tell_groups(plan, |pending| pending.due <= now);
     }
 
+    /// What scripts have been run, for the status.
+    pub(super) const fn ledger(&self) -> &HookLedger {
+        self.hooks.ledger()
+    }
+
     /// The effective priority of an instance, if it has been told.
     pub(super) fn priority(&self, instance: &str) -> Option<u8> {
         self.instances.get(instance).map(|(_, priority)| *priority)
@@ -235,7 +240,7 @@ impl Notifier {
                 let of = plan
                     .virtual_servers
                     .iter()
-                    .find(|server| server.name == *virtual_server)
+                    .find(|server| *server.name == **virtual_server)
                     .map_or((1, 0), |server| (server.quorum, server.hysteresis));
                 let alert = quorum_alert(virtual_server, *up, of, (*weight, *needed), moment);
                 self.mail(alert);
@@ -265,7 +270,7 @@ impl Notifier {
             real_server,
             index,
         } = change.id;
-        let key = (virtual_server.clone(), *real_server);
+        let key = (virtual_server.to_string(), *real_server);
         if !plan.notices.real_server_mail.contains(&key)
             || (plan.notices.no_checker_emails && !change.server_changed)
         {
@@ -284,7 +289,7 @@ impl Notifier {
             .and_then(|real| real.checks.get(*index))
             .map_or("CHECK", |check| check.kind);
         let name = named(&plan.notices, virtual_server, *real_server);
-        let names = (virtual_server.as_str(), name.as_str());
+        let names = (&**virtual_server, name.as_str());
         let alert = check_alert(names, kind, change.passed, change.server_up, change.reason);
         self.mail(alert);
     }

@@ -44,7 +44,7 @@ impl Running {
         }
         let mut exit = Exit::Success;
         if let Some(table) = &mut self.table {
-            match table.clear() {
+            match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
                 Err(error) => {
                     report::table_error(&error);
@@ -61,6 +61,7 @@ impl Running {
         self.tell(&farewell, Moment::Stop);
         self.notifier.finish(SCRIPTS).await;
         report::stopped();
+        self.control.close();
         exit
     }
 }

@@ -57,7 +57,7 @@ impl Running {
             for real in &server.real_servers {
                 if real.checks.iter().all(|check| !check.alpha) {
                     notices.push(Notice::RealServer {
-                        virtual_server: server.name.clone(),
+                        virtual_server: server.name.to_string(),
                         real_server: real.destination.id,
                         up: true,
                         reason: "the director starts".to_owned(),

@@ -3,11 +3,13 @@
 //! They are started without a shell, in a process group of their own, as the configured user, with a deadline.
 
 mod hooks;
+mod ledger;
 mod program;
 mod run;
 mod security;
 mod sys;
 
 pub(crate) use hooks::{Hook, Hooks};
+pub(crate) use ledger::HookLedger;
 pub(crate) use program::{Identity, Links, Program, ProgramError, Security};
 pub(crate) use run::{Child, Ended, Given, run};

@@ -46,7 +46,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "vmac_addr_prefix", "disable_local_igmp", "iproute_usr_dir", "iproute_etc_dir",
         "vrrp_iptables", "vrrp_ipsets", "nftables", "nftables_priority", "nftables_ifindex",
         "nftables_counters", "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "lvs_sync_daemon", "snmp_socket",
+        "nftables_ipvs_start_fwmark", "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
         "enable_snmp_rfcv2", "enable_snmp_rfcv3", "snmp_vs_stats_update_interval",
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",
@@ -54,23 +54,20 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "reload_file", "config_save_dir", "data_use_instance",
         "state_dump_file", "json_version", "umask", "max_auto_priority",
         "min_auto_priority_delay", "vrrp_cpu_affinity",
-        "vrrp_rlimit_rttime", "lvs_flush", "lvs_flush_on_stop",
+        "vrrp_rlimit_rttime",
     ]),
     (Scope::Instance, &[
         "vrf", "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "native_ipv6",
         "kernel_rx_buf_size", "linkbeat_use_polling",
         "timer_expired_backup", "strict_mode",
         "no_accept", "promote_secondaries",
-        "track_bfd",
-        "lvs_sync_daemon_interface", "garp_extra_if",
+        "track_bfd", "garp_extra_if",
     ]),
     (Scope::SyncGroup, &[
         "track_bfd", "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["ha_suspend", "snmp_name"]),
-    (Scope::RealServer, &["snmp_name", "BFD_CHECK"]),
-    (Scope::Url, &["regex_stack"]),
-    (Scope::SslUrl, &["regex_stack"]),
+    (Scope::VirtualServer, &["snmp_name", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::RealServer, &["snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
@@ -97,6 +94,8 @@ const NO_EFFECT: &[(Scope, &[&str], &str)] = &[
     (Scope::Instance, &["debug"], "it has none in keepalived either"),
     (Scope::VrrpScript, &["init_fail"], "it has none in keepalived either"),
     (Scope::VirtualServer, &["hashed"], "it has none in keepalived either"),
+    (Scope::Url, &["regex_stack"], "the matcher needs no stack of its own"),
+    (Scope::SslUrl, &["regex_stack"], "the matcher needs no stack of its own"),
 ];
 
 /// Keywords that are refused, and why.
