@@ -83,8 +83,8 @@ pub use snapshot::{
 };
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
-pub use vrrp_proto::State;
 pub use vrrp_proto::tracking::{Tracker, TrackerState};
+pub use vrrp_proto::{Disagreement, State};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
