@@ -245,7 +245,7 @@ impl Core {
                     && *self.interface_name(placed.index) == **interface
             });
             if let Some(placed) = place {
-                self.pacer.push(id, placed.clone());
+                self.queue_announcement(id, placed.clone());
             }
         }
         self.adopt_addresses(id, &name, placed, &from.addresses);

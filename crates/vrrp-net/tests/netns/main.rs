@@ -10,10 +10,13 @@
 
 mod contest;
 mod engine;
+mod filter;
 mod handover;
 mod keepalived;
+mod nftables;
 mod orders;
 mod reload;
 mod routing;
 mod support;
+mod virtual_mac;
 mod wire;
