@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
-use vrrp_proto::wire::Packet;
+use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
     Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Received, Report,
     State, Transition, Warning,
@@ -195,7 +195,9 @@ impl Core {
         else {
             return;
         };
-        if received.hop_limit != 255 || packet.priority().is_resign() {
+        let genuine = PseudoHeader::new(received.source, received.destination)
+            .is_some_and(|addresses| packet.verify_checksum(&addresses).is_ok());
+        if !genuine || received.hop_limit != 255 || packet.priority().is_resign() {
             return;
         }
         let listed: BTreeSet<IpAddr> = packet.addresses().collect();
