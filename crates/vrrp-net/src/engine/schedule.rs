@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
-use vrrp_proto::{Event as RouterEvent, Instant};
+use vrrp_proto::{Event as RouterEvent, Instant, State};
 
 use super::core::Core;
-use super::instance::InstanceId;
+use super::instance::{Instance, InstanceId};
 use crate::kernel::Placed;
 
 /// Deadlines of instances that the routers know nothing of.
@@ -43,7 +43,10 @@ impl Schedule {
 impl Core {
     /// Starts a new instance, or notes that it waits.
     pub(super) fn start_or_hold(&mut self, id: InstanceId, now: Instant) {
-        if self.schedule.startup.is_some_and(|due| due > now) {
+        let resumed = |instance: &Instance| instance.router.state() != State::Initialize;
+        if self.instances.get(&id).is_some_and(resumed) {
+            self.touched.push_back(id);
+        } else if self.schedule.startup.is_some_and(|due| due > now) {
             self.schedule.held.insert(id);
         } else if let Some(instance) = self.instances.get_mut(&id) {
             instance.router.handle_event(now, RouterEvent::Startup);
