@@ -11,6 +11,7 @@ mod routing;
 mod scripts;
 mod tls;
 mod unsupported;
+mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};

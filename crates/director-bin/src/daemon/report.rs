@@ -290,6 +290,15 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
                 warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}{more}");
             }
         }
+        Event::Notice { instance, message } => {
+            let instance = instance.as_deref();
+            info!(
+                event = "machine_changed",
+                instance,
+                done = message,
+                "{event}"
+            );
+        }
         Event::Warning { instance, message } => {
             let instance = instance.as_deref();
             warn!(
