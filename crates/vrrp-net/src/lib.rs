@@ -35,6 +35,15 @@
 //! channel full is dropped and counted. [`Counters::slowest_takeover`] says how late the first
 //! advert after a master-down deadline was.
 //!
+//! # Passing a running engine on
+//!
+//! [`Engine::hand_over`] stops an engine where it stands, and [`Engine::resume`] starts another one, in another process
+//! too, that goes on from there: no resignation, no transition, no address taken away, the next advert on time.
+//!
+//! # Features
+//!
+//! `serde` writes and reads a [`Handover`].
+//!
 //! # Privileges and panics
 //!
 //! Needs `CAP_NET_ADMIN` and `CAP_NET_RAW` in the network namespace of the thread that calls
@@ -46,6 +55,7 @@ mod announce;
 mod engine;
 mod error;
 mod event;
+mod handover;
 mod instance;
 mod kernel;
 pub mod nftables;
@@ -61,6 +71,7 @@ pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, Virtua
 pub use engine::{Engine, Handle, Order};
 pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
+pub use handover::{Handover, Held};
 pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
 pub use route::{
     MAIN_TABLE, NextHop, Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement,

@@ -8,7 +8,7 @@ use vrrp_proto::auth::Authentication;
 use vrrp_proto::{Preemption, Priority, Transport, Version};
 
 /// The plan of a text that is expected to be in order.
-fn planned(text: &str) -> Plan {
+pub(super) fn planned(text: &str) -> Plan {
     let parsed = keepalived_conf::load_str(text);
     let errors: Vec<_> = parsed
         .diagnostics
@@ -205,7 +205,7 @@ fn a_virtual_server_is_mapped() {
     let [server] = plan.virtual_servers.as_slice() else {
         panic!("{:?}", plan.virtual_servers)
     };
-    assert_eq!(server.name, "[172.16.1.8]:tcp:80");
+    assert_eq!(&*server.name, "[172.16.1.8]:tcp:80");
     assert_eq!((server.quorum, server.hysteresis), (2, 1));
     let service = &server.services[0];
     assert_eq!(service.id, ServiceId::tcp("172.16.1.8:80".parse().unwrap()));
@@ -234,7 +234,7 @@ fn a_virtual_server_is_mapped() {
     );
     let object = real_server_object(&server.name, first.destination.id);
     let happening = crate::lvs::Happening::RealServerDown {
-        virtual_server: server.name.clone(),
+        virtual_server: server.name.to_string(),
         real_server: first.destination.id,
         reason: String::new(),
     };
@@ -247,19 +247,101 @@ fn a_virtual_server_is_mapped() {
 }
 
 #[test]
+fn checkers_of_our_own_are_mapped() {
+    let plan = planned(
+        "
+virtual_server 172.16.1.8 80 {
+    protocol TCP
+    real_server 172.16.1.4 80 {
+        TALK_CHECK {
+            send \"PING\\r\\n\"
+            expect \"+PONG\"
+            send \"\\x51UIT\"
+            response_timeout 2
+            rise 3
+            jitter 0.5
+        }
+        AGENT_CHECK {
+            connect_port 9000
+            send \"weight\\n\"
+        }
+        SSL_GET {
+            url {
+                path /
+            }
+            response_timeout 4
+            certificate_warning 14
+        }
+    }
+}",
+    );
+    let told: Vec<String> = plan
+        .checks
+        .iter()
+        .map(|(_, check)| format!("{check:?}"))
+        .collect();
+    let [talk, agent, https] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    for part in [
+        "TalkStep { send: [80, 73, 78, 71, 13, 10], expect: Text([43, 80, 79, 78, 71]) }",
+        "TalkStep { send: [81, 85, 73, 84], expect: Nothing }",
+        "answer_timeout: Some(2s)",
+        "rise: 3",
+        "jitter: 500ms",
+    ] {
+        assert!(talk.contains(part), "{part} in {talk}");
+    }
+    assert!(
+        agent.contains("172.16.1.4:9000") && agent.contains("AgentProbe"),
+        "{agent}"
+    );
+    for part in [
+        "answer_timeout: Some(4s)",
+        "certificate_warning: Some(1209600s)",
+    ] {
+        assert!(https.contains(part), "{part} in {https}");
+    }
+}
+
+#[test]
+fn a_certificate_file_that_is_missing_is_named() {
+    let told = problems(
+        "
+virtual_server 172.16.1.8 443 {
+    protocol TCP
+    real_server 172.16.1.4 443 {
+        SSL_GET {
+            url {
+                path /
+            }
+            verify_ca /no/such/authorities.pem
+        }
+    }
+}",
+    );
+    assert!(
+        told.iter()
+            .any(|(severity, message)| *severity == Severity::Error
+                && message.contains("/no/such/authorities.pem cannot be read")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_unchanged_check_is_the_same_and_a_changed_one_is_not() {
     let (before, same) = (planned(SERVERS), planned(SERVERS));
     let changed = planned(&SERVERS.replace("path /health", "path /other"));
     let sameness: Vec<bool> = before
         .checks
         .iter()
-        .map(|(id, check)| check.same_as(&same.checks[id]))
+        .map(|(id, check)| check.same_as(same.checks.get(&id).unwrap()))
         .collect();
     assert_eq!(sameness, [true, true]);
     let sameness: Vec<bool> = before
         .checks
         .iter()
-        .map(|(id, check)| check.same_as(&changed.checks[id]))
+        .map(|(id, check)| check.same_as(changed.checks.get(&id).unwrap()))
         .collect();
     assert_eq!(sameness, [true, false], "only the HTTP_GET");
 }
@@ -293,13 +375,13 @@ virtual_server fwmark 9 {
     let [group, mark] = plan.virtual_servers.as_slice() else {
         panic!("{:?}", plan.virtual_servers)
     };
-    assert_eq!((group.name.as_str(), group.services.len()), ("[WEB]:0", 4));
+    assert_eq!((&*group.name, group.services.len()), ("[WEB]:0", 4));
     assert_eq!(group.services[0].scheduler_flags, SchedulerFlags::HASH_PORT);
     assert!(matches!(
         group.real_servers[0].destination.forwarding,
         Forwarding::Tunnel(_)
     ));
-    assert_eq!(mark.name, "FWM 9");
+    assert_eq!(&*mark.name, "FWM 9");
     assert_eq!(
         mark.real_servers[0].destination.forwarding,
         Forwarding::Masquerading
@@ -406,159 +488,92 @@ vrrp_instance VI_1 {
     );
 }
 
+const SYNCHRONISED: &str = "
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress { 172.16.1.8 }
+}
+";
+
 #[test]
-fn virtual_mac_interfaces_are_named_in_order() {
-    let plan = planned(
-        "
-global_defs {
-    vmac_addr_prefix vad
-}
-vrrp_instance A {
-    interface eth0
-    virtual_router_id 51
-    use_vmac
-    use_vmac_addr
-    virtual_ipaddress {
-        10.9.0.100/24
-        10.8.0.101/24 dev eth1
-        10.8.0.102/24 dev eth1
-    }
-    virtual_ipaddress_excluded {
-        fd00::100/64
-        fd00::101/64 dev eth1
-    }
-}
-vrrp_instance A6 {
-    interface eth0
-    virtual_router_id 51
-    use_vmac
-    vmac_xmit_base
-    virtual_ipaddress {
-        fe80::100/64
-    }
-}
-vrrp_instance B {
-    interface eth0
-    virtual_router_id 52
-    no_accept
-    virtual_ipaddress {
-        10.9.0.110/24
-        10.9.0.112/24 use_vmac
-    }
-}
-vrrp_instance C {
-    interface eth1
-    virtual_router_id 53
-    use_vmac name own 02:00:00:00:00:35 group 7
-    garp_extra_if all 60
-    virtual_ipaddress {
-        10.8.0.120/24
-    }
-}
-",
-    );
-    let [a, a6, b, c] = plan.vrrp.instances.as_slice() else {
-        panic!("{:?}", plan.vrrp.instances);
+fn the_sync_daemon_is_mapped() {
+    let settings = |globals: &str| {
+        let plan = planned(&format!("global_defs {{ {globals} }}\n{SYNCHRONISED}"));
+        plan.sync.expect("a sync daemon")
     };
-    // The names that keepalived 2.2.7 gives for this file.
-    assert_eq!(a.own_interface(), "vrrp.51");
-    let carriers = |instance: &vrrp_net::InstanceConfig| {
-        let addresses = instance.all_addresses();
-        addresses
-            .map(|address| instance.carrier(address).to_owned())
-            .collect::<Vec<_>>()
-    };
+    let full = "lvs_sync_daemon eth1 inst VI_1 id 7 maxlen 1400 port 8850 ttl 3 group 224.0.0.90";
+    let sync = settings(full);
+    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
+    let daemon = sync.settings;
+    assert_eq!((daemon.interface.as_str(), daemon.sync_id), ("eth1", 7));
     assert_eq!(
-        carriers(a),
-        ["vrrp.51", "vad.51", "vad.51", "vad6.51", "vad1.51"]
+        (daemon.max_length, daemon.port, daemon.ttl),
+        (Some(1400), Some(8850), Some(3))
     );
-    assert_eq!(
-        (a6.own_interface(), a6.advert_interface()),
-        ("vrrp6.51", "eth0")
-    );
-    assert_eq!(carriers(b), ["eth0", "vad.52"]);
-    assert!(!b.accept && a.accept);
-    let link = c.virtual_link.as_ref().unwrap();
-    let own = vrrp_net::VirtualLink::macvlan("own", [2, 0, 0, 0, 0, 0x35]);
-    assert_eq!(
-        link,
-        &vrrp_net::VirtualLink {
-            group: Some(7),
-            ..own
-        }
-    );
-    assert_eq!(c.extra_announcements, Some((Duration::from_secs(60), true)));
+    assert_eq!(daemon.group, Some("224.0.0.90".parse().unwrap()));
+    // Without a number it is the instance's.
+    assert_eq!(settings("lvs_sync_daemon eth1 VI_1").settings.sync_id, 51);
+    let alone = settings("lvs_sync_daemon eth1");
+    assert_eq!((alone.instance, alone.settings.sync_id), (None, 0));
+    let plan = planned(SYNCHRONISED);
+    assert_eq!(plan.sync, None);
 }
 
 #[test]
-fn strict_mode_accepts_nothing_unless_told_so() {
-    let text = |version: u8, priority: u8, extra: &str| {
+fn the_old_place_of_the_sync_daemon_is_mapped() {
+    let text = SYNCHRONISED.replace(
+        "interface eth0",
+        "interface eth0\n lvs_sync_daemon_inteface eth2",
+    );
+    let (plan, _) = plan(&keepalived_conf::load_str(&text).config);
+    let sync = plan.sync.expect("a sync daemon");
+    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
+    assert_eq!(sync.settings.interface.as_str(), "eth2");
+    assert_eq!(sync.settings.sync_id, 51);
+}
+
+#[test]
+fn flushing_is_mapped() {
+    let flush = |globals: &str| {
+        let plan = planned(&format!("global_defs {{ {globals} }}"));
+        (plan.flush_at_start, plan.flush_at_stop)
+    };
+    assert_eq!(flush(""), (false, false));
+    assert_eq!(flush("lvs_flush"), (true, false));
+    assert_eq!(flush("lvs_flush_on_stop"), (false, true));
+    // Our own services go at every stop.
+    assert_eq!(flush("lvs_flush_on_stop VS"), (false, false));
+}
+
+#[test]
+fn what_a_reload_does_not_change_is_the_same() {
+    let text = |weight: u32, loops: u32| {
         format!(
-            "
-global_defs {{
-    vrrp_strict
-    nftables mine
-    nftables_counters
-}}
-vrrp_instance A {{
-    interface eth0
-    virtual_router_id 51
-    version {version}
-    priority {priority}
-    {extra}
-    virtual_ipaddress {{
-        10.9.0.100
-    }}
-}}
-"
+            "virtual_server 10.0.0.1 80 {{
+                protocol TCP
+                delay_loop {loops}
+                real_server 10.0.1.1 80 {{ weight {weight}\n TCP_CHECK {{ }} }}
+            }}
+            virtual_server 10.0.0.2 80 {{
+                protocol TCP
+                real_server 10.0.1.1 80 {{ TCP_CHECK {{ }} }}
+            }}"
         )
     };
-    let accepts = |text: String| {
-        let plan = planned(&text);
-        assert_eq!(plan.vrrp_settings.firewall.table, "mine");
-        assert!(plan.vrrp_settings.firewall.counters);
-        plan.vrrp.instances[0].accept
+    let before = planned(&text(1, 5));
+    let shared = |text: &str| {
+        let mut plan = planned(text);
+        plan.share_with(&before);
+        let pairs = plan.virtual_servers.iter().zip(&before.virtual_servers);
+        pairs.map(|(a, b)| Arc::ptr_eq(a, b)).collect::<Vec<_>>()
     };
-    assert!(!accepts(text(3, 100, "")));
-    assert!(accepts(text(3, 100, "accept")));
-    assert!(!accepts(text(2, 100, "accept")));
-    assert!(accepts(text(3, 255, "")));
-}
-
-#[test]
-fn a_delay_of_an_interface_is_shorter_than_the_others_patience() {
-    let plan = planned(
-        "
-interface_up_down_delays {
-    eth0 5 10
-    eth1 5 5
-}
-garp_group {
-    garp_interval 0.5
-    interfaces {
-        eth0 eth1
-    }
-}
-vrrp_instance A {
-    interface eth0
-    virtual_router_id 51
-    advert_int 1
-    unicast_fault_no_peer
-    virtual_ipaddress {
-        10.9.0.100
-    }
-}
-",
-    );
-    let delays = &plan.vrrp_settings.up_down_delays;
-    assert_eq!(delays[0].down, Duration::from_secs_f64(2.0 - 1.0 / 256.0));
-    assert_eq!(delays[0].up, Duration::from_secs(10));
+    assert_eq!(shared(&text(1, 5)), [true, true]);
     assert_eq!(
-        (delays[1].down, delays[1].up),
-        (Duration::from_secs(5), Duration::from_secs(5))
+        shared(&format!("\n\n{}", text(1, 5))),
+        [true, true],
+        "only moved"
     );
-    let groups = &plan.vrrp_settings.garp_groups;
-    assert_eq!(groups[0].interfaces, ["eth0", "eth1"]);
-    assert_eq!(groups[0].garp_interval, Some(Duration::from_millis(500)));
-    assert_eq!(groups[0].neighbour_advertisement_interval, None);
+    assert_eq!(shared(&text(2, 5)), [false, true]);
+    assert_eq!(shared(&text(1, 6)), [false, true], "another check");
 }

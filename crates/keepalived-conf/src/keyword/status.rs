@@ -46,7 +46,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "log_unknown_vrids", "vrrp_rx_bufs_policy", "vrrp_rx_bufs_multiplier",
         "iproute_usr_dir", "iproute_etc_dir",
         "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "lvs_sync_daemon", "notify_fifo", "notify_fifo_script",
+        "nftables_ipvs_start_fwmark", "notify_fifo", "notify_fifo_script",
         "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo",
         "lvs_notify_fifo_script", "fifo_write_vrrp_states_on_reload", "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
@@ -56,23 +56,21 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "reload_file", "config_save_dir", "data_use_instance",
         "state_dump_file", "json_version", "umask", "max_auto_priority",
         "min_auto_priority_delay", "vrrp_cpu_affinity",
-        "vrrp_rlimit_rttime", "lvs_flush", "lvs_flush_on_stop",
+        "vrrp_rlimit_rttime",
     ]),
     (Scope::Instance, &[
         "vrf",
         "kernel_rx_buf_size", "linkbeat_use_polling",
         "timer_expired_backup",
         "track_process", "track_bfd",
-        "notify_priority_changes", "smtp_alert", "lvs_sync_daemon_interface",
+        "notify_priority_changes", "smtp_alert",
     ]),
     (Scope::SyncGroup, &[
         "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
         "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["ha_suspend", "smtp_alert", "snmp_name"]),
-    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK"]),
-    (Scope::Url, &["regex_stack"]),
-    (Scope::SslUrl, &["regex_stack"]),
+    (Scope::VirtualServer, &["smtp_alert", "snmp_name", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
@@ -101,6 +99,8 @@ const NO_EFFECT: &[(Scope, &[&str], &str)] = &[
     (Scope::Instance, &["debug"], "it has none in keepalived either"),
     (Scope::VrrpScript, &["init_fail"], "it has none in keepalived either"),
     (Scope::VirtualServer, &["hashed"], "it has none in keepalived either"),
+    (Scope::Url, &["regex_stack"], "the matcher needs no stack of its own"),
+    (Scope::SslUrl, &["regex_stack"], "the matcher needs no stack of its own"),
 ];
 
 /// Keywords that are refused, and why.

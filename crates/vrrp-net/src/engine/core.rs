@@ -21,6 +21,7 @@ use vrrp_proto::{
 use super::Order;
 use super::debounce::Debounce;
 use super::filter::Filter;
+use super::handover::Inheritance;
 use super::instance::{Instance, InstanceId};
 use super::options::InterfaceOptions;
 use super::restore::Restorer;
@@ -63,6 +64,8 @@ pub(super) struct Core {
     /// The next step compares the addresses of all instances, and takes `leftovers` away.
     pub(super) whole: bool,
     pub(super) leftovers: BTreeSet<AddressKey>,
+    /// Of a predecessor, until the first configuration has taken effect.
+    pub(super) inheritance: Option<Inheritance>,
     pub(super) restorer: Restorer<AddressKey>,
     pub(super) statics: Statics,
     pub(super) entries: Entries,
@@ -73,6 +76,7 @@ pub(super) struct Core {
     pub(super) schedule: Schedule,
     pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
+    pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
     /// When the wall clock is told to the routers next; only signed adverts need it.
@@ -206,13 +210,9 @@ impl Core {
 
     /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
     pub(super) fn settle(&mut self) {
-        let mut later = Later::default();
-        while let Some(id) = self.touched.pop_front() {
-            self.drain(id, &mut later);
-            self.note_deadline(id);
-            self.note_extra(id);
-        }
+        self.drain_touched();
         self.send_queued();
+        let later = std::mem::take(&mut self.later);
         if std::mem::take(&mut self.whole) {
             let leftovers = std::mem::take(&mut self.leftovers);
             self.reconcile_all(leftovers);
@@ -230,6 +230,17 @@ impl Core {
         self.delays_due();
         self.publish_if_due();
         self.arm();
+    }
+
+    /// Does what the routers ask for at once.
+    pub(super) fn drain_touched(&mut self) {
+        let mut later = std::mem::take(&mut self.later);
+        while let Some(id) = self.touched.pop_front() {
+            self.drain(id, &mut later);
+            self.note_deadline(id);
+            self.note_extra(id);
+        }
+        self.later = later;
     }
 
     /// Does what one router asks for at once, and notes what comes after the adverts of all.

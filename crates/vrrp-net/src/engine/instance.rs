@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use vrrp_proto::tracking::Tracking;
 use vrrp_proto::{Fault, Instant, State, VirtualRouter};
 
 use super::sockets::Attachment;
 use crate::event::Reason;
+use crate::handover::Counts;
 use crate::instance::InstanceConfig;
 use crate::kernel::links::Picture;
 use crate::kernel::{AddressKey, Placed};
@@ -52,15 +52,6 @@ pub(super) struct Instance {
     pub(super) send_failing: bool,
     pub(super) announcing_failed_at: Option<Instant>,
     pub(super) counts: Counts,
-}
-
-/// What the router itself does not count.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) announcements_sent: u64,
-    pub(super) send_errors: u64,
-    pub(super) addresses_restored: u64,
-    pub(super) slowest_takeover: Duration,
 }
 
 impl Instance {

@@ -62,6 +62,13 @@ pub(super) struct Entries {
     pub(super) leftovers: bool,
 }
 
+impl Entries {
+    /// What is in place, as it is written in logs.
+    pub(super) fn in_place(&self) -> Vec<String> {
+        self.applied.keys().map(ToString::to_string).collect()
+    }
+}
+
 #[derive(Debug)]
 struct InPlace {
     owner: InstanceId,
@@ -143,6 +150,26 @@ impl Core {
                 // Its interface went and took it along.
                 Ok(false) => {}
                 Err(error) => self.warn(instance, format!("cannot remove {entry}: {error}")),
+            }
+        }
+    }
+
+    /// Notes what a predecessor put in place as ours. Something among it that is not wished any more can only be found by
+    /// its mark, with all the rest.
+    pub(super) fn adopt_entries(&mut self, left: &BTreeSet<String>) {
+        let ids = self.instances.keys().copied();
+        let wished = self.wished_entries(&ids.chain([InstanceId::STATIC]).collect());
+        let known: BTreeSet<String> = wished.iter().map(|(entry, _)| entry.to_string()).collect();
+        if !left.is_subset(&known) {
+            return self.remove_marked_entries();
+        }
+        for (entry, owner) in wished {
+            if left.contains(&entry.to_string()) {
+                self.entries.count += 1;
+                let number = self.entries.count;
+                self.entries
+                    .applied
+                    .insert(entry, InPlace { owner, number });
             }
         }
     }

@@ -265,6 +265,11 @@ impl Pacer {
         }
     }
 
+    /// All that wait, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &(InstanceId, Placed)> {
+        self.queues.values().flat_map(|queue| &queue.waiting)
+    }
+
     fn push(&mut self, id: InstanceId, placed: Placed, interface: &str) {
         let mut groups = self.groups.iter();
         let group = groups.position(|group| group.interfaces.iter().any(|one| one == interface));
