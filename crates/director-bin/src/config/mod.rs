@@ -15,6 +15,7 @@ mod scripts;
 mod service;
 mod tls;
 mod unsupported;
+mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};
@@ -172,3 +173,5 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vrrp_tests;

@@ -11,7 +11,7 @@ use vrrp_proto::auth::Authentication;
 use vrrp_proto::{Preemption, Priority, Transport, Version};
 
 /// The plan of a text that is expected to be in order.
-fn planned(text: &str) -> Plan {
+pub(super) fn planned(text: &str) -> Plan {
     let parsed = keepalived_conf::load_str(text);
     let errors: Vec<_> = parsed
         .diagnostics

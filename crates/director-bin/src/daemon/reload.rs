@@ -112,7 +112,7 @@ impl Running {
         if plan.vrrp_settings != self.plan.vrrp_settings {
             tracing::warn!(
                 event = "restart_needed",
-                "vrrp_rt_priority, vrrp_no_swap and dynamic_interfaces take effect at the next start"
+                "some of global_defs, garp_group and interface_up_down_delays changed in a way that takes effect at the next start"
             );
         }
         match &self.vrrp {

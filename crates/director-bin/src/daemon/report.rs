@@ -334,6 +334,15 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
         Event::NotResumed { instance, reason } => {
             warn!(event = "vrrp_not_resumed", %instance, reason, "{event}");
         }
+        Event::Notice { instance, message } => {
+            let instance = instance.as_deref();
+            info!(
+                event = "machine_changed",
+                instance,
+                done = message,
+                "{event}"
+            );
+        }
         Event::Warning { instance, message } => {
             let instance = instance.as_deref();
             warn!(

@@ -9,6 +9,7 @@ use vrrp_proto::{Event as RouterEvent, Instant, State};
 use super::core::Core;
 use super::instance::{Instance, InstanceId};
 use crate::kernel::Placed;
+use crate::settings::Settings;
 
 /// Deadlines of instances that the routers know nothing of.
 #[derive(Debug, Default)]
@@ -20,9 +21,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(startup_delay: Duration, now: Instant) -> Self {
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+        let after_boot = settings.delay_after_boot.saturating_sub(up_time());
+        let delay = settings.startup_delay.max(after_boot);
         Self {
-            startup: (!startup_delay.is_zero()).then(|| now + startup_delay),
+            startup: (!delay.is_zero()).then(|| now + delay),
             ..Self::default()
         }
     }
@@ -38,6 +41,12 @@ impl Schedule {
             .chain(self.extra.values().copied())
             .min()
     }
+}
+
+/// How long ago the machine started.
+fn up_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
 }
 
 impl Core {
