@@ -12,7 +12,6 @@ mod kernel;
 mod log;
 mod lvs;
 mod output;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

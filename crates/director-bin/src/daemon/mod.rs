@@ -6,6 +6,7 @@
 mod answer;
 mod notify;
 mod privileges;
+mod recover;
 mod reload;
 mod report;
 mod running;

@@ -88,6 +88,7 @@ impl Running {
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
         self.replace_checks(&before);
         self.suspend_checks();
+        self.replace_recovery();
         self.trackers.replace(self.plan.watched.clone());
         self.tell(&happenings);
         self.tell_deleted(&before);

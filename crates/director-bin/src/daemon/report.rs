@@ -200,7 +200,7 @@ fn certificate_ends(id: &CheckId, expires: SystemTime, at: SystemTime) {
         let days = time.as_secs() / (24 * 60 * 60);
         output::count(usize::try_from(days).unwrap_or(usize::MAX), "day")
     };
-    let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
+    let (virtual_server, real_server) = (&*id.virtual_server, id.real_server);
     match expires.duration_since(at) {
         Ok(left) => {
             let left = days(left);

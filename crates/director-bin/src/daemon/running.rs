@@ -1,6 +1,7 @@
 //! The running daemon and its loop.
 
 use super::notify::Announced;
+use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::{report, start};
@@ -70,6 +71,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -177,6 +179,7 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            recovering: Recovering::default(),
             rate,
         };
         running.suspend_checks();
@@ -206,6 +209,7 @@ impl Running {
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = self.suspension.changed() => self.suspend_checks(),
+                () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat(due.into_std()),
                 Some(asked) = self.control.next() => self.answer(asked).await,
@@ -242,6 +246,7 @@ impl Running {
                 .then(|| self.verdicts.try_next())
                 .flatten();
         }
+        happenings.extend(self.recover(&happenings, &mut touched));
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings);

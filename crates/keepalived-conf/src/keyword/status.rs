@@ -74,8 +74,8 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
         "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["smtp_alert", "snmp_name", "slow_start", "flap_damping", "flap_limit"]),
-    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::VirtualServer, &["smtp_alert", "snmp_name"]),
+    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
