@@ -14,7 +14,6 @@ mod log;
 mod lvs;
 mod mail;
 mod output;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

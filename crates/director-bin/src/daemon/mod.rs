@@ -8,6 +8,7 @@ mod notice;
 mod notifier;
 mod notify;
 mod privileges;
+mod recover;
 mod reload;
 mod report;
 mod running;

@@ -89,6 +89,7 @@ impl Running {
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
         self.replace_checks(&before);
         self.suspend_checks();
+        self.replace_recovery();
         self.trackers.replace(self.plan.watched.clone());
         self.notifier.change(&self.plan.notices);
         self.tell(&happenings, Moment::Running);

@@ -2,6 +2,7 @@
 
 use super::notice::Moment;
 use super::notifier::Notifier;
+use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::{report, start};
@@ -71,6 +72,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -178,6 +180,7 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            recovering: Recovering::default(),
             rate,
         };
         running.suspend_checks();
@@ -209,6 +212,7 @@ impl Running {
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
                 () = self.suspension.changed() => self.suspend_checks(),
+                () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat(due.into_std()),
                 Some(asked) = self.control.next() => self.answer(asked).await,
@@ -251,6 +255,7 @@ impl Running {
                 .then(|| self.verdicts.try_next())
                 .flatten();
         }
+        happenings.extend(self.recover(&happenings, &mut touched));
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);

@@ -60,8 +60,8 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
     (Scope::SyncGroup, &[
         "track_bfd", "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["snmp_name", "slow_start", "flap_damping", "flap_limit"]),
-    (Scope::RealServer, &["snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::VirtualServer, &["snmp_name"]),
+    (Scope::RealServer, &["snmp_name", "BFD_CHECK"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
