@@ -42,13 +42,10 @@ pub(crate) fn serve(
     let room = Arc::new(Semaphore::new(CLIENTS));
     Ok(tokio::spawn(async move {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Out of descriptors, for one: others will end.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, for one: others will end.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             };
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 tokio::spawn(turn_away(stream));
@@ -85,7 +82,9 @@ async fn turn_away(mut stream: UnixStream) {
 /// What the kernel says of the other end.
 fn who(stream: &UnixStream) -> Who {
     let credentials = stream.peer_cred().ok();
-    let uid = credentials.as_ref().map_or(u32::MAX, |peer| peer.uid());
+    let uid = credentials
+        .as_ref()
+        .map_or(u32::MAX, tokio::net::unix::UCred::uid);
     let pid = credentials.and_then(|peer| peer.pid()).unwrap_or(0);
     let login = std::fs::read_to_string(format!("/proc/{pid}/loginuid"))
         .ok()

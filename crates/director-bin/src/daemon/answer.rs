@@ -24,8 +24,11 @@ impl Running {
     /// Answers a request, now or when what it takes is ready.
     pub(super) async fn answer(&mut self, asked: Asked) {
         let Asked {
-            request, answer, ..
+            request,
+            who,
+            answer,
         } = asked;
+        tracing::debug!(%who, ?request, "asked over the control socket");
         // A client that has gone away does not want the answer.
         match request {
             Request::Status => {
