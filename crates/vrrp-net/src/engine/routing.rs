@@ -161,7 +161,9 @@ impl Core {
             if left.contains(&entry.to_string()) {
                 self.entries.count += 1;
                 let number = self.entries.count;
-                self.entries.applied.insert(entry, InPlace { owner, number });
+                self.entries
+                    .applied
+                    .insert(entry, InPlace { owner, number });
             }
         }
     }
