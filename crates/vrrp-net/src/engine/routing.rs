@@ -161,9 +161,7 @@ impl Core {
             if left.contains(&entry.to_string()) {
                 self.entries.count += 1;
                 let number = self.entries.count;
-                self.entries
-                    .applied
-                    .insert(entry, InPlace { owner, number });
+                self.entries.applied.insert(entry, InPlace { owner, number });
             }
         }
     }
