@@ -82,6 +82,9 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maintenance_dir: Option<PathBuf>,
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: log::LogFormat,

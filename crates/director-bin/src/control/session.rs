@@ -2,6 +2,7 @@
 
 use super::journal::Journal;
 use director_control::{Call, Problem, ProblemKind, Reply, Request, Response, VERSION, Who};
+use ipvs_netlink::DestinationId;
 use nix::unistd::{Uid, User};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -30,13 +31,24 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) who: Who,
     pub(crate) answer: oneshot::Sender<Response>,
+    /// What was found when the preconditions of an order were looked at; `None` if they have not been.
+    pub(crate) looked_at: Option<Vec<String>>,
+}
+
+/// What comes to the daemon's loop.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A client wants something.
+    Asked(Asked),
+    /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
+    Drained(Vec<(String, DestinationId)>),
 }
 
 /// Serves `listener` until the handle is aborted.
 pub(crate) fn serve(
     listener: UnixListener,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
 ) -> std::io::Result<JoinHandle<()>> {
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let room = Arc::new(Semaphore::new(CLIENTS));
@@ -106,7 +118,7 @@ fn user_name(uid: u32) -> Option<String> {
 struct Session {
     writer: OwnedWriteHalf,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
     who: Who,
 }
 
@@ -155,11 +167,12 @@ impl Session {
             request,
             who: self.who.clone(),
             answer,
+            looked_at: None,
         };
         let stopping = || Response::Problem {
             problem: Problem::new(ProblemKind::Busy, "the director is stopping"),
         };
-        if self.asked.send(asked).await.is_err() {
+        if self.asked.send(Incoming::Asked(asked)).await.is_err() {
             return stopping();
         }
         answered.await.unwrap_or_else(|_| stopping())

@@ -118,6 +118,18 @@ impl Running {
                 Fate::New
             }
         });
+        let Parts {
+            arguments,
+            state,
+            mut control,
+            ..
+        } = parts;
+        let mut happenings = happenings;
+        happenings.extend(control.set_in(
+            &mut model,
+            "as before the start",
+            &mut Touched::default(),
+        ));
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -150,12 +162,7 @@ impl Running {
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts {
-            arguments,
-            state,
-            mut control,
-            ..
-        } = parts;
+        control.observe_directory(&arguments);
         control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
@@ -179,6 +186,7 @@ impl Running {
             suspension: Suspension::default(),
             rate,
         };
+        running.stand_down().await;
         running.suspend_checks();
         running.tell(&happenings);
         Ok(running)
@@ -207,8 +215,8 @@ impl Running {
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = self.suspension.changed() => self.suspend_checks(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
-                Some(asked) = self.control.next() => self.answer(asked).await,
+                due = self.beat.tick() => self.beat(due.into_std()).await,
+                Some(incoming) = self.control.next() => self.incoming(incoming).await,
             }
         }
     }
