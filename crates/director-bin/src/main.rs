@@ -12,6 +12,8 @@ mod kernel;
 mod log;
 mod lvs;
 mod output;
+#[cfg(test)]
+mod recovery;
 mod script;
 mod state;
 mod track;

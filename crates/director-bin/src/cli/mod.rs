@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod events;
 mod explain;
+mod import;
 mod ipvs;
 mod keepalived;
 mod plan;
@@ -77,6 +78,8 @@ enum Command {
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
+    /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
+    Import(import::ImportArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -159,6 +162,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ControlSchema(arguments) => schema::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

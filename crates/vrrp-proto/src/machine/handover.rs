@@ -55,8 +55,12 @@ pub struct Handover {
     stands_down_until: Option<Instant>,
     #[cfg_attr(feature = "serde", serde(default))]
     wants_master: bool,
-    contest: Option<Contest>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    contests: Vec<Contest>,
     contest_announced: Option<Instant>,
+    answered: Option<Instant>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    answer_due: bool,
     #[cfg_attr(feature = "serde", serde(default))]
     identification: u16,
     #[cfg_attr(feature = "serde", serde(default))]
@@ -197,8 +201,10 @@ impl VirtualRouter {
             stands_down: self.yielding.is_some(),
             stands_down_until: self.yielding.flatten(),
             wants_master: self.wants_master,
-            contest: self.contest,
+            contests: self.contests.clone(),
             contest_announced: self.contest_announced,
+            answered: self.answered,
+            answer_due: self.answer_due,
             identification: self.identification,
             sequence: self.sequence,
             received_sequence: self.received_sequence,
@@ -253,8 +259,10 @@ impl VirtualRouter {
         router.preempt_at = from.preempt_at;
         router.yielding = from.stands_down.then_some(from.stands_down_until);
         router.wants_master = from.wants_master && router.config.grouped;
-        router.contest = from.contest;
+        router.contests.clone_from(&from.contests);
         router.contest_announced = from.contest_announced;
+        router.answered = from.answered;
+        router.answer_due = from.answer_due;
         router.identification = from.identification;
         router.sequence = from.sequence;
         router.received_sequence = from.received_sequence;

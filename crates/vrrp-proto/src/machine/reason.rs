@@ -297,6 +297,13 @@ pub enum Warning {
         /// Its priority.
         priority: Priority,
     },
+    /// The other master is heard no more, or gave up.
+    ContestOver {
+        /// Who.
+        source: IpAddr,
+        /// From its first advert to its last.
+        lasted: Duration,
+    },
     /// Two routers say that they own the addresses.
     TwoOwners {
         /// The other one.
@@ -359,6 +366,11 @@ impl fmt::Display for Warning {
             Self::OtherMaster { source, priority } => {
                 write!(f, "{source} (priority {priority}) is master too")
             }
+            Self::ContestOver { source, lasted } => write!(
+                f,
+                "{source} is not master any more; it was for {}",
+                Seconds(*lasted)
+            ),
             Self::TwoOwners { source } => write!(
                 f,
                 "{source} has priority 255 too; only one router may own the addresses"
