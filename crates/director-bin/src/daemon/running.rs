@@ -121,6 +121,18 @@ impl Running {
                 Fate::New
             }
         });
+        let Parts {
+            arguments,
+            state,
+            mut control,
+            ..
+        } = parts;
+        let mut happenings = happenings;
+        happenings.extend(control.set_in(
+            &mut model,
+            "as before the start",
+            &mut Touched::default(),
+        ));
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -153,12 +165,7 @@ impl Running {
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts {
-            arguments,
-            state,
-            mut control,
-            ..
-        } = parts;
+        control.observe_directory(&arguments);
         control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let notifier = Notifier::start(&plan.notices);
@@ -183,6 +190,7 @@ impl Running {
             recovering: Recovering::default(),
             rate,
         };
+        running.stand_down().await;
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         running.tell_initial_servers();
@@ -214,8 +222,8 @@ impl Running {
                 () = self.suspension.changed() => self.suspend_checks(),
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
-                Some(asked) = self.control.next() => self.answer(asked).await,
+                due = self.beat.tick() => self.beat(due.into_std()).await,
+                Some(incoming) = self.control.next() => self.incoming(incoming).await,
             }
         }
     }
