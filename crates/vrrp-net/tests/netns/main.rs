@@ -11,7 +11,9 @@
 mod contest;
 mod engine;
 mod filter;
+mod frr;
 mod handover;
+mod interop;
 mod keepalived;
 mod nftables;
 mod orders;
