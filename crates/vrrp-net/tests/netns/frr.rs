@@ -130,7 +130,7 @@ fn both_roles(family: Family, addresses: &[&str]) {
             return;
         };
         let sent = |now: &vrrp_net::Snapshot| now.instances["VI"].counters.adverts_sent;
-        let before = sent(&*us.engine.refresh().await.unwrap());
+        let before = sent(&us.engine.refresh().await.unwrap());
         us.until("adverts of ours", |now| sent(now) > before + 30)
             .await;
         let heard = us.engine.refresh().await.unwrap();

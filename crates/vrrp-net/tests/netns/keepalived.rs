@@ -110,7 +110,7 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
             return;
         };
         let sent = |snapshot: &vrrp_net::Snapshot| snapshot.instances["VI"].counters.adverts_sent;
-        let before = sent(&*ours.engine.refresh().await.unwrap());
+        let before = sent(&ours.engine.refresh().await.unwrap());
         ours.until("four adverts", |snapshot| sent(snapshot) >= before + 4)
             .await;
         assert!(!b.holds(address), "two masters");

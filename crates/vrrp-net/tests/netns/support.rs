@@ -389,7 +389,7 @@ impl Running {
     /// Asks for snapshots until one fits.
     pub(crate) async fn until(&self, what: &str, fits: impl Fn(&vrrp_net::Snapshot) -> bool) {
         let start = Instant::now();
-        while !fits(&*self.engine.refresh().await.unwrap()) {
+        while !fits(&self.engine.refresh().await.unwrap()) {
             assert!(start.elapsed() < PATIENCE, "waited for {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
