@@ -11,6 +11,7 @@ mod exit;
 mod kernel;
 mod log;
 mod lvs;
+mod metrics;
 mod output;
 #[cfg(test)]
 mod recovery;

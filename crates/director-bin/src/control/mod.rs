@@ -32,6 +32,7 @@ pub(crate) use socket::places;
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};
 use crate::lvs::{CheckId, Happening, Model, Touched};
+use crate::metrics::{Listener, MetricsError};
 use crate::script::HookLedger;
 use crate::state::StateDirectory;
 use crate::track::Report;
@@ -58,6 +59,7 @@ pub(crate) struct Control {
     /// Kept, so that waiting for requests never ends.
     sender: mpsc::Sender<Incoming>,
     served: Option<(socket::ControlSocket, JoinHandle<()>)>,
+    metrics: Option<Listener>,
     pub(crate) journal: Journal,
     director: snapshot::Director,
     file: PathBuf,
@@ -112,6 +114,7 @@ impl Control {
             asked,
             sender,
             served: None,
+            metrics: None,
             journal,
             director: snapshot::Director {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -137,6 +140,14 @@ impl Control {
     pub(crate) fn observe_directory(&mut self, arguments: &RunArguments) {
         let directory = arguments.maintenance_dir.clone();
         self.named = directory.map(upkeep::observe);
+    }
+
+    /// Serves metrics, if that is wanted.
+    pub(crate) fn serve_metrics(&mut self, arguments: &RunArguments) -> Result<(), MetricsError> {
+        if let Some(address) = arguments.metrics {
+            self.metrics = Some(Listener::bind(address, self.sender.clone())?);
+        }
+        Ok(())
     }
 
     /// Begins to listen. Without a socket the daemon works as well, only nobody can ask it.

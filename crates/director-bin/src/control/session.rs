@@ -44,6 +44,22 @@ pub(crate) enum Incoming {
     Drained(Vec<(String, DestinationId)>),
 }
 
+impl Incoming {
+    /// A request without preconditions.
+    pub(crate) const fn asked(
+        request: Request,
+        who: Who,
+        answer: oneshot::Sender<Response>,
+    ) -> Self {
+        Self::Asked(Asked {
+            request,
+            who,
+            answer,
+            looked_at: None,
+        })
+    }
+}
+
 /// Serves `listener` until the handle is aborted.
 pub(crate) fn serve(
     listener: UnixListener,

@@ -4,6 +4,7 @@ use super::mastership::peers_answer;
 use super::running::Running;
 use crate::control::explain::explain;
 use crate::control::{Asked, Facts, Incoming, Journal, Parts, problem};
+use crate::metrics::{Format, page};
 use director_control::{
     Action, ActionOutcome, Event, Order, Problem, ProblemKind, Request, Response, Snapshot,
 };
@@ -56,6 +57,13 @@ impl Running {
                 let journal = self.control.journal.clone();
                 self.control.with_snapshot(facts, move |snapshot| {
                     let _ = answer.send(explanation(&snapshot, &target, &journal));
+                });
+            }
+            Request::Metrics => {
+                let facts = self.facts();
+                self.control.with_snapshot(facts, move |snapshot| {
+                    let text = page(&snapshot, Format::Openmetrics);
+                    let _ = answer.send(Response::Metrics { text });
                 });
             }
             Request::Plan => {

@@ -159,7 +159,8 @@ impl Running {
         let now = control::Clock::now().wall;
         let (changes, reasons) = match &result {
             Ok(changes) => {
-                report::reload_done(&self.arguments, changes.len(), took);
+                let of_table = changes.iter().filter(|change| change.starts_with("IPVS: "));
+                report::reload_done(&self.arguments, of_table.count(), took);
                 (changes.clone(), Vec::new())
             }
             Err(problem) => {

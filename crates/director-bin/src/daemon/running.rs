@@ -163,6 +163,10 @@ impl Running {
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         control.observe_directory(&arguments);
+        if let Err(error) = control.serve_metrics(&arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
         control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
