@@ -107,6 +107,9 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
+    #[arg(long)]
+    pub(crate) takeover: bool,
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,

@@ -151,10 +151,10 @@ impl Control {
     }
 
     /// Begins to listen. Without a socket the daemon works as well, only nobody can ask it.
-    pub(crate) fn listen(&mut self, arguments: &RunArguments) {
+    pub(crate) fn listen(&mut self, arguments: &RunArguments, taking_over: bool) {
         let places = places(arguments.control.as_deref(), &arguments.state_dir);
         let group = arguments.control_group.as_deref();
-        let socket = match socket::ControlSocket::bind(&places, group, false) {
+        let socket = match socket::ControlSocket::bind(&places, group, taking_over) {
             Ok(socket) => socket,
             Err(error) => return socket::absent(&error),
         };
@@ -368,6 +368,21 @@ impl Control {
             }
         }
         true
+    }
+
+    /// Leaves address and files to a successor.
+    pub(crate) fn give_up(&mut self) {
+        self.metrics = None;
+        self.journal.detach();
+    }
+
+    /// The successor has failed: takes them back.
+    pub(crate) fn take_back(&mut self, arguments: &RunArguments, state: &StateDirectory) {
+        state.keep(&self.journal);
+        if let Err(error) = self.serve_metrics(arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
     }
 
     /// The end: nobody is served any more.

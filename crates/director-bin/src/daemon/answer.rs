@@ -25,15 +25,23 @@ impl Running {
         self.control.facts(parts)
     }
 
-    /// Takes what comes over the control socket or because of it.
-    pub(super) async fn incoming(&mut self, incoming: Incoming) {
+    /// Takes what comes over the control socket or because of it. True if everything is a successor's now.
+    pub(super) async fn incoming(&mut self, incoming: Incoming) -> bool {
         match incoming {
+            Incoming::Asked(Asked {
+                request: Request::HandOver { pid },
+                who,
+                answer,
+                ..
+            }) => return self.hand_over(pid, &who, answer).await,
             Incoming::Asked(asked) => self.answer(asked).await,
+            Incoming::TakenOver(_) => {}
             Incoming::Drained(empty) => {
                 self.control.counted();
                 self.drained(&empty);
             }
         }
+        false
     }
 
     /// Answers a request, now or when what it takes is ready. A client that has gone away does not want the answer.

@@ -16,6 +16,7 @@ mod start;
 mod stop;
 mod suspend;
 mod table;
+mod takeover;
 
 #[cfg(test)]
 pub(crate) use notify::Announced;

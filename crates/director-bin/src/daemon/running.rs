@@ -3,6 +3,7 @@
 use super::notify::Announced;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
+use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
@@ -98,12 +99,20 @@ impl Running {
         parts: Parts,
         plan: Plan,
         sources: SourceMap,
+        predecessor: Option<Predecessor>,
     ) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut table = parts.table;
         let mut from_down = BTreeSet::new();
-        if let Some(table) = &mut table {
+        let (mut predecessor, inheritance) = predecessor.map(Predecessor::split).unzip();
+        let inheritance = inheritance.unwrap_or_default();
+        // The first thing: the predecessor stands still.
+        let resumed = match inheritance.vrrp {
+            Some(vrrp) => Some(resume_vrrp(&plan, vrrp)?),
+            None => None,
+        };
+        if let Some(table) = table.as_mut().filter(|_| predecessor.is_none()) {
             let inherited = table
                 .inherited()
                 .map_err(|error| crate::output::chain(&error))?;
@@ -118,13 +127,19 @@ impl Running {
                 Fate::New
             }
         });
+        inheritance.lvs.give_to(&mut model);
         let Parts {
             arguments,
             state,
             mut control,
             ..
         } = parts;
-        let mut happenings = happenings;
+        let mut happenings = if predecessor.is_some() {
+            // The predecessor has told them.
+            Vec::new()
+        } else {
+            happenings
+        };
         happenings.extend(control.set_in(
             &mut model,
             "as before the start",
@@ -137,10 +152,15 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let vrrp = match start_vrrp(&plan) {
+        let started = match resumed {
+            Some(vrrp) => Ok(Some(vrrp)),
+            None => start_vrrp(&plan),
+        };
+        let vrrp = match started {
             Ok(vrrp) => vrrp,
             Err(problem) => {
-                if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
+                let ours = table.as_mut().filter(|_| predecessor.is_none());
+                if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
                 }
                 return Err(problem);
@@ -155,6 +175,7 @@ impl Running {
             };
             monitor.set(id, check);
         }
+        inheritance.lvs.give_to_monitor(&monitor);
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
         trackers.replace(plan.watched.clone());
@@ -167,7 +188,7 @@ impl Running {
             let reason = crate::output::chain(&error);
             tracing::error!(event = "metrics_unavailable", reason, "{reason}");
         }
-        control.listen(&arguments);
+        control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
         let mut running = Self {
@@ -190,7 +211,10 @@ impl Running {
             suspension: Suspension::default(),
             rate,
         };
-        running.stand_down().await;
+        match &mut predecessor {
+            Some(predecessor) => predecessor.release(),
+            None => running.stand_down().await,
+        }
         running.suspend_checks();
         running.tell(&happenings);
         Ok(running)
@@ -220,7 +244,9 @@ impl Running {
                 () = self.suspension.changed() => self.suspend_checks(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat(due.into_std()).await,
-                Some(incoming) = self.control.next() => self.incoming(incoming).await,
+                Some(incoming) = self.control.next() => if self.incoming(incoming).await {
+                    return self.leave().await;
+                },
             }
         }
     }
@@ -341,6 +367,19 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
             missed: 0,
         })),
         Err(_) if !needed => Ok(None),
+        Err(error) => Err(crate::output::chain(&error)),
+    }
+}
+
+/// Goes on where a predecessor stands still.
+fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
+    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    match Engine::resume(settings, configuration, handover) {
+        Ok((engine, events)) => Ok(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        }),
         Err(error) => Err(crate::output::chain(&error)),
     }
 }
