@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod events;
 mod explain;
+mod genhash;
 mod import;
 mod ipvs;
 mod keepalived;
@@ -81,6 +82,8 @@ enum Command {
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
+    /// The digest of a page, for the keyword `digest`
+    Genhash(genhash::GenhashArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
@@ -138,6 +141,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
     }
+    if called_as(&arguments, "genhash") {
+        return genhash::alone(&arguments);
+    }
     let arguments = match Arguments::try_parse_from(check_now(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -172,6 +178,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ControlSchema(arguments) => schema::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
+        Command::Genhash(arguments) => genhash::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }

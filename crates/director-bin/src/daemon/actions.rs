@@ -1,5 +1,6 @@
 //! What operators may do: each with who did it and why, and a way back.
 
+use super::notice::Moment;
 use super::running::Running;
 use crate::control::target::ServerTarget;
 use crate::control::{Clock, server_of, setting};
@@ -260,7 +261,7 @@ impl Running {
         let mut touched = Touched::default();
         let happenings = self.control.set_in(&mut self.model, why, &mut touched);
         self.change_table(self.model.delta(&touched));
-        self.tell(&happenings);
+        self.tell(&happenings, Moment::Running);
     }
 
     /// Writes what is set. If that fails nothing is done: it would be forgotten at the next start.

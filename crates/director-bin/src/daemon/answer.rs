@@ -19,7 +19,7 @@ impl Running {
             model: &self.model,
             vrrp: vrrp.map(|vrrp| vrrp.engine.snapshots().latest()),
             monitor: &self.monitor,
-            hooks: self.hooks.ledger(),
+            hooks: self.notifier.ledger(),
             has_table: self.table.is_some(),
         };
         self.control.facts(parts)

@@ -6,8 +6,11 @@
 mod actions;
 mod answer;
 mod mastership;
+mod notice;
+mod notifier;
 mod notify;
 mod privileges;
+mod recover;
 mod reload;
 mod report;
 mod running;
@@ -17,7 +20,10 @@ mod stop;
 mod suspend;
 mod table;
 mod takeover;
+mod telling;
 
+#[cfg(test)]
+pub(crate) use notice::Notice;
 #[cfg(test)]
 pub(crate) use notify::Announced;
 pub(crate) use notify::{

@@ -1,6 +1,7 @@
 //! Reload: all of the new file or nothing of it.
 
 use super::actions::Told;
+use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
@@ -253,9 +254,12 @@ impl Running {
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
         self.replace_checks(&before);
         self.suspend_checks();
+        self.replace_recovery();
         self.trackers.replace(self.plan.watched.clone());
-        self.tell(&happenings);
+        self.notifier.change(&self.plan.notices);
+        self.tell(&happenings, Moment::Running);
         self.tell_deleted(&before);
+        self.tell_states();
         self.stand_down().await;
         told.extend(changes::table(&changes));
         Ok(told)
@@ -276,7 +280,7 @@ impl Running {
         if plan.vrrp_settings != self.plan.vrrp_settings {
             tracing::warn!(
                 event = "restart_needed",
-                "vrrp_rt_priority, vrrp_no_swap and dynamic_interfaces take effect at the next start"
+                "some of global_defs, garp_group and interface_up_down_delays changed in a way that takes effect at the next start"
             );
         }
         match &self.vrrp {
@@ -346,10 +350,15 @@ impl Running {
             } else {
                 Announced::Fault
             };
-            let priority = instance.router.priority.value();
-            for (object, hook) in before.hooks.for_instance(&instance.name, state, priority) {
-                self.hooks.send(&object, hook);
-            }
+            let base = instance.router.priority.value();
+            let notice = Notice::Instance {
+                name: instance.name.clone(),
+                state,
+                previous: None,
+                priority: self.notifier.priority(&instance.name).unwrap_or(base),
+                reason: "it is not in the configuration any more".to_owned(),
+            };
+            self.notifier.tell(before, &notice);
         }
     }
 }

@@ -363,7 +363,7 @@ impl Running {
             // It ends by itself after its release; what is in place is the successor's.
             vrrp.engine.abort();
         }
-        self.hooks.finish(SCRIPTS).await;
+        self.notifier.finish(SCRIPTS).await;
         tracing::info!(event = "handed_over", "handed over, the successor runs");
         self.control.close();
         Exit::Success

@@ -25,6 +25,7 @@ pub(crate) use setting::Setting;
 pub(crate) use suspend::suspended;
 pub(crate) use sync::SyncDaemons;
 
+use crate::recovery::RecoverySettings;
 use ipvs_netlink::{Destination, DestinationId, Service};
 use keepalived_conf::model::Origin;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub(crate) struct RealServer {
     pub(crate) smtp_alert: bool,
     /// What management calls it (`snmp_name`).
     pub(crate) snmp_name: Option<Arc<str>>,
+    /// How it comes back after it was down (`slow_start`, `flap_damping`).
+    pub(crate) recovery: RecoverySettings,
     /// Its checks, in the order of the file; without any it is always up.
     pub(crate) checks: Box<[CheckStart]>,
     /// Where its block stands in the file.

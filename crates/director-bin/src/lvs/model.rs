@@ -2,7 +2,8 @@
 
 use super::delta::Part;
 use super::server::ServerState;
-use super::{CheckStart, Delta, Happening, Setting, Standing, Touched, VirtualServer};
+use super::{CheckStart, Delta, Happening, RealServer, Setting, Standing, Touched, VirtualServer};
+use crate::recovery::Influence;
 use healthcheck::Weight;
 use ipvs_netlink::{DestinationId, ServiceId, Table, VirtualService};
 use std::borrow::Cow;
@@ -135,6 +136,30 @@ impl Model {
                 Arc::make_mut(state).observe(check.real_server, check.index, verdict, touched)
             })
             .unwrap_or_default()
+    }
+
+    /// Takes what holds for a real server beside its checks, notes what it touches, and tells what it changes.
+    pub(crate) fn influence(
+        &mut self,
+        virtual_server: &str,
+        real_server: DestinationId,
+        influence: Influence,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        self.servers
+            .get_mut(virtual_server)
+            .and_then(|state| Arc::make_mut(state).influence(real_server, influence, touched))
+            .unwrap_or_default()
+    }
+
+    /// A real server with the name of its virtual server.
+    pub(crate) fn real_server(
+        &self,
+        virtual_server: &str,
+        id: DestinationId,
+    ) -> Option<(&Arc<str>, &RealServer)> {
+        let (name, state) = self.servers.get_key_value(virtual_server)?;
+        Some((name, state.real_server(id)?))
     }
 
     /// Sets something for a real server in place of what follows from configuration and checks, or takes it back. A server

@@ -2,6 +2,7 @@
 
 use super::model::{Fate, Verdict};
 use super::{Happening, RealServer, Setting, Touched, VirtualServer};
+use crate::recovery::Influence;
 use ipvs_netlink::{Destination, DestinationId, ServiceId, VirtualService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,18 +62,26 @@ pub(crate) struct ServerState {
 struct Known {
     /// One for each of its checks.
     verdicts: Box<[Verdict]>,
-    /// All of its checks say up.
+    /// All of its checks say up, and nothing holds it down.
     up: bool,
     /// The configured weight with what the checks add to it, or what an operator has set.
     weight: u32,
+    /// What holds beside its checks.
+    influence: Influence,
     /// What an operator has set.
     set: Option<Setting>,
 }
 
 impl Known {
-    fn new(server: &RealServer, verdicts: Box<[Verdict]>, set: Option<Setting>) -> Self {
+    fn new(
+        server: &RealServer,
+        verdicts: Box<[Verdict]>,
+        influence: Influence,
+        set: Option<Setting>,
+    ) -> Self {
         let mut known = Self {
             verdicts,
+            influence,
             up: true,
             weight: 0,
             set,
@@ -82,7 +91,7 @@ impl Known {
     }
 
     fn judge(&mut self, server: &RealServer) {
-        self.up = self.verdicts.iter().all(|verdict| verdict.up);
+        self.up = self.influence.held.is_none() && self.verdicts.iter().all(|verdict| verdict.up);
         if let Some(set) = self.set {
             self.weight = set.weight();
             return;
@@ -131,8 +140,9 @@ impl ServerState {
                         _ => Verdict::start(check),
                     }
                 };
+                let influence = old.map_or(Influence::NONE, |(_, known)| known.influence.clone());
                 let verdicts = server.checks.iter().enumerate().map(start).collect();
-                Known::new(server, verdicts, old.and_then(|(_, known)| known.set))
+                Known::new(server, verdicts, influence, old.and_then(|(_, known)| known.set))
             })
             .collect();
         let mut by_address: Box<[u32]> =
@@ -155,12 +165,42 @@ impl ServerState {
         verdict: Verdict,
         touched: &mut Touched,
     ) -> Option<Vec<Happening>> {
+        let reason = verdict.reason.to_string();
+        let take = |known: &mut Known| {
+            *known.verdicts.get_mut(index)? = verdict;
+            Some(())
+        };
+        self.alter(id, take, reason, touched)
+    }
+
+    /// Takes what holds for a real server beside its checks; `None` if there is no such server.
+    pub(super) fn influence(
+        &mut self,
+        id: DestinationId,
+        influence: Influence,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
+        touched.server(&self.config.name, id);
+        let reason = "flap_damping holds it down no longer".to_owned();
+        let take = |known: &mut Known| {
+            known.influence = influence;
+            Some(())
+        };
+        self.alter(id, take, reason, touched)
+    }
+
+    fn alter(
+        &mut self,
+        id: DestinationId,
+        take: impl FnOnce(&mut Known) -> Option<()>,
+        reason: String,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
         let position = self.position(id)?;
         let server = self.config.real_servers.get(position)?;
         let known = self.known.get_mut(position)?;
         let (was_up, was_weight, counted) = (known.up, known.weight, known.counts());
-        let reason = verdict.reason.to_string();
-        *known.verdicts.get_mut(index)? = verdict;
+        take(known)?;
         known.judge(server);
         let (up, weight) = (known.up, known.weight);
         self.live_weight = self
@@ -396,6 +436,11 @@ impl ServerState {
         real.chain(sorry).collect()
     }
 
+    /// The configuration of one of its real servers.
+    pub(super) fn real_server(&self, id: DestinationId) -> Option<&RealServer> {
+        self.known_of(id).map(|(server, _)| server)
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> &VirtualServer {
         &self.config
@@ -425,7 +470,11 @@ impl ServerState {
             _ => {}
         }
         if known.up && !self.sorry_in_use() {
-            Presence::Weight(known.weight)
+            // What an operator sets holds at once.
+            Presence::Weight(match known.set {
+                Some(_) => known.weight,
+                None => known.influence.weight(known.weight),
+            })
         } else if server.inhibit_on_failure {
             Presence::Weight(0)
         } else {
@@ -448,6 +497,13 @@ impl ServerState {
             reasons.push(format!(
                 "{}, so the sorry server answers alone",
                 self.quorum_text("is missing")
+            ));
+        }
+        reasons.extend(known.influence.held.clone());
+        if up && known.influence.share < 100 {
+            let share = known.influence.share;
+            reasons.push(format!(
+                "slow_start gives it {share}% of its weight for now"
             ));
         }
         if server.checks.is_empty() {

@@ -85,7 +85,7 @@ fn instance(
         }),
         contested: status.contested.map(|contest| Contest {
             by: contest.by,
-            priority: contest.priority,
+            priority: contest.priority.unwrap_or(0),
             since: wall(contest.since),
             last: wall(contest.last),
         }),
