@@ -143,11 +143,10 @@ impl Running {
         } else {
             happenings
         };
-        happenings.extend(control.set_in(
-            &mut model,
-            "as before the start",
-            &mut Touched::default(),
-        ));
+        let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
+        if predecessor.is_none() {
+            happenings.extend(set);
+        }
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)

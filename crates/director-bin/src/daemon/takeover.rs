@@ -188,7 +188,8 @@ impl Predecessor {
     /// Everything runs here: it may end.
     pub(super) fn release(&mut self) {
         match self.client.call(Request::TakenOver) {
-            Ok(_) => tracing::info!(
+            // The old one may be gone before its last word is.
+            Ok(_) | Err(ClientError::Closed) => tracing::info!(
                 event = "taken_over",
                 "taken over from the director before this one, which ends"
             ),
