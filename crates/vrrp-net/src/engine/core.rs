@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
     Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Received, Report,
-    State, Transition, Warning,
+    State, Transition, Verdict, Warning,
 };
 
 use super::Order;
@@ -123,10 +124,13 @@ pub(super) struct Later {
 }
 
 /// Malformed packets of one socket are reported this often at most.
-const MALFORMED_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+const MALFORMED_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A snapshot in which only counters differ may be this old.
-const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+/// A snapshot that lacks dropped packets may be this old.
+const DROP_INTERVAL: Duration = Duration::from_secs(1);
+/// A snapshot in which only the counters of ordinary adverts differ may be this old: making one costs as much as taking
+/// in many adverts. Who wants it newer asks for it.
+const COUNTER_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
@@ -180,9 +184,12 @@ impl Core {
             return self.ignore("waiting for the startup delay");
         }
         // What became of it is in the router's counters and reports.
-        let _ = instance.router.handle_packet(now, received);
+        let verdict = instance.router.handle_packet(now, received);
         self.touched.push_back(*id);
-        self.counted(now);
+        match verdict {
+            Verdict::Accepted(_) => self.counted(now),
+            Verdict::Dropped(_) => self.dropped(now),
+        }
     }
 
     /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
@@ -239,7 +246,7 @@ impl Core {
     fn ignore(&mut self, why: &'static str) {
         *self.ignored.entry(why).or_insert(0) += 1;
         let now = self.clock.now();
-        self.counted(now);
+        self.dropped(now);
     }
 
     /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
@@ -510,6 +517,19 @@ impl Core {
         }
     }
 
+    /// Packets were dropped.
+    fn dropped(&mut self, now: Instant) {
+        let due = (self.publication.last + DROP_INTERVAL).max(now);
+        self.publication.due = Some(self.publication.due.map_or(due, |other| other.min(due)));
+    }
+
+    /// Somebody wants to know the counters as they are now.
+    pub(super) fn refresh_snapshot(&mut self) {
+        if self.publication.due.is_some() {
+            self.publish(false);
+        }
+    }
+
     pub(super) fn tell_wall_clock(&mut self, now: Instant) {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -525,6 +545,6 @@ impl Core {
                 needed = true;
             }
         }
-        self.wall_clock_due = needed.then(|| now + std::time::Duration::from_secs(1));
+        self.wall_clock_due = needed.then(|| now + Duration::from_secs(1));
     }
 }

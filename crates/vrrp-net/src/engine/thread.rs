@@ -247,6 +247,10 @@ async fn serve(
                 let result = enter(shared, |core| core.order(&instance, order));
                 let _ = answer.send(result);
             }
+            Some(Command::Refresh(answer)) => {
+                enter(shared, Core::refresh_snapshot);
+                let _ = answer.send(());
+            }
             Some(Command::HandOver(answer)) => {
                 for task in &tasks {
                     task.abort();
