@@ -52,6 +52,7 @@
 
 mod address;
 mod announce;
+mod encapsulation;
 mod engine;
 mod error;
 mod event;
@@ -68,6 +69,7 @@ mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
+pub use encapsulation::{Encapsulation, OuterHeader};
 pub use engine::{Engine, Handle, Order};
 pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};

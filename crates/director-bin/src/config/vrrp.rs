@@ -1,6 +1,7 @@
 //! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
 
-use super::routing::{self, Routing};
+use super::names::{Kind, Names};
+use super::routing::Routing;
 use super::scripts::Scripts;
 use super::virtual_links::VirtualLinks;
 use super::{Plan, Problems, UNUSABLE};
@@ -38,7 +39,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
-    let mut routing = Routing::new();
+    let mut routing = Routing::new(config);
     let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
@@ -55,9 +56,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
-        if let Some(mut mapped) = self::instance(config, instance, problems) {
-            links.add(instance, &mut mapped, problems);
-            mapped.routes = routing::routes(&instance.virtual_routes, problems);
+        if let Some(mut mapped) = self::instance(config, instance, &routing, problems) {
+            links.add(instance, &mut mapped, routing.names(), problems);
+            mapped.routes = routing.routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
             plan.vrrp.instances.push(mapped);
         }
@@ -153,6 +154,7 @@ fn up_down_delay(delay: &InterfaceDelay, config: &Config) -> UpDownDelay {
 fn instance(
     config: &Config,
     instance: &VrrpInstance,
+    routing: &Routing,
     problems: &mut Problems,
 ) -> Option<InstanceConfig> {
     let name = &instance.name.value;
@@ -211,7 +213,7 @@ fn instance(
     router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
     let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
         list.iter()
-            .map(|address| virtual_address(address, problems))
+            .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
     Some(InstanceConfig {
@@ -317,6 +319,7 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
 
 pub(super) fn virtual_address(
     address: &VirtualAddress,
+    names: &Names,
     problems: &mut Problems,
 ) -> vrrp_net::VirtualAddress {
     let mut mapped =
@@ -327,9 +330,13 @@ pub(super) fn virtual_address(
         None => AddressScope::GLOBAL,
         Some(RouteScope::Number(number)) => AddressScope(*number),
         Some(RouteScope::Name(name)) => {
-            let message = format!("scope `{name}` is not known; write its number");
-            problems.error(UNUSABLE, message, *address.span);
-            AddressScope::GLOBAL
+            let number = names.number(Kind::Scope, name);
+            let number = number.and_then(|number| u8::try_from(number).ok());
+            if number.is_none() {
+                let message = format!("scope `{name}` is not known; write its number");
+                problems.error(UNUSABLE, message, *address.span);
+            }
+            number.map_or(AddressScope::GLOBAL, AddressScope)
         }
     };
     mapped.broadcast = match address.broadcast {

@@ -218,6 +218,7 @@ impl Core {
             self.reconcile_all(leftovers);
             self.remove_unwished_links();
             self.unshield();
+            self.look_at_statics();
         } else if !later.addresses.is_empty() {
             self.reconcile(&later.addresses);
         }

@@ -232,6 +232,7 @@ impl Core {
             }
         }
         self.check_entries(&gone, differs, now);
+        self.look_at_statics();
     }
 
     pub(super) fn read_links(&mut self) {
@@ -283,6 +284,9 @@ impl Core {
         self.restore_entries_due(now);
         if !self.touched.is_empty() {
             self.settle();
+        }
+        if !self.statics.missing.is_empty() {
+            self.look_at_statics();
         }
     }
 }

@@ -152,6 +152,9 @@ impl Core {
             }
         }
         faults.extend(config.standing_fault.clone().map(Fault::Other));
+        let missing = self.statics.missing.iter();
+        let missing = missing.filter(|(name, _)| **name == *instance.name);
+        faults.extend(missing.map(|(_, what)| Fault::Other(format!("{what} is missing"))));
         for address in instance
             .config
             .all_addresses()
