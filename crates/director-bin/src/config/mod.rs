@@ -7,6 +7,7 @@
 mod checks;
 mod load;
 mod lvs;
+mod machine;
 mod names;
 mod planned;
 mod routing;

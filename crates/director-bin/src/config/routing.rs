@@ -65,7 +65,7 @@ impl Routing {
 
     pub(super) fn routes(&self, routes: &[model::Route], problems: &mut Problems) -> Vec<Route> {
         let mapped = routes.iter().filter_map(|entry| {
-            let route = self::route(entry, &self.names).and_then(|mut route| {
+            let route = route(entry, &self.names).and_then(|mut route| {
                 route.needed_by = self.needed_by(entry.track_group.as_ref());
                 route.validate().map_err(|error| error.to_string())?;
                 Ok(route)

@@ -1,5 +1,6 @@
 //! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
 
+use super::machine;
 use super::names::{Kind, Names};
 use super::routing::Routing;
 use super::scripts::Scripts;
@@ -8,15 +9,12 @@ use super::{Plan, Problems, UNUSABLE};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
 use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
 use keepalived_conf::model::{
-    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, InterfaceDelay,
-    Lifetime, Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress,
-    VrrpInstance, VrrpScript, VrrpVersion,
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, HmacMode, Lifetime, Notify,
+    OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
+    VrrpVersion,
 };
 use std::time::Duration;
-use vrrp_net::{
-    AddressScope, GarpGroup, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig,
-    TrackerState, UpDownDelay,
-};
+use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Tracker, TrackerConfig, TrackerState};
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
 use vrrp_proto::{
@@ -24,7 +22,7 @@ use vrrp_proto::{
 };
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
-    plan.vrrp_settings = settings(config);
+    plan.vrrp_settings = machine::settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         let watched = track_script(script, scripts, problems).map(Watched::Script);
         plan.watched.extend(watched);
@@ -87,68 +85,6 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
 fn add_tracker(plan: &mut Plan, name: String) {
     let initial = TrackerState::Pending;
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
-}
-
-fn settings(config: &Config) -> Settings {
-    let global = &config.global_defs;
-    let mut settings = Settings::default();
-    settings.realtime_priority = *global.vrrp_rt_priority;
-    settings.lock_memory = *global.vrrp_no_swap;
-    settings.late_interfaces = *global.dynamic_interfaces != DynamicInterfaces::No;
-    settings.reclaim_marked = true;
-    settings.garp_interval = *global.vrrp_garp_interval;
-    settings.neighbour_advertisement_interval = *global.vrrp_gna_interval;
-    settings.garp_groups = config.garp_group.iter().map(garp_group).collect();
-    let delays = config.interface_up_down_delays.iter();
-    settings.up_down_delays = delays.map(|delay| up_down_delay(delay, config)).collect();
-    settings.startup_delay = *global.vrrp_startup_delay;
-    settings.delay_after_boot = *global.vrrp_delay_after_boot;
-    settings.disable_local_igmp = *global.disable_local_igmp;
-    if let Some(table) = &global.nftables.value {
-        settings.firewall.table.clone_from(table);
-    }
-    settings.firewall.priority = *global.nftables_priority;
-    settings.firewall.counters = *global.nftables_counters;
-    settings.firewall.by_index = *global.nftables_ifindex;
-    settings
-}
-
-fn garp_group(group: &keepalived_conf::model::GarpGroup) -> GarpGroup {
-    let interfaces = group.interfaces.iter();
-    GarpGroup {
-        interfaces: interfaces.map(|name| name.value.clone()).collect(),
-        garp_interval: group
-            .garp_interval
-            .is_written()
-            .then_some(*group.garp_interval),
-        neighbour_advertisement_interval: group
-            .gna_interval
-            .is_written()
-            .then_some(*group.gna_interval),
-    }
-}
-
-/// A loss that counts later than the others take over would make two masters: the delay is cut to less than that.
-fn up_down_delay(delay: &InterfaceDelay, config: &Config) -> UpDownDelay {
-    let on_it = config
-        .vrrp_instance
-        .iter()
-        .filter(|instance| instance.interface.value.as_ref() == Some(&delay.interface.value));
-    let longest = on_it.map(|instance| {
-        let interval = *instance.advert_int;
-        let intervals = u32::from(*instance.down_timer_adverts).saturating_sub(1);
-        (interval * intervals).saturating_sub(interval / 256)
-    });
-    let down = longest.fold(delay.down, Duration::min);
-    UpDownDelay {
-        interface: delay.interface.value.clone(),
-        down,
-        up: if delay.up == delay.down {
-            down
-        } else {
-            delay.up
-        },
-    }
 }
 
 fn instance(
@@ -223,28 +159,17 @@ fn instance(
         trackers: trackers(&instance.track),
         track_interfaces: tracked(&instance.track.track_interface),
         ignore_own_interface: *instance.dont_track_primary,
-        accept: accept(instance),
+        accept: machine::accept(instance),
         promote_secondaries: *instance.promote_secondaries
             && instance.use_vmac.is_none()
             && instance.use_ipvlan.is_none(),
         extra_announcements: instance
             .garp_extra_if
             .map(|extra| (extra.interval, extra.all)),
-        standing_fault: standing_fault(instance),
+        receive_buffer: machine::receive_buffer(config, instance),
+        standing_fault: machine::standing_fault(instance),
         ..InstanceConfig::new(name.clone(), interface, router)
     })
-}
-
-/// Strict mode accepts nothing unless told so, and version 2 cannot be told so.
-fn accept(instance: &VrrpInstance) -> bool {
-    let told = instance.accept.is_written() && *instance.version == VrrpVersion::V3;
-    *instance.accept && (!*instance.strict_mode || told || *instance.priority == 255)
-}
-
-fn standing_fault(instance: &VrrpInstance) -> Option<String> {
-    let alone = instance.unicast && instance.unicast_peer.is_empty();
-    (*instance.unicast_fault_no_peer && alone)
-        .then(|| "unicast_fault_no_peer and there is no unicast_peer".to_owned())
 }
 
 fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {

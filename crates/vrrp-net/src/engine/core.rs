@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::{
-    Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State,
-    Transition, Warning,
+    Accepted, Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report,
+    State, Transition, Warning,
 };
+use vrrp_proto::{Priority, Verdict};
 
 use super::Order;
 use super::debounce::Debounce;
@@ -79,6 +80,8 @@ pub(super) struct Core {
     pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
+    /// The real-time priority of this thread, zero for none.
+    pub(super) thread_priority: u8,
     /// When the wall clock is told to the routers next; only signed adverts need it.
     pub(super) wall_clock_due: Option<Instant>,
     pub(super) publication: Publication,
@@ -130,7 +133,9 @@ const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
     pub(super) fn on_timer(&mut self, now: Instant) {
-        self.armed = None;
+        if let Some(armed) = self.armed.take() {
+            self.note_lateness(now.saturating_duration_since(armed));
+        }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now {
                 break;
@@ -178,8 +183,19 @@ impl Core {
         if self.schedule.holds(*id) {
             return self.ignore("waiting for the startup delay");
         }
-        // What became of it is in the router's counters and reports.
-        let _ = instance.router.handle_packet(now, received);
+        // What else became of it is in the router's counters and reports.
+        let result = instance.router.handle_packet(now, received);
+        if result == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
+            let rival = instance
+                .router
+                .contest(now)
+                .and_then(|rival| rival.priority);
+            self.events.send(Event::LowerPriority {
+                instance: Arc::clone(&instance.name),
+                source: received.source,
+                priority: rival.map_or(0, Priority::value),
+            });
+        }
         self.touched.push_back(*id);
         self.counted(now);
     }

@@ -144,6 +144,7 @@ impl Core {
             send_failing: false,
             announcing_failed_at: None,
             counts: Counts::default(),
+            lower_due: None,
         };
         self.set_trackers(&mut instance, all);
         self.instances.insert(id, instance);

@@ -28,6 +28,8 @@ struct Shared {
     /// Virtual router ids whose packets are let in. Each has one user.
     vrids: BTreeSet<u8>,
     reader: Option<JoinHandle<()>>,
+    /// What its users asked for, by virtual router id.
+    room: BTreeMap<u8, usize>,
 }
 
 /// What an instance uses; given back by [`Sockets::leave`].
@@ -58,6 +60,7 @@ impl Sockets {
                 groups: BTreeMap::new(),
                 vrids: BTreeSet::new(),
                 reader: None,
+                room: BTreeMap::new(),
             };
             self.open.insert(wanted.key, shared);
         }
@@ -83,6 +86,19 @@ impl Sockets {
             });
         }
         result
+    }
+
+    /// Makes room for what one user receives.
+    pub(super) fn make_room(&mut self, user: &Attachment, bytes: usize) -> io::Result<()> {
+        let Some(shared) = self.open.get_mut(&user.key) else {
+            return Ok(());
+        };
+        if shared.room.insert(user.vrid, bytes) == Some(bytes) {
+            return Ok(());
+        }
+        let sum = shared.room.values().sum::<usize>();
+        let sum = sum.max(self.receive_buffer.unwrap_or(0));
+        shared.socket.get_ref().set_receive_buffer(sum)
     }
 
     /// Leaves the group and closes the socket when the last user does.

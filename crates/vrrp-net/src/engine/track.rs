@@ -14,6 +14,7 @@ use super::core::Core;
 use super::instance::{Instance, InstanceId};
 use super::sockets::Attachment;
 use crate::event::Event;
+use crate::instance::ReceiveBuffer;
 use crate::kernel::{AddressKey, primary_source};
 use crate::wire::SocketKey;
 
@@ -129,6 +130,14 @@ impl Core {
                 .join(wanted, instance.config.advert_interface())
             {
                 Ok(()) => {
+                    if let Some(room) = room_for(instance, link.map_or(0, |link| link.mtu))
+                        && let Err(error) = self.sockets.make_room(&wanted, room)
+                    {
+                        let message =
+                            format!("cannot have a receive buffer of {room} bytes: {error}");
+                        let instance = Some(Arc::clone(&instance.name));
+                        self.events.send(Event::Warning { instance, message });
+                    }
                     instance.attachment = Some(wanted);
                     self.routes
                         .insert((wanted.key.index, wanted.key.ipv6, wanted.vrid), id);
@@ -231,6 +240,16 @@ impl Core {
             self.refresh(id, now);
         }
     }
+}
+
+/// Bytes an instance wants to have room for.
+fn room_for(instance: &Instance, mtu: u32) -> Option<usize> {
+    let bytes = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Some(match instance.config.receive_buffer? {
+        ReceiveBuffer::Bytes(number) => bytes(number),
+        ReceiveBuffer::Packets(count) => bytes(count).saturating_mul(bytes(mtu)),
+        ReceiveBuffer::Adverts(count) => bytes(count).saturating_mul(instance.router.encoded_len()),
+    })
 }
 
 fn attachment_of(instance: &Instance, index: u32) -> Attachment {

@@ -91,6 +91,17 @@ impl AdvertSocket {
         self.key
     }
 
+    /// Room for what comes in; beyond the system's limit too, where that is allowed.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        nix::sys::socket::setsockopt(&self.socket, nix::sys::socket::sockopt::RcvBufForce, &bytes)
+            .or_else(|_| {
+                self.socket
+                    .set_recv_buffer_size(bytes)
+                    .map_err(|_| nix::Error::EPERM)
+            })?;
+        Ok(())
+    }
+
     /// Takes part in a multicast group.
     pub(crate) fn join(&self, group: IpAddr) -> io::Result<()> {
         match group {
