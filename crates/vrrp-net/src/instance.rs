@@ -31,7 +31,8 @@ pub struct Configuration {
 pub struct InstanceConfig {
     /// Name in events and snapshots.
     pub name: String,
-    /// Interface that carries the advertisements (`interface`).
+    /// Interface that carries the advertisements (`interface`). Empty for a unicast router that speaks from its
+    /// configured source over whatever interface leads to its peers; its addresses then name their interfaces.
     pub interface: String,
     /// The protocol's part: VRID, version, priority, interval, source, peers, preemption, authentication, schedule of
     /// announcements. The engine fills in `addresses` and `grouped`, and `source` where it is `None`.

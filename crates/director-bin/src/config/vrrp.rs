@@ -94,13 +94,19 @@ fn instance(
     problems: &mut Problems,
 ) -> Option<InstanceConfig> {
     let name = &instance.name.value;
-    let Some(interface) = instance.interface.value.clone() else {
-        problems.error(
-            UNUSABLE,
-            format!("instance {name} has no interface; add `interface NAME`"),
-            *instance.span,
-        );
-        return None;
+    let interface = match (&instance.interface.value, &instance.vrf.value) {
+        (Some(interface), _) => interface.clone(),
+        (None, Some(domain)) if instance.is_unicast() => domain.clone(),
+        (None, None) if instance.is_unicast() && instance.source_address().is_some() => {
+            String::new()
+        }
+        _ => {
+            let message = format!(
+                "instance {name} has no interface; add `interface NAME`, or `unicast_src_ip` beside its peers"
+            );
+            problems.error(UNUSABLE, message, *instance.span);
+            return None;
+        }
     };
     // Without a number the parser has already reported an error.
     let vrid = Vrid::new(*instance.virtual_router_id)?;
@@ -152,7 +158,7 @@ fn instance(
             .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
-    Some(InstanceConfig {
+    let mut mapped = InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
@@ -169,7 +175,14 @@ fn instance(
         receive_buffer: machine::receive_buffer(config, instance),
         standing_fault: machine::standing_fault(instance),
         ..InstanceConfig::new(name.clone(), interface, router)
-    })
+    };
+    if instance.interface.value.is_none() {
+        let default = &*config.global_defs.default_interface;
+        for address in mapped.addresses.iter_mut().chain(&mut mapped.excluded) {
+            address.device.get_or_insert_with(|| default.clone());
+        }
+    }
+    Some(mapped)
 }
 
 fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {

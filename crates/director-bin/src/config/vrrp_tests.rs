@@ -263,3 +263,38 @@ vrrp_instance A {
     );
     assert_eq!((routes[5].table, routes[5].scope), (254, Some(253)));
 }
+
+#[test]
+fn a_unicast_router_needs_no_interface() {
+    let text = |extra: &str| {
+        format!(
+            "
+global_defs {{
+    default_interface eth7
+}}
+vrrp_instance A {{
+    virtual_router_id 51
+    {extra}
+    unicast_src_ip 10.9.0.1
+    unicast_peer {{
+        10.9.0.2
+    }}
+    virtual_ipaddress {{
+        10.9.0.100
+        10.9.0.101 dev eth1
+    }}
+}}
+"
+        )
+    };
+    let plan = planned(&text(""));
+    let instance = &plan.vrrp.instances[0];
+    assert_eq!(instance.interface, "");
+    let devices: Vec<_> = instance
+        .all_addresses()
+        .map(|address| address.device.as_deref().unwrap())
+        .collect();
+    assert_eq!(devices, ["eth7", "eth1"]);
+    let plan = planned(&text("vrf red"));
+    assert_eq!(plan.vrrp.instances[0].interface, "red");
+}

@@ -54,7 +54,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "state_dump_file", "json_version", "umask",
     ]),
     (Scope::Instance, &[
-        "vrf",
         "track_process", "track_bfd",
         "notify_priority_changes", "smtp_alert",
     ]),

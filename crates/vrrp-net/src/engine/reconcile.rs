@@ -177,6 +177,9 @@ impl Core {
     }
 
     pub(super) fn interface_name(&self, index: u32) -> Arc<str> {
+        if index == 0 {
+            return Arc::from("any interface");
+        }
         self.picture.link(index).map_or_else(
             || Arc::from(format!("interface {index}")),
             |link| Arc::from(&*link.name),

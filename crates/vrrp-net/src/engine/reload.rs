@@ -325,7 +325,6 @@ impl Core {
     pub(super) fn remove_marked_entries(&mut self) {
         if self.settings.reclaim_marked {
             self.note_left_links();
-            self.remove_left_table();
             match self.table.remove_marked_entries() {
                 Ok(0) => {}
                 Ok(count) => {

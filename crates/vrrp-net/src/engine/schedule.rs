@@ -52,9 +52,13 @@ fn up_time() -> Duration {
 impl Core {
     /// Starts a new instance, or notes that it waits.
     pub(super) fn start_or_hold(&mut self, id: InstanceId, now: Instant) {
-        if self.schedule.startup.is_some_and(|due| due > now) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let begins = instance.router.state() == vrrp_proto::State::Initialize;
+        if begins && self.schedule.startup.is_some_and(|due| due > now) {
             self.schedule.held.insert(id);
-        } else if let Some(instance) = self.instances.get_mut(&id) {
+        } else {
             instance.router.handle_event(now, RouterEvent::Startup);
             self.touched.push_back(id);
         }

@@ -145,7 +145,11 @@ fn start(
     };
     core.schedule();
     match handover {
-        Some(handover) => core.inherit(handover),
+        Some(handover) => {
+            // This is no start: others count on it.
+            core.schedule = Schedule::default();
+            core.inherit(handover);
+        }
         None => core.remove_marked_entries(),
     }
     core.find_leftovers();
@@ -154,6 +158,7 @@ fn start(
     core.settle();
     if core.settings.reclaim_marked {
         core.remove_left_links();
+        core.remove_left_table();
     }
     core.publish(false);
     Ok((Rc::new(RefCell::new(core)), notices))

@@ -116,7 +116,12 @@ impl Core {
             return faults;
         };
         let link = self.picture.by_name(instance.config.advert_interface());
-        let wanted = link.map(|link| attachment_of(instance, link.index));
+        let index = if instance.interface.is_empty() {
+            Some(0)
+        } else {
+            link.map(|link| link.index)
+        };
+        let wanted = index.map(|index| attachment_of(instance, index));
         if wanted == instance.attachment {
             return faults;
         }
@@ -154,7 +159,8 @@ impl Core {
     fn interface_faults(&self, instance: &Instance, faults: &mut BTreeSet<Fault>) {
         let up = |name: &str| self.counts_as_up(name);
         let config = &instance.config;
-        for own in BTreeSet::from([&*instance.interface, config.own_interface()]) {
+        let own = BTreeSet::from([&*instance.interface, config.own_interface()]);
+        for own in own.into_iter().filter(|name| !name.is_empty()) {
             let there = self.picture.by_name(own).is_some();
             if !there || (!config.ignore_own_interface && !up(own)) {
                 faults.insert(Fault::InterfaceDown(own.to_owned()));

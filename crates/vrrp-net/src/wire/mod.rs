@@ -24,7 +24,7 @@ const SEND_BUFFER: usize = 1024 * 1024;
 /// What distinguishes sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SocketKey {
-    /// Index of the interface.
+    /// Index of the interface; 0 for all.
     pub(crate) index: u32,
     pub(crate) ipv6: bool,
     /// 112, or 51 for adverts behind an authentication header.
@@ -51,7 +51,9 @@ impl AdvertSocket {
             Some(Protocol::from(i32::from(key.protocol))),
         )?;
         socket.set_nonblocking(true)?;
-        socket.bind_device(Some(interface.as_bytes()))?;
+        if key.index != 0 {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
         }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use vrrp_net::vrrp_proto::{Family, Interval};
+use vrrp_net::vrrp_proto::{Family, Interval, Peer, Transport};
 use vrrp_net::{
-    Configuration, Event, Prefix, ReceiveBuffer, Route, State, UpDownDelay, VirtualAddress,
+    Configuration, Encapsulation, Event, OuterHeader, Prefix, ReceiveBuffer, Route, State,
+    UpDownDelay, VirtualAddress,
 };
 
 use crate::support::{Tap, added, eventually, fast, one, pair, run, settings};
@@ -175,5 +176,127 @@ fn an_instance_is_at_fault_while_it_lacks_what_is_always_to_be_there() {
         assert!(a.ip("route show").contains("10.7.0.0/16 dev eth1"));
         a.ip("link set eth1 down");
         first.wait_state("VI", State::Fault).await;
+    });
+}
+
+#[test]
+fn unicast_routers_without_an_interface_of_their_own_find_each_other() {
+    let Some((a, b)) = pair() else { return };
+    run(async {
+        let instance = |own: &str, other: &str, priority| {
+            let mut instance = fast("VI", 51, priority, &["10.9.0.100"]);
+            instance.interface = String::new();
+            instance.router.source = Some(own.parse().unwrap());
+            instance.router.transport = Transport::Unicast {
+                peers: vec![Peer::new(other.parse().unwrap())],
+                check_source: true,
+            };
+            instance.addresses[0].device = Some("eth0".to_owned());
+            instance
+        };
+        let mut first = a.start(settings(), one(instance("10.9.0.1", "10.9.0.2", 150)));
+        first.wait("the address", added("10.9.0.100")).await;
+        let mut second = b.start(settings(), one(instance("10.9.0.2", "10.9.0.1", 100)));
+        second.wait_state("VI", State::Backup).await;
+        let heard = second.engine.snapshots();
+        eventually(|| heard.latest().instances["VI"].counters.adverts_received >= 5);
+        first.engine.shutdown().await;
+        second.wait_state("VI", State::Master).await;
+        second.wait("the address", added("10.9.0.100")).await;
+    });
+}
+
+#[test]
+fn addresses_have_all_their_attributes() {
+    let Some((a, _b)) = pair() else { return };
+    run(async {
+        let address = |text: &str, length| {
+            VirtualAddress::new(text.parse().unwrap()).with_prefix_length(length)
+        };
+        let mut instance = fast("VI", 51, 150, &[]);
+        let mut plain = address("10.9.1.1", 24);
+        plain.broadcast = vrrp_net::Broadcast::HostBitsSet;
+        plain.scope = vrrp_net::AddressScope::LINK;
+        plain.label = Some("eth0:vip".to_owned());
+        plain.no_prefix_route = true;
+        let mut point = address("10.9.2.1", 32);
+        point.peer = Some("10.9.2.2".parse().unwrap());
+        instance.addresses = vec![plain, point];
+        let mut home = address("fd09::1", 64);
+        home.home = true;
+        home.duplicate_detection = true;
+        let mut source = address("fd09:1::1", 64);
+        source.manage_temporary = true;
+        source.preferred_lifetime = Some(Duration::from_secs(5000));
+        instance.excluded = vec![home, source];
+        let mut first = a.start(settings(), one(instance));
+        first.wait("the last", added("fd09:1::1")).await;
+        let shown = a.ip("-d address show dev eth0");
+        let line = |text: &str| {
+            let line = shown.lines().position(|line| line.contains(text));
+            let line = line.unwrap_or_else(|| panic!("no {text} in {shown}"));
+            shown.lines().skip(line).take(2).collect::<String>()
+        };
+        let plain = line("10.9.1.1/24");
+        for word in ["brd 10.9.1.255", "scope link", "eth0:vip", "noprefixroute"] {
+            assert!(plain.contains(word), "no {word} in {plain}");
+        }
+        assert!(line("10.9.2.1").contains("peer 10.9.2.2/32"));
+        let home = line("fd09::1/64");
+        assert!(home.contains(" home") && !home.contains("nodad"), "{home}");
+        let source = line("fd09:1::1/64");
+        assert!(
+            source.contains("mngtmpaddr")
+                && source.contains("nodad")
+                && !source.contains("preferred_lft forever"),
+            "{source}"
+        );
+        assert!(
+            shown.contains("proto 112") || !shown.contains("proto "),
+            "{shown}"
+        );
+        assert!(!a.ip("route show").contains("10.9.1.0/24"));
+        first.engine.shutdown().await;
+        assert!(!a.holds("10.9.1.1") && !a.holds("fd09::1"));
+    });
+}
+
+#[test]
+fn routes_put_headers_around_packets() {
+    let Some((a, _b)) = pair() else { return };
+    run(async {
+        let mut route = Route::new(
+            Family::V4,
+            Some(Prefix {
+                address: "10.7.0.0".parse().unwrap(),
+                length: 16,
+            }),
+        );
+        route.device = Some("eth0".to_owned());
+        route.encapsulation = Some(Encapsulation::Ip(OuterHeader {
+            id: Some(7),
+            destination: Some([10, 9, 0, 3].into()),
+            hop_limit: Some(9),
+            ..OuterHeader::default()
+        }));
+        let mut instance = fast("VI", 51, 150, &["10.9.0.100"]);
+        instance.routes.push(route);
+        let mut first = a.start(settings(), one(instance));
+        let event = first
+            .wait("the route", |event| match event {
+                Event::EntryAdded { .. } => true,
+                Event::Warning { message, .. } => message.contains("cannot add"),
+                _ => false,
+            })
+            .await;
+        if matches!(event, Event::Warning { .. }) {
+            println!("skipped: the kernel has no light-weight tunnels: {event}");
+            return;
+        }
+        let routes = a.ip("route show");
+        assert!(
+            routes.contains("10.7.0.0/16  encap ip id 7") && routes.contains("dst 10.9.0.3 ttl 9"),
+            "{routes}"
+        );
     });
 }
