@@ -29,6 +29,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     settings.up_down_delays = delays.map(|delay| up_down_delay(delay, config)).collect();
     settings.startup_delay = *global.vrrp_startup_delay;
     settings.delay_after_boot = *global.vrrp_delay_after_boot;
+    settings.tell_unknown_routers = *global.log_unknown_vrids;
     settings.disable_local_igmp = *global.disable_local_igmp;
     if let Some(table) = &global.nftables.value {
         settings.firewall.table.clone_from(table);

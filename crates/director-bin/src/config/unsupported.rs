@@ -8,10 +8,6 @@ use keepalived_conf::model::{Config, Trackers};
 pub(super) fn report(config: &Config, problems: &mut Problems) {
     for instance in &config.vrrp_instance {
         unwatched(&instance.track, problems);
-        if let Some(script) = &instance.notify.notify_master_rx_lower_pri {
-            let message = "`notify_master_rx_lower_pri` is not in this version and is never run";
-            problems.warning(UNSUPPORTED, message, *script.span);
-        }
     }
     for group in &config.vrrp_sync_group {
         unwatched(&group.track, problems);

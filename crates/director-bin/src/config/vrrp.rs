@@ -5,9 +5,9 @@ use super::names::{Kind, Names};
 use super::routing::Routing;
 use super::scripts::Scripts;
 use super::virtual_links::VirtualLinks;
-use super::{Plan, Problems, UNUSABLE};
+use super::{Plan, Problems, UNUSABLE, processes};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
-use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
+use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
     AntiReplay, AuthHmac, AuthType, Broadcast, Config, HmacMode, Lifetime, Notify,
     OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
@@ -37,6 +37,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
+    processes::add(config, plan);
     let mut routing = Routing::new(config);
     let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
@@ -82,7 +83,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     }
 }
 
-fn add_tracker(plan: &mut Plan, name: String) {
+pub(super) fn add_tracker(plan: &mut Plan, name: String) {
     let initial = TrackerState::Pending;
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
 }
@@ -318,14 +319,19 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
-/// Scripts and files that an instance or group tracks.
+/// Scripts, files and processes that an instance or group tracks.
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
     for file in &mut files {
         file.name = file_tracker(&file.name);
     }
+    let mut processes = tracked(&track.track_process);
+    for process in &mut processes {
+        process.name = process_tracker(&process.name);
+    }
     let mut all = tracked(&track.track_script);
     all.append(&mut files);
+    all.append(&mut processes);
     all
 }
 
@@ -344,13 +350,7 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
 
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    let kinds = [
-        ("track_process", &track.track_process),
-        ("track_bfd", &track.track_bfd),
-    ];
-    kinds
-        .into_iter()
-        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(
@@ -394,6 +394,7 @@ fn hooks(
         (Trigger::Stop, &notify.notify_stop),
         (Trigger::Deleted, &notify.notify_deleted),
         (Trigger::Any, &notify.notify),
+        (Trigger::LowerPriority, &notify.notify_master_rx_lower_pri),
     ];
     for (trigger, script) in triggers {
         if let Some(program) = script

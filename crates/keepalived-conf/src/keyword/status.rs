@@ -32,20 +32,12 @@ impl std::fmt::Display for Status {
 const NOT_BUILT: &[(Scope, &[&str])] = &[
     (Scope::Root, &[
         "net_namespace", "net_namespace_ipvs", "instance",
-        "vrrp_track_process", "bfd_instance",
+        "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
-        "use_symlink_paths", "set_supplementary_groups",
-        "notification_email", "notification_email_from", "smtp_server", "smtp_helo_name",
-        "smtp_connect_timeout", "smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker",
-        "no_email_faults", "no_checker_emails", "rs_init_notifies",
-        "vrrp_notify_priority_changes",
-        "log_unknown_vrids",
         "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "notify_fifo", "notify_fifo_script",
-        "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo",
-        "lvs_notify_fifo_script", "fifo_write_vrrp_states_on_reload", "snmp_socket",
+        "nftables_ipvs_start_fwmark", "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
         "enable_snmp_rfcv2", "enable_snmp_rfcv3", "snmp_vs_stats_update_interval",
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",
@@ -54,15 +46,13 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "state_dump_file", "json_version", "umask",
     ]),
     (Scope::Instance, &[
-        "track_process", "track_bfd",
-        "notify_priority_changes", "smtp_alert",
+        "track_bfd",
     ]),
     (Scope::SyncGroup, &[
-        "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
-        "sync_group_tracking_weight",
+        "track_bfd", "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["smtp_alert", "snmp_name", "slow_start", "flap_damping", "flap_limit"]),
-    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::VirtualServer, &["snmp_name"]),
+    (Scope::RealServer, &["snmp_name", "BFD_CHECK"]),
 ];
 
 /// Keywords that are accepted without effect, and why.

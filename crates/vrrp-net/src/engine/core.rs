@@ -13,11 +13,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
-    Accepted, Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report,
-    State, Transition, Warning,
+    Accepted, Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Priority,
+    Received, Report, State, Transition, Verdict, Warning,
 };
-use vrrp_proto::{Priority, Verdict};
 
 use super::Order;
 use super::debounce::Debounce;
@@ -88,6 +88,8 @@ pub(super) struct Core {
     pub(super) ignored: BTreeMap<&'static str, u64>,
     /// When the next word about malformed packets may be said, and how many there were since the last.
     pub(super) malformed: BTreeMap<SocketKey, (Instant, u64)>,
+    /// The same about each unknown virtual router, where that is asked for.
+    pub(super) foreign: BTreeMap<(SocketKey, u8), (Instant, u64)>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Rc<RefCell<Inbox>>,
 }
@@ -177,7 +179,7 @@ impl Core {
             .get(&route)
             .and_then(|id| Some((id, self.instances.get_mut(id)?)))
         else {
-            return self.ignore("unknown virtual router");
+            return self.on_foreign(key, received, now);
         };
         let (id, instance) = instance;
         if self.schedule.holds(*id) {
@@ -198,6 +200,65 @@ impl Core {
         }
         self.touched.push_back(*id);
         self.counted(now);
+    }
+
+    /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
+    fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        self.ignore("unknown virtual router");
+        self.report_foreign(key, received, now);
+        let family = if key.ipv6 { Family::V6 } else { Family::V4 };
+        let Some(packet) = received
+            .message()
+            .and_then(|it| Packet::new_checked(it, family).ok())
+        else {
+            return;
+        };
+        let genuine = PseudoHeader::new(received.source, received.destination)
+            .is_some_and(|addresses| packet.verify_checksum(&addresses).is_ok());
+        if !genuine || received.hop_limit != 255 || packet.priority().is_resign() {
+            return;
+        }
+        let listed: BTreeSet<IpAddr> = packet.addresses().collect();
+        let here = (key.index, key.ipv6, 0)..=(key.index, key.ipv6, u8::MAX);
+        for id in self.routes.range(here).map(|(_, id)| *id) {
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
+            let ours = &instance.router.config().addresses;
+            if ours.iter().any(|address| listed.contains(address)) {
+                let event = RouterEvent::ForeignIdentifier {
+                    source: received.source,
+                    vrid: packet.vrid(),
+                };
+                instance.router.handle_event(now, event);
+                self.touched.push_back(id);
+            }
+        }
+    }
+
+    /// Says at a bounded rate that a virtual router is heard which is not ours (`log_unknown_vrids`).
+    fn report_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        let Some(peek) = received
+            .peek()
+            .filter(|_| self.settings.tell_unknown_routers)
+        else {
+            return;
+        };
+        let vrid = peek.vrid.value();
+        let (next, count) = self.foreign.entry((key, vrid)).or_insert((now, 0));
+        *count += 1;
+        if *next > now {
+            return;
+        }
+        let count = std::mem::take(count);
+        *next = now + MALFORMED_INTERVAL;
+        self.events.send(Event::PacketIgnored {
+            instance: None,
+            interface: self.interface_name(key.index),
+            reason: format!("no instance has virtual router id {vrid}"),
+            source: received.source,
+            count,
+        });
     }
 
     /// Says at a bounded rate that what a sender sends is no VRRP.

@@ -1,13 +1,12 @@
 //! What instances do by the clock besides the protocol: waiting at the start, announcing on other interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::Duration;
 
-use vrrp_proto::{Event as RouterEvent, Instant};
+use vrrp_proto::{Event as RouterEvent, Instant, State};
 
 use super::core::Core;
-use super::instance::InstanceId;
+use super::instance::{Instance, InstanceId};
 use crate::kernel::Placed;
 use crate::settings::Settings;
 
@@ -52,13 +51,12 @@ fn up_time() -> Duration {
 impl Core {
     /// Starts a new instance, or notes that it waits.
     pub(super) fn start_or_hold(&mut self, id: InstanceId, now: Instant) {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return;
-        };
-        let begins = instance.router.state() == vrrp_proto::State::Initialize;
-        if begins && self.schedule.startup.is_some_and(|due| due > now) {
+        let resumed = |instance: &Instance| instance.router.state() != State::Initialize;
+        if self.instances.get(&id).is_some_and(resumed) {
+            self.touched.push_back(id);
+        } else if self.schedule.startup.is_some_and(|due| due > now) {
             self.schedule.held.insert(id);
-        } else {
+        } else if let Some(instance) = self.instances.get_mut(&id) {
             instance.router.handle_event(now, RouterEvent::Startup);
             self.touched.push_back(id);
         }

@@ -300,3 +300,24 @@ fn routes_put_headers_around_packets() {
         );
     });
 }
+
+#[test]
+fn virtual_routers_nobody_knows_are_told_of_where_that_is_asked_for() {
+    let Some((a, b)) = pair() else { return };
+    run(async {
+        let mut settings = settings();
+        settings.tell_unknown_routers = true;
+        let mut first = a.start(settings, one(fast("VI", 51, 150, &["10.9.0.100"])));
+        let _second = b.start(
+            crate::support::settings(),
+            one(fast("OTHER", 99, 100, &["10.9.0.200"])),
+        );
+        first
+            .wait("the unknown router", |event| {
+                event
+                    .to_string()
+                    .contains("no instance has virtual router id 99")
+            })
+            .await;
+    });
+}
