@@ -5,8 +5,10 @@ use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
 use crate::config::{Against, Plan, load};
+use crate::control;
 use crate::lvs::{CheckId, Fate};
 use crate::output;
+use director_control::snapshot;
 use keepalived_conf::SourceMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ impl Running {
         service_manager::reloading();
         let started = Instant::now();
         let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let digest = control::digest(&loaded);
         let result = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);
             Err(loaded.summary())
@@ -25,10 +28,25 @@ impl Running {
             report::warnings(&loaded);
             self.go_over(loaded.plan, &loaded.sources).await
         };
-        match result {
-            Ok(changes) => report::reload_done(&self.arguments, changes, started.elapsed()),
-            Err(problem) => report::reload_refused(&self.arguments, &problem),
-        }
+        let took = started.elapsed();
+        let (done, reasons) = match &result {
+            Ok(changes) => {
+                report::reload_done(&self.arguments, *changes, took);
+                (true, Vec::new())
+            }
+            Err(problem) => {
+                report::reload_refused(&self.arguments, problem);
+                (false, vec![problem.clone()])
+            }
+        };
+        let reload = snapshot::Reload {
+            at: control::Clock::now().wall,
+            done,
+            changes: Vec::new(),
+            reasons,
+            took_seconds: took.as_secs_f64(),
+        };
+        self.control.configuration.note(reload, digest);
         start::announce(&self.plan);
     }
 
@@ -67,7 +85,7 @@ impl Running {
         // From here on nothing can fail.
         report::changes(&changes);
         self.model = model;
-        let before = std::mem::replace(&mut self.plan, plan);
+        let before = std::mem::replace(&mut self.plan, Arc::new(plan));
         self.replace_checks(&before);
         self.suspend_checks();
         self.trackers.replace(self.plan.watched.clone());

@@ -6,6 +6,7 @@ use super::table::{AUDIT, Pass, problem};
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
+use crate::control::{self, Control};
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
@@ -17,6 +18,7 @@ use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -35,6 +37,7 @@ pub(super) struct Parts {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
+    pub(super) control: Control,
 }
 
 /// The VRRP engine and what it tells.
@@ -50,7 +53,7 @@ pub(super) struct Running {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     /// What is in force.
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
@@ -63,6 +66,8 @@ pub(super) struct Running {
     pub(super) hooks: Hooks,
     signals: Signals,
     audit: Interval,
+    beat: Interval,
+    pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
     /// Lines about packets and failed checks.
@@ -143,15 +148,21 @@ impl Running {
         trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = tokio::time::interval(control::BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let Parts {
-            arguments, state, ..
+            arguments,
+            state,
+            mut control,
+            ..
         } = parts;
+        control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
         let mut running = Self {
             arguments,
             state,
-            plan,
+            plan: Arc::new(plan),
             model,
             table,
             vrrp,
@@ -162,6 +173,8 @@ impl Running {
             hooks,
             signals,
             audit,
+            beat,
+            control,
             pass: Pass::default(),
             suspension: Suspension::default(),
             rate,
@@ -194,6 +207,8 @@ impl Running {
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = self.suspension.changed() => self.suspend_checks(),
                 _ = self.audit.tick() => self.audit(),
+                due = self.beat.tick() => self.beat(due.into_std()),
+                Some(asked) = self.control.next() => self.answer(asked).await,
             }
         }
     }
@@ -268,6 +283,7 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
+        self.control.tracker(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;

@@ -4,6 +4,7 @@ use super::running::{Parts, Running};
 use super::{privileges, report, service_manager};
 use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load};
+use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::kernel::{IpvsTable, TableError};
 use crate::state::StateDirectory;
@@ -13,7 +14,8 @@ use std::io::IsTerminal;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
-    let _flush = match log::start(arguments.log_format, &arguments.log_level) {
+    let journal = Journal::new();
+    let _flush = match log::start(arguments.log_format, &arguments.log_level, &journal) {
         Ok(flush) => flush,
         Err(error) => {
             output::report(&error);
@@ -35,6 +37,8 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
+    state.0.keep(&journal);
+    let control = Control::new(&arguments, &loaded, journal);
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -55,6 +59,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             arguments,
             state: state.0,
             table: state.1,
+            control,
         };
         match Running::start(parts, plan, sources).await {
             Ok(running) => running.run().await,

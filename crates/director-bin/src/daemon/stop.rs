@@ -56,6 +56,7 @@ impl Running {
         self.tell(&farewell);
         self.hooks.finish(SCRIPTS).await;
         report::stopped();
+        self.control.close();
         exit
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use adopt::taken_out;
 pub(crate) use delta::{Delta, Touched};
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Fate, Model, Verdict};
-pub(crate) use server::{Presence, Standing};
+pub(crate) use server::{Presence, RealView, ServerState, Standing};
 pub(crate) use suspend::suspended;
 pub(crate) use sync::SyncDaemons;
 

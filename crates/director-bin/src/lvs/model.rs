@@ -229,6 +229,11 @@ impl Model {
             .unwrap_or_default()
     }
 
+    /// Every virtual server with what is known of it, by name.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &ServerState> {
+        self.servers.values().map(|state| &**state)
+    }
+
     /// Every virtual server with whether its quorum is there, and its servers with their reasons.
     pub(crate) fn standings(&self) -> impl Iterator<Item = (&str, bool, Vec<Standing>)> {
         self.servers

@@ -26,9 +26,24 @@ pub(crate) struct Standing {
     pub(crate) reasons: Vec<String>,
 }
 
+/// A real server with what is known of it.
+#[derive(Debug)]
+pub(crate) struct RealView<'a> {
+    /// Its configuration.
+    pub(crate) config: &'a RealServer,
+    /// One for each of its checks.
+    pub(crate) verdicts: &'a [Verdict],
+    /// All of its checks say up.
+    pub(crate) up: bool,
+    /// Whether and how it should be in the table.
+    pub(crate) presence: Presence,
+    /// Why, outermost cause first.
+    pub(crate) reasons: Vec<String>,
+}
+
 /// A virtual server with the verdicts about its real servers.
 #[derive(Debug, Clone)]
-pub(super) struct ServerState {
+pub(crate) struct ServerState {
     pub(super) config: Arc<VirtualServer>,
     /// What is known of each real server, in the order of the configuration.
     known: Vec<Known>,
@@ -320,6 +335,27 @@ impl ServerState {
         real.chain(sorry).collect()
     }
 
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &VirtualServer {
+        &self.config
+    }
+
+    /// The weights of all live real servers together.
+    pub(crate) const fn live_weight(&self) -> u64 {
+        self.live_weight
+    }
+
+    /// Every real server with what is known of it, in the order of the configuration.
+    pub(crate) fn real_servers(&self) -> impl Iterator<Item = RealView<'_>> {
+        self.servers().map(|(config, known)| RealView {
+            config,
+            verdicts: &known.verdicts,
+            up: known.up,
+            presence: self.presence(config, known),
+            reasons: self.reasons(config, known),
+        })
+    }
+
     fn presence(&self, server: &RealServer, known: &Known) -> Presence {
         if known.up && !self.sorry_in_use() {
             Presence::Weight(known.weight)
@@ -363,11 +399,13 @@ impl ServerState {
         )
     }
 
-    pub(super) const fn quorum_up(&self) -> bool {
+    /// Whether enough real servers are up.
+    pub(crate) const fn quorum_up(&self) -> bool {
         self.quorum_up
     }
 
-    fn sorry_in_use(&self) -> bool {
+    /// Whether the sorry server answers alone.
+    pub(crate) fn sorry_in_use(&self) -> bool {
         !self.quorum_up && self.config.sorry_server.is_some()
     }
 
