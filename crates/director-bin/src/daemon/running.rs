@@ -8,7 +8,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::script::Hooks;
@@ -57,6 +57,8 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
@@ -125,12 +127,17 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let vrrp = match start_vrrp(&plan) {
+        let mut marks = Marks::of(parts.state.owned_marks());
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let vrrp = match marked.and_then(|()| start_vrrp(&plan)) {
             Ok(vrrp) => vrrp,
             Err(problem) => {
                 if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
                     report::table_error(&error);
                 }
+                marks.clear();
                 return Err(problem);
             }
         };
@@ -165,6 +172,7 @@ impl Running {
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,

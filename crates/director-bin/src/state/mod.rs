@@ -77,6 +77,12 @@ impl StateDirectory {
         }
     }
 
+    /// The file that names the nftables table that is ours.
+    pub(crate) fn owned_marks(&self) -> PathBuf {
+        self.path
+            .join(format!("nftables-table-{}", network_namespace()))
+    }
+
     /// The record of the services that are ours.
     pub(crate) fn owned_services(&self) -> OwnedServices {
         OwnedServices::of(&self.path)
