@@ -4,9 +4,12 @@ use super::{Session, UNREADABLE, unreadable};
 use crate::output;
 use ipvs_netlink::ipvsadm::{List, Numeric, Resolver, Subject};
 use ipvs_netlink::listing::{self, Listing, View};
-use ipvs_netlink::{Error, ServiceId, ServiceSnapshot, Snapshot, connections};
+use ipvs_netlink::{Error, ServiceId, ServiceSnapshot, connections};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
+
+/// Bytes of a table that are printed together.
+const PIECE: usize = 32 << 10;
 
 /// A list as text, or the status of the failure, which has been reported.
 type Listed = Result<String, u8>;
@@ -65,35 +68,53 @@ impl Session {
         }
     }
 
+    /// As JSON it is one document, so all of it is read first.
     fn table(&mut self, listing: Listing, list: &List) -> Listed {
-        let snapshot = if listing.view == View::Table && !list.json {
-            self.brief_snapshot()
-        } else {
-            self.client.snapshot()
-        };
-        match snapshot {
-            Ok(snapshot) => text(list, &snapshot, || {
-                listing.table_named(&snapshot, self.names(list))
-            }),
-            Err(error) => Err(unreadable(&error)),
+        if list.json {
+            return match self.client.snapshot() {
+                Ok(snapshot) => text(list, &snapshot, String::new),
+                Err(error) => Err(unreadable(&error)),
+            };
         }
+        // Once, it is printed piece by piece; again and again, it is put in place as a whole.
+        let at_once = list.watch.is_some();
+        self.rows(listing, list, at_once)
+            .map_err(|error| unreadable(&error))
     }
 
-    /// What the default view shows. The kernel is asked for the destinations of all services at
-    /// once, in its procfs, and not for each service by itself, which takes most of the time of a
-    /// snapshot. Where both do not agree, because the table changes, the snapshot is taken.
-    fn brief_snapshot(&mut self) -> Result<Snapshot, Error> {
+    /// Reads and formats one service after the other, so that a large table needs little memory.
+    ///
+    /// What the default view shows of destinations is in the kernel's procfs for all services at once, which takes a
+    /// fraction of the time of asking for each service's by itself. Where both do not agree, because the table changes, the
+    /// services are asked for.
+    fn rows(&mut self, listing: Listing, list: &List, at_once: bool) -> Result<String, Error> {
         let info = self.client.info()?;
-        let entries = self.client.services()?;
-        let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs").unwrap_or_default();
-        match listing::with_destinations(entries, &text) {
-            Some(services) => Ok(Snapshot {
-                info,
-                services,
-                ..Snapshot::default()
-            }),
-            None => self.client.snapshot(),
+        let services = self.client.services()?;
+        let brief = match listing.view {
+            View::Table => procfs(services.len()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let brief = match listing.view {
+            View::Table => listing::Destinations::of(&services, &brief),
+            _ => None,
+        };
+        let mut out = listing.beginning(&info);
+        for position in listing.order(&services) {
+            let Some(entry) = services.get(position) else {
+                continue;
+            };
+            let known = brief.as_ref().and_then(|brief| brief.service(position));
+            let destinations = match known {
+                Some(destinations) => destinations,
+                None => self.client.destinations(&entry.service.id)?,
+            };
+            listing.append(&mut out, entry, &destinations, self.names(list));
+            if !at_once && out.len() >= PIECE {
+                output::print(&out);
+                out.clear();
+            }
         }
+        Ok(out)
     }
 
     fn service(&mut self, id: &ServiceId, listing: Listing, list: &List) -> Listed {
@@ -122,6 +143,13 @@ impl Session {
     fn names(&self, list: &List) -> &dyn Resolver {
         if list.numeric { &Numeric } else { &self.names }
     }
+}
+
+/// The kernel's table as text, with room for what so many services usually take.
+fn procfs(services: usize) -> io::Result<String> {
+    let mut text = String::with_capacity(services.saturating_mul(1024).saturating_add(4096));
+    std::fs::File::open("/proc/thread-self/net/ip_vs")?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Puts a list in place of the one before it on a terminal, and after it elsewhere.
