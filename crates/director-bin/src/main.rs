@@ -8,11 +8,12 @@ mod config;
 mod control;
 mod daemon;
 mod exit;
+mod fifo;
 mod kernel;
 mod log;
 mod lvs;
+mod mail;
 mod output;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

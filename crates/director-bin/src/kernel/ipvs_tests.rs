@@ -312,6 +312,7 @@ fn virtual_server(name: u8, weights: &[u32], inhibit: bool) -> VirtualServer {
         .with_weight(*weight),
         inhibit_on_failure: inhibit,
         snmp_name: None,
+        recovery: crate::recovery::RecoverySettings::default(),
         checks: [CheckStart {
             kind: "TCP_CHECK",
             alpha: false,

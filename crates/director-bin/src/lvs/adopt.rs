@@ -63,6 +63,7 @@ mod tests {
             destination: destination(last),
             inhibit_on_failure: false,
             snmp_name: None,
+            recovery: crate::recovery::RecoverySettings::default(),
             checks: [CheckStart {
                 kind: "TCP_CHECK",
                 alpha: false,

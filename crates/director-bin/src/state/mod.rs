@@ -77,10 +77,10 @@ impl StateDirectory {
         }
     }
 
-    /// The file that names the nftables table that is ours.
-    pub(crate) fn owned_marks(&self) -> PathBuf {
+    /// Where something that belongs to this network namespace is kept, `NAME-NUMBER.json`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path
-            .join(format!("nftables-table-{}", network_namespace()))
+            .join(format!("{name}-{}.json", network_namespace()))
     }
 
     /// The record of the services that are ours.
