@@ -260,6 +260,8 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        // Not at once: reloads often come one after the other.
+        self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
         self.suspend_checks();
         self.replace_recovery();

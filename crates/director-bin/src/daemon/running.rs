@@ -74,6 +74,8 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
@@ -195,6 +197,7 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
             recovering: Recovering::default(),
             rate,
         };
@@ -209,6 +212,7 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
@@ -320,6 +324,13 @@ impl Running {
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     fn log_status(&self) {
