@@ -39,6 +39,8 @@ pub struct VirtualAddress {
     pub manage_temporary: bool,
     /// Do not add the route of the prefix (`noprefixroute`).
     pub no_prefix_route: bool,
+    /// Take part in the multicast group that the address is (`autojoin`).
+    pub auto_join: bool,
     /// Preferred life time (`preferred_lft`); `None` is for ever, zero is deprecated.
     pub preferred_lifetime: Option<Duration>,
     /// Put the address back when somebody else removes it while the instance is master (off with `no_track`).
@@ -67,6 +69,7 @@ impl VirtualAddress {
             home: false,
             manage_temporary: false,
             no_prefix_route: false,
+            auto_join: false,
             preferred_lifetime,
             restore: true,
         }
@@ -111,7 +114,7 @@ impl VirtualAddress {
                 longest,
             });
         }
-        if address.is_unspecified() || address.is_multicast() {
+        if address.is_unspecified() || address.is_multicast() && !self.auto_join {
             return Err(AddressError::NotAHostAddress { address });
         }
         if let Some(label) = &self.label {

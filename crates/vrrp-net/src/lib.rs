@@ -89,8 +89,8 @@ pub use snapshot::{
 pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind, virtual_mac};
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
-pub use vrrp_proto::State;
 pub use vrrp_proto::tracking::{Tracker, TrackerState};
+pub use vrrp_proto::{Disagreement, State};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

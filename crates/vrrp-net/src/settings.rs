@@ -44,6 +44,8 @@ pub struct Settings {
     pub up_down_delays: Vec<UpDownDelay>,
     /// How long after the start the instances stay silent and deaf (`vrrp_startup_delay`).
     pub startup_delay: Duration,
+    /// The same, counted from the start of the machine (`vrrp_delay_after_boot`); the later end of both counts.
+    pub delay_after_boot: Duration,
     /// How packets are filtered where an instance does not accept them or has a virtual MAC.
     pub firewall: Firewall,
     /// Switch off IGMP reports for link-local groups in this network namespace while the engine runs
@@ -117,6 +119,7 @@ impl Default for Settings {
             garp_groups: Vec::new(),
             up_down_delays: Vec::new(),
             startup_delay: Duration::ZERO,
+            delay_after_boot: Duration::ZERO,
             firewall: Firewall::default(),
             disable_local_igmp: false,
             tell_unknown_routers: false,

@@ -179,7 +179,10 @@ fn add_hook(
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
-fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, usize>) -> String {
+pub(super) fn name<'a>(
+    server: &'a model::VirtualServer,
+    ordinals: &mut BTreeMap<&'a str, usize>,
+) -> String {
     let protocol = server
         .protocol
         .value

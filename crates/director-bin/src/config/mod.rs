@@ -7,15 +7,19 @@
 mod checks;
 mod load;
 mod lvs;
+mod notices;
 mod planned;
+mod processes;
 mod routing;
 mod scripts;
 mod service;
 mod tls;
 mod unsupported;
+mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};
+pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
@@ -71,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Mail and FIFOs.
+    pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
     pub(crate) notify_deleted: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
@@ -174,8 +180,11 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
+    notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vrrp_tests;

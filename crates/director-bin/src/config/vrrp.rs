@@ -2,17 +2,19 @@
 
 use super::routing::{self, Routing};
 use super::scripts::Scripts;
-use super::{Plan, Problems, UNUSABLE};
+use super::virtual_links::VirtualLinks;
+use super::{Plan, Problems, UNUSABLE, processes};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
-use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
+use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
-    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
-    Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
-    VrrpScript, VrrpVersion,
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, InterfaceDelay,
+    Lifetime, Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress,
+    VrrpInstance, VrrpScript, VrrpVersion,
 };
 use std::time::Duration;
 use vrrp_net::{
-    AddressScope, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig, TrackerState,
+    AddressScope, GarpGroup, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig,
+    TrackerState, UpDownDelay,
 };
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
@@ -36,7 +38,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
+    processes::add(config, plan);
     let mut routing = Routing::new();
+    let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
         hooks(
@@ -53,6 +57,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             plan.interfaces.entry(interface).or_insert(span);
         }
         if let Some(mut mapped) = self::instance(config, instance, problems) {
+            links.add(instance, &mut mapped, problems);
             mapped.routes = routing::routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
             plan.vrrp.instances.push(mapped);
@@ -79,7 +84,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     }
 }
 
-fn add_tracker(plan: &mut Plan, name: String) {
+pub(super) fn add_tracker(plan: &mut Plan, name: String) {
     let initial = TrackerState::Pending;
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
 }
@@ -91,7 +96,59 @@ fn settings(config: &Config) -> Settings {
     settings.lock_memory = *global.vrrp_no_swap;
     settings.late_interfaces = *global.dynamic_interfaces != DynamicInterfaces::No;
     settings.reclaim_marked = true;
+    settings.garp_interval = *global.vrrp_garp_interval;
+    settings.neighbour_advertisement_interval = *global.vrrp_gna_interval;
+    settings.garp_groups = config.garp_group.iter().map(garp_group).collect();
+    let delays = config.interface_up_down_delays.iter();
+    settings.up_down_delays = delays.map(|delay| up_down_delay(delay, config)).collect();
+    settings.startup_delay = *global.vrrp_startup_delay;
+    settings.delay_after_boot = *global.vrrp_delay_after_boot;
+    settings.disable_local_igmp = *global.disable_local_igmp;
+    if let Some(table) = &global.nftables.value {
+        settings.firewall.table.clone_from(table);
+    }
+    settings.firewall.priority = *global.nftables_priority;
+    settings.firewall.counters = *global.nftables_counters;
+    settings.firewall.by_index = *global.nftables_ifindex;
     settings
+}
+
+fn garp_group(group: &keepalived_conf::model::GarpGroup) -> GarpGroup {
+    let interfaces = group.interfaces.iter();
+    GarpGroup {
+        interfaces: interfaces.map(|name| name.value.clone()).collect(),
+        garp_interval: group
+            .garp_interval
+            .is_written()
+            .then_some(*group.garp_interval),
+        neighbour_advertisement_interval: group
+            .gna_interval
+            .is_written()
+            .then_some(*group.gna_interval),
+    }
+}
+
+/// A loss that counts later than the others take over would make two masters: the delay is cut to less than that.
+fn up_down_delay(delay: &InterfaceDelay, config: &Config) -> UpDownDelay {
+    let on_it = config
+        .vrrp_instance
+        .iter()
+        .filter(|instance| instance.interface.value.as_ref() == Some(&delay.interface.value));
+    let longest = on_it.map(|instance| {
+        let interval = *instance.advert_int;
+        let intervals = u32::from(*instance.down_timer_adverts).saturating_sub(1);
+        (interval * intervals).saturating_sub(interval / 256)
+    });
+    let down = longest.fold(delay.down, Duration::min);
+    UpDownDelay {
+        interface: delay.interface.value.clone(),
+        down,
+        up: if delay.up == delay.down {
+            down
+        } else {
+            delay.up
+        },
+    }
 }
 
 fn instance(
@@ -165,8 +222,28 @@ fn instance(
         trackers: trackers(&instance.track),
         track_interfaces: tracked(&instance.track.track_interface),
         ignore_own_interface: *instance.dont_track_primary,
+        accept: accept(instance),
+        promote_secondaries: *instance.promote_secondaries
+            && instance.use_vmac.is_none()
+            && instance.use_ipvlan.is_none(),
+        extra_announcements: instance
+            .garp_extra_if
+            .map(|extra| (extra.interval, extra.all)),
+        standing_fault: standing_fault(instance),
         ..InstanceConfig::new(name.clone(), interface, router)
     })
+}
+
+/// Strict mode accepts nothing unless told so, and version 2 cannot be told so.
+fn accept(instance: &VrrpInstance) -> bool {
+    let told = instance.accept.is_written() && *instance.version == VrrpVersion::V3;
+    *instance.accept && (!*instance.strict_mode || told || *instance.priority == 255)
+}
+
+fn standing_fault(instance: &VrrpInstance) -> Option<String> {
+    let alone = instance.unicast && instance.unicast_peer.is_empty();
+    (*instance.unicast_fault_no_peer && alone)
+        .then(|| "unicast_fault_no_peer and there is no unicast_peer".to_owned())
 }
 
 fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {
@@ -267,6 +344,7 @@ pub(super) fn virtual_address(
     mapped.home = address.home;
     mapped.manage_temporary = address.mngtmpaddr;
     mapped.no_prefix_route = address.noprefixroute;
+    mapped.auto_join = address.autojoin;
     mapped.preferred_lifetime = match address.preferred_lft {
         Lifetime::Forever => None,
         Lifetime::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
@@ -296,14 +374,19 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
-/// Scripts and files that an instance or group tracks.
+/// Scripts, files and processes that an instance or group tracks.
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
     for file in &mut files {
         file.name = file_tracker(&file.name);
     }
+    let mut processes = tracked(&track.track_process);
+    for process in &mut processes {
+        process.name = process_tracker(&process.name);
+    }
     let mut all = tracked(&track.track_script);
     all.append(&mut files);
+    all.append(&mut processes);
     all
 }
 
@@ -322,13 +405,7 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
 
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    let kinds = [
-        ("track_process", &track.track_process),
-        ("track_bfd", &track.track_bfd),
-    ];
-    kinds
-        .into_iter()
-        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(
@@ -372,6 +449,7 @@ fn hooks(
         (Trigger::Stop, &notify.notify_stop),
         (Trigger::Deleted, &notify.notify_deleted),
         (Trigger::Any, &notify.notify),
+        (Trigger::LowerPriority, &notify.notify_master_rx_lower_pri),
     ];
     for (trigger, script) in triggers {
         if let Some(program) = script

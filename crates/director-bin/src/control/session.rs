@@ -2,6 +2,7 @@
 
 use super::journal::Journal;
 use director_control::{Call, Problem, ProblemKind, Reply, Request, Response, VERSION, Who};
+use ipvs_netlink::DestinationId;
 use nix::unistd::{Uid, User};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -30,25 +31,33 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) who: Who,
     pub(crate) answer: oneshot::Sender<Response>,
+    /// What was found when the preconditions of an order were looked at; `None` if they have not been.
+    pub(crate) looked_at: Option<Vec<String>>,
+}
+
+/// What comes to the daemon's loop.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A client wants something.
+    Asked(Asked),
+    /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
+    Drained(Vec<(String, DestinationId)>),
 }
 
 /// Serves `listener` until the handle is aborted.
 pub(crate) fn serve(
     listener: UnixListener,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
 ) -> std::io::Result<JoinHandle<()>> {
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let room = Arc::new(Semaphore::new(CLIENTS));
     Ok(tokio::spawn(async move {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Out of descriptors, for one: others will end.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, for one: others will end.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             };
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 tokio::spawn(turn_away(stream));
@@ -85,7 +94,9 @@ async fn turn_away(mut stream: UnixStream) {
 /// What the kernel says of the other end.
 fn who(stream: &UnixStream) -> Who {
     let credentials = stream.peer_cred().ok();
-    let uid = credentials.as_ref().map_or(u32::MAX, |peer| peer.uid());
+    let uid = credentials
+        .as_ref()
+        .map_or(u32::MAX, tokio::net::unix::UCred::uid);
     let pid = credentials.and_then(|peer| peer.pid()).unwrap_or(0);
     let login = std::fs::read_to_string(format!("/proc/{pid}/loginuid"))
         .ok()
@@ -107,7 +118,7 @@ fn user_name(uid: u32) -> Option<String> {
 struct Session {
     writer: OwnedWriteHalf,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
     who: Who,
 }
 
@@ -156,11 +167,12 @@ impl Session {
             request,
             who: self.who.clone(),
             answer,
+            looked_at: None,
         };
         let stopping = || Response::Problem {
             problem: Problem::new(ProblemKind::Busy, "the director is stopping"),
         };
-        if self.asked.send(asked).await.is_err() {
+        if self.asked.send(Incoming::Asked(asked)).await.is_err() {
             return stopping();
         }
         answered.await.unwrap_or_else(|_| stopping())

@@ -3,7 +3,11 @@
 //! VRRP has a thread of its own, inside `vrrp-net`. Everything else runs on the single-threaded runtime here: one loop that
 //! takes verdicts, transitions, script results and signals, asks the model what follows, and applies the difference.
 
+mod actions;
 mod answer;
+mod mastership;
+mod notice;
+mod notifier;
 mod notify;
 mod privileges;
 mod recover;
@@ -15,7 +19,10 @@ mod start;
 mod stop;
 mod suspend;
 mod table;
+mod telling;
 
+#[cfg(test)]
+pub(crate) use notice::Notice;
 #[cfg(test)]
 pub(crate) use notify::Announced;
 pub(crate) use notify::{

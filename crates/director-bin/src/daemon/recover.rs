@@ -1,5 +1,6 @@
 //! Lets real servers come back as the file asks: `slow_start` and `flap_damping`.
 
+use super::notice::Moment;
 use super::running::Running;
 use crate::lvs::{Happening, Touched};
 use crate::recovery::{Influence, Recovery};
@@ -80,7 +81,7 @@ impl Running {
         // A server that is let up begins with a small weight.
         happenings.extend(self.recover(&happenings, &mut touched));
         self.change_table(self.model.delta(&touched));
-        self.tell(&happenings);
+        self.tell(&happenings, Moment::Running);
     }
 
     /// Another configuration is in force.
@@ -97,7 +98,7 @@ impl Running {
         let mut touched = Touched::default();
         let happenings = self.influence(changes, &mut touched);
         self.change_table(self.model.delta(&touched));
-        self.tell(&happenings);
+        self.tell(&happenings, Moment::Running);
     }
 
     fn influence(

@@ -1,6 +1,7 @@
 //! The running daemon and its loop.
 
-use super::notify::Announced;
+use super::notice::Moment;
+use super::notifier::Notifier;
 use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
@@ -12,7 +13,6 @@ use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
-use crate::script::Hooks;
 use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
@@ -64,7 +64,8 @@ pub(super) struct Running {
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
-    pub(super) hooks: Hooks,
+    /// Scripts, FIFOs and mail.
+    pub(super) notifier: Notifier,
     signals: Signals,
     audit: Interval,
     beat: Interval,
@@ -120,6 +121,18 @@ impl Running {
                 Fate::New
             }
         });
+        let Parts {
+            arguments,
+            state,
+            mut control,
+            ..
+        } = parts;
+        let mut happenings = happenings;
+        happenings.extend(control.set_in(
+            &mut model,
+            "as before the start",
+            &mut Touched::default(),
+        ));
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -152,15 +165,10 @@ impl Running {
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts {
-            arguments,
-            state,
-            mut control,
-            ..
-        } = parts;
+        control.observe_directory(&arguments);
         control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
-        let hooks = Hooks::default();
+        let notifier = Notifier::start(&plan.notices);
         let mut running = Self {
             arguments,
             state,
@@ -172,7 +180,7 @@ impl Running {
             verdicts,
             trackers,
             reports,
-            hooks,
+            notifier,
             signals,
             audit,
             beat,
@@ -182,8 +190,10 @@ impl Running {
             recovering: Recovering::default(),
             rate,
         };
+        running.stand_down().await;
         running.suspend_checks();
-        running.tell(&happenings);
+        running.tell(&happenings, Moment::Start);
+        running.tell_initial_servers();
         Ok(running)
     }
 
@@ -208,11 +218,12 @@ impl Running {
                 },
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
+                () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
                 () = self.suspension.changed() => self.suspend_checks(),
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
-                Some(asked) = self.control.next() => self.answer(asked).await,
+                due = self.beat.tick() => self.beat(due.into_std()).await,
+                Some(incoming) = self.control.next() => self.incoming(incoming).await,
             }
         }
     }
@@ -221,6 +232,7 @@ impl Running {
     fn take_verdicts(&mut self, first: healthcheck::Event<CheckId>) {
         let mut touched = Touched::default();
         let mut happenings = Vec::new();
+        let mut changed = Vec::new();
         let mut next = Some(first);
         let mut taken = 0_usize;
         while let Some(event) = next {
@@ -237,7 +249,12 @@ impl Running {
                     weight: *weight,
                     reason: Cow::Owned(reason.to_string()),
                 };
-                happenings.extend(self.model.observe(id, verdict, &mut touched));
+                let was_down = self.model.is_down(id);
+                let follows = self.model.observe(id, verdict, &mut touched);
+                if was_down == to.is_up() {
+                    changed.push((id.clone(), follows.clone(), reason.to_string()));
+                }
+                happenings.extend(follows);
             } else {
                 report::failed_check(&event, &mut self.rate);
             }
@@ -249,16 +266,17 @@ impl Running {
         happenings.extend(self.recover(&happenings, &mut touched));
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
-        self.tell(&happenings);
+        self.tell(&happenings, Moment::Running);
+        for (id, follows, reason) in changed {
+            self.mail_check(&id, &follows, &reason);
+        }
     }
 
-    /// Logs what happened and queues the scripts for it.
-    pub(super) fn tell(&mut self, happenings: &[Happening]) {
+    /// Logs what happened, and tells scripts, FIFOs and mail.
+    pub(super) fn tell(&mut self, happenings: &[Happening], moment: Moment) {
         for happening in happenings {
             report::happening(happening);
-            if let Some((object, hook)) = self.plan.hooks.for_happening(happening) {
-                self.hooks.send(&object, hook);
-            }
+            self.notifier.happening(&self.plan, happening, moment);
         }
     }
 
@@ -267,23 +285,7 @@ impl Running {
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
-        let hooks = match event {
-            vrrp_net::Event::Transition {
-                instance,
-                to,
-                priority,
-                ..
-            } => {
-                announced(*to).map(|state| self.plan.hooks.for_instance(instance, state, *priority))
-            }
-            vrrp_net::Event::GroupTransition { group, to, .. } => {
-                announced(*to).map(|state| self.plan.hooks.for_group(group, state))
-            }
-            _ => None,
-        };
-        for (object, hook) in hooks.into_iter().flatten() {
-            self.hooks.send(&object, hook);
-        }
+        self.notifier.vrrp(&self.plan, event);
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -338,19 +340,16 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     }
 }
 
-async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
-    match vrrp {
-        Some(vrrp) => vrrp.events.recv().await,
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }
 
-/// What notifications call a state; the time before the first state is not announced.
-const fn announced(state: State) -> Option<Announced> {
-    match state {
-        State::Master => Some(Announced::Master),
-        State::Backup => Some(Announced::Backup),
-        State::Fault => Some(Announced::Fault),
-        State::Initialize => None,
+async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
+    match vrrp {
+        Some(vrrp) => vrrp.events.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     state.0.keep(&journal);
-    let control = Control::new(&arguments, &loaded, journal);
+    let control = Control::new(&arguments, &loaded, journal, &state.0);
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }

@@ -12,6 +12,7 @@ mod delta;
 mod happening;
 mod model;
 mod server;
+mod setting;
 mod suspend;
 mod sync;
 
@@ -20,6 +21,7 @@ pub(crate) use delta::{Delta, Touched};
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Fate, Model, Verdict};
 pub(crate) use server::{Presence, RealView, ServerState, Standing};
+pub(crate) use setting::Setting;
 pub(crate) use suspend::suspended;
 pub(crate) use sync::SyncDaemons;
 

@@ -1,7 +1,7 @@
 //! One virtual server: its configuration, what is known about its real servers, and what follows for the table.
 
 use super::model::{Fate, Verdict};
-use super::{Happening, RealServer, Touched, VirtualServer};
+use super::{Happening, RealServer, Setting, Touched, VirtualServer};
 use crate::recovery::Influence;
 use ipvs_netlink::{Destination, DestinationId, ServiceId, VirtualService};
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub(crate) struct RealView<'a> {
     pub(crate) verdicts: &'a [Verdict],
     /// All of its checks say up.
     pub(crate) up: bool,
+    /// What an operator has set.
+    pub(crate) set: Option<Setting>,
     /// Whether and how it should be in the table.
     pub(crate) presence: Presence,
     /// Why, outermost cause first.
@@ -62,19 +64,27 @@ struct Known {
     verdicts: Box<[Verdict]>,
     /// All of its checks say up, and nothing holds it down.
     up: bool,
-    /// The configured weight with what the checks add to it.
+    /// The configured weight with what the checks add to it, or what an operator has set.
     weight: u32,
     /// What holds beside its checks.
     influence: Influence,
+    /// What an operator has set.
+    set: Option<Setting>,
 }
 
 impl Known {
-    fn new(server: &RealServer, verdicts: Box<[Verdict]>, influence: Influence) -> Self {
+    fn new(
+        server: &RealServer,
+        verdicts: Box<[Verdict]>,
+        influence: Influence,
+        set: Option<Setting>,
+    ) -> Self {
         let mut known = Self {
             verdicts,
             influence,
             up: true,
             weight: 0,
+            set,
         };
         known.judge(server);
         known
@@ -82,6 +92,10 @@ impl Known {
 
     fn judge(&mut self, server: &RealServer) {
         self.up = self.influence.held.is_none() && self.verdicts.iter().all(|verdict| verdict.up);
+        if let Some(set) = self.set {
+            self.weight = set.weight();
+            return;
+        }
         let configured = i64::from(server.destination.weight);
         let change = |verdict: &Verdict| {
             verdict.weight.map_or(0, |weight| {
@@ -133,7 +147,7 @@ impl ServerState {
                 };
                 let influence = old.map_or(Influence::NONE, |(_, known)| known.influence.clone());
                 let verdicts = server.checks.iter().enumerate().map(start).collect();
-                Known::new(server, verdicts, influence)
+                Known::new(server, verdicts, influence, old.and_then(|(_, known)| known.set))
             })
             .collect();
         let mut by_address: Box<[u32]> =
@@ -228,6 +242,50 @@ impl ServerState {
         }
         happenings.extend(quorum);
         Some(happenings)
+    }
+
+    /// Sets something for a real server, or takes it back; `None` if there is no such server or nothing new is set.
+    pub(super) fn set(
+        &mut self,
+        id: DestinationId,
+        set: Option<Setting>,
+        reason: &str,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
+        let position = self.position(id)?;
+        let server = self.config.real_servers.get(position)?;
+        let known = self.known.get_mut(position)?;
+        if known.set == set {
+            return None;
+        }
+        let (from, counted) = (known.weight, known.counts());
+        known.set = set;
+        known.judge(server);
+        let (to, up) = (known.weight, known.up);
+        self.live_weight = self
+            .live_weight
+            .saturating_sub(counted)
+            .saturating_add(known.counts());
+        let changed = Happening::WeightChanged {
+            virtual_server: self.config.name.to_string(),
+            real_server: id,
+            from,
+            to,
+            reason: reason.to_owned(),
+        };
+        let quorum = self.judge_quorum();
+        if quorum.is_some() && self.config.sorry_server.is_some() {
+            touched.everything(&self.config.name);
+        } else {
+            touched.server(&self.config.name, id);
+        }
+        let told = (up && from != to).then_some(changed);
+        Some(told.into_iter().chain(quorum).collect())
+    }
+
+    /// What is set for a real server; `None` if there is no such server.
+    pub(super) fn setting(&self, id: DestinationId) -> Option<Option<Setting>> {
+        self.known_of(id).map(|(_, known)| known.set)
     }
 
     /// Brings the quorum up to date. It begins as missing, which is not told; what is told at a start is that it is there.
@@ -397,14 +455,24 @@ impl ServerState {
             config,
             verdicts: &known.verdicts,
             up: known.up,
+            set: known.set,
             presence: self.presence(config, known),
             reasons: self.reasons(config, known),
         })
     }
 
     fn presence(&self, server: &RealServer, known: &Known) -> Presence {
+        match known.set {
+            Some(Setting::Drained) => return Presence::Absent,
+            Some(Setting::Drain) if known.up => return Presence::Weight(0),
+            _ => {}
+        }
         if known.up && !self.sorry_in_use() {
-            Presence::Weight(known.influence.weight(known.weight))
+            // What an operator sets holds at once.
+            Presence::Weight(match known.set {
+                Some(_) => known.weight,
+                None => known.influence.weight(known.weight),
+            })
         } else if server.inhibit_on_failure {
             Presence::Weight(0)
         } else {
@@ -415,6 +483,14 @@ impl ServerState {
     fn reasons(&self, server: &RealServer, known: &Known) -> Vec<String> {
         let mut reasons = Vec::new();
         let up = known.up;
+        match known.set {
+            Some(Setting::Drain) => reasons.push("an operator drains it".to_owned()),
+            Some(Setting::Drained) => reasons.push("an operator has drained it".to_owned()),
+            Some(Setting::Weight(weight)) => {
+                reasons.push(format!("an operator has set weight {weight}"));
+            }
+            None => {}
+        }
         if up && self.sorry_in_use() {
             reasons.push(format!(
                 "{}, so the sorry server answers alone",

@@ -77,6 +77,12 @@ impl StateDirectory {
         }
     }
 
+    /// Where something that belongs to this network namespace is kept, `NAME-NUMBER.json`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path
+            .join(format!("{name}-{}.json", network_namespace()))
+    }
+
     /// The record of the services that are ours.
     pub(crate) fn owned_services(&self) -> OwnedServices {
         OwnedServices::of(&self.path)

@@ -13,9 +13,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
-    Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State,
-    Transition, Warning,
+    Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Received, Report,
+    State, Transition, Warning,
 };
 
 use super::Order;
@@ -172,7 +173,7 @@ impl Core {
             .get(&route)
             .and_then(|id| Some((id, self.instances.get_mut(id)?)))
         else {
-            return self.ignore("unknown virtual router");
+            return self.on_foreign(key, received, now);
         };
         let (id, instance) = instance;
         if self.schedule.holds(*id) {
@@ -182,6 +183,39 @@ impl Core {
         let _ = instance.router.handle_packet(now, received);
         self.touched.push_back(*id);
         self.counted(now);
+    }
+
+    /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
+    fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        self.ignore("unknown virtual router");
+        let family = if key.ipv6 { Family::V6 } else { Family::V4 };
+        let Some(packet) = received
+            .message()
+            .and_then(|it| Packet::new_checked(it, family).ok())
+        else {
+            return;
+        };
+        let genuine = PseudoHeader::new(received.source, received.destination)
+            .is_some_and(|addresses| packet.verify_checksum(&addresses).is_ok());
+        if !genuine || received.hop_limit != 255 || packet.priority().is_resign() {
+            return;
+        }
+        let listed: BTreeSet<IpAddr> = packet.addresses().collect();
+        let here = (key.index, key.ipv6, 0)..=(key.index, key.ipv6, u8::MAX);
+        for id in self.routes.range(here).map(|(_, id)| *id) {
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
+            let ours = &instance.router.config().addresses;
+            if ours.iter().any(|address| listed.contains(address)) {
+                let event = RouterEvent::ForeignIdentifier {
+                    source: received.source,
+                    vrid: packet.vrid(),
+                };
+                instance.router.handle_event(now, event);
+                self.touched.push_back(id);
+            }
+        }
     }
 
     /// Says at a bounded rate that what a sender sends is no VRRP.

@@ -27,7 +27,15 @@ struct Shared {
     groups: BTreeMap<IpAddr, usize>,
     /// Virtual router ids whose packets are let in. Each has one user.
     vrids: BTreeSet<u8>,
+    /// Last words of addresses that are let in under any id.
+    addresses: BTreeSet<u32>,
     reader: Option<JoinHandle<()>>,
+}
+
+impl Shared {
+    fn admit(&self) -> io::Result<()> {
+        self.socket.get_ref().admit(&self.vrids, &self.addresses)
+    }
 }
 
 /// What an instance uses; given back by [`Sockets::leave`].
@@ -57,6 +65,7 @@ impl Sockets {
                 users: 0,
                 groups: BTreeMap::new(),
                 vrids: BTreeSet::new(),
+                addresses: BTreeSet::new(),
                 reader: None,
             };
             self.open.insert(wanted.key, shared);
@@ -67,7 +76,7 @@ impl Sockets {
         shared.users += 1;
         shared.vrids.insert(wanted.vrid);
         // The filter comes before the membership: nothing foreign gets in between.
-        let mut result = shared.socket.get_ref().admit(&shared.vrids);
+        let mut result = shared.admit();
         if let (Some(group), true) = (wanted.group, result.is_ok()) {
             if !shared.groups.contains_key(&group) {
                 result = shared.socket.get_ref().join(group);
@@ -83,6 +92,19 @@ impl Sockets {
             });
         }
         result
+    }
+
+    /// Also lets packets in that list one of these addresses, given by their last words per interface and family.
+    pub(super) fn watch_for(&mut self, addresses: &BTreeMap<(u32, bool), BTreeSet<u32>>) {
+        for (key, shared) in &mut self.open {
+            let wanted = addresses.get(&(key.index, key.ipv6));
+            let wanted = wanted.cloned().unwrap_or_default();
+            if wanted != shared.addresses {
+                shared.addresses = wanted;
+                // Without it only somebody with a wrong id stays unnoticed.
+                let _ = shared.admit();
+            }
+        }
     }
 
     /// Leaves the group and closes the socket when the last user does.
@@ -104,7 +126,7 @@ impl Sockets {
         shared.vrids.remove(&given_back.vrid);
         if shared.users > 0 {
             // Fails only for want of memory; a wider filter than needed does no harm.
-            let _ = shared.socket.get_ref().admit(&shared.vrids);
+            let _ = shared.admit();
         }
         if shared.users == 0
             && let Some(shared) = self.open.remove(&given_back.key)

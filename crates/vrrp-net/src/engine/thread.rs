@@ -124,7 +124,7 @@ fn start(
         options: InterfaceOptions::default(),
         filter: Filter::default(),
         debounce: Debounce::new(&settings.up_down_delays),
-        schedule: Schedule::new(settings.startup_delay, now),
+        schedule: Schedule::new(&settings, now),
         pacer: Pacer::new(&settings),
         touched: VecDeque::new(),
         later: Later::default(),

@@ -1,6 +1,6 @@
 //! What the machine's state does to an instance: interfaces, source address, trackers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::instance::{Instance, InstanceId};
 use super::sockets::Attachment;
 use crate::event::Event;
 use crate::kernel::{AddressKey, primary_source};
-use crate::wire::SocketKey;
+use crate::wire::{SocketKey, last_word};
 
 /// How a tracked interface is called among the trackers of an instance; keeps it apart from a script of that name.
 pub(super) const INTERFACE_PREFIX: &str = "interface ";
@@ -30,6 +30,18 @@ impl Core {
         for id in ids {
             self.refresh(id, now);
         }
+        let mut addresses: BTreeMap<(u32, bool), BTreeSet<u32>> = BTreeMap::new();
+        for instance in self.instances.values() {
+            let Some(attachment) = instance.attachment else {
+                continue;
+            };
+            let listed = instance.router.config().addresses.iter();
+            addresses
+                .entry((attachment.key.index, attachment.key.ipv6))
+                .or_default()
+                .extend(listed.map(|address| last_word(*address)));
+        }
+        self.sockets.watch_for(&addresses);
     }
 
     pub(super) fn note_virtual_keys(&mut self) {

@@ -113,9 +113,16 @@ impl AdvertSocket {
         }
     }
 
-    /// Lets packets of other virtual routers than these wake nobody.
-    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>) -> io::Result<()> {
-        let program: Vec<SockFilter> = filter::program(self.key, vrids)
+    /// Lets packets of other virtual routers than these wake nobody, unless the first address they list ends in one of
+    /// these words: then somebody uses our address under another id.
+    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
+        self.attach(vrids, addresses)
+            // The kernel may want to spend less memory on it.
+            .or_else(|_| self.attach(vrids, &BTreeSet::new()))
+    }
+
+    fn attach(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
+        let program: Vec<SockFilter> = filter::program(self.key, vrids, addresses)
             .into_iter()
             .map(|one| SockFilter::new(one.code, one.yes, one.no, one.value))
             .collect();
@@ -228,6 +235,15 @@ impl crate::sys::OwnsDescriptor for AdvertSocket {}
 impl AsRawFd for AdvertSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+/// The last four bytes of an address: what the filter compares.
+pub(crate) const fn last_word(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(address) => address.to_bits(),
+        #[expect(clippy::cast_possible_truncation, reason = "the last word is meant")]
+        IpAddr::V6(address) => address.to_bits() as u32,
     }
 }
 

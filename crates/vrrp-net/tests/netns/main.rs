@@ -8,6 +8,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod contest;
 mod engine;
 mod filter;
 mod handover;
