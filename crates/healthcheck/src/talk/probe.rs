@@ -120,9 +120,9 @@ impl TalkProbe {
             None => self.talk(&mut stream).await?,
             Some(connector) => {
                 let limit = settings.dialer.connect_timeout;
-                let mut stream = connector.handshake(stream, target, None, limit).await?;
-                let bytes = self.talk(&mut stream).await?;
-                connector.close(stream).await;
+                let mut session = connector.handshake(stream, target, None, limit).await?;
+                let bytes = self.talk(&mut session.stream).await?;
+                connector.close(session).await;
                 bytes
             }
         };
