@@ -16,8 +16,8 @@ use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
-    Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Received, Report,
-    State, Transition, Verdict, Warning,
+    Accepted, Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Priority,
+    Received, Report, State, Transition, Verdict, Warning,
 };
 
 use super::Order;
@@ -81,12 +81,16 @@ pub(super) struct Core {
     pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
+    /// The real-time priority of this thread, zero for none.
+    pub(super) thread_priority: u8,
     /// When the wall clock is told to the routers next; only signed adverts need it.
     pub(super) wall_clock_due: Option<Instant>,
     pub(super) publication: Publication,
     pub(super) ignored: BTreeMap<&'static str, u64>,
     /// When the next word about malformed packets may be said, and how many there were since the last.
     pub(super) malformed: BTreeMap<SocketKey, (Instant, u64)>,
+    /// The same about each unknown virtual router, where that is asked for.
+    pub(super) foreign: BTreeMap<(SocketKey, u8), (Instant, u64)>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Rc<RefCell<Inbox>>,
 }
@@ -135,7 +139,9 @@ const COUNTER_INTERVAL: Duration = Duration::from_secs(5);
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
     pub(super) fn on_timer(&mut self, now: Instant) {
-        self.armed = None;
+        if let Some(armed) = self.armed.take() {
+            self.note_lateness(now.saturating_duration_since(armed));
+        }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now {
                 break;
@@ -183,8 +189,19 @@ impl Core {
         if self.schedule.holds(*id) {
             return self.ignore("waiting for the startup delay");
         }
-        // What became of it is in the router's counters and reports.
+        // What else became of it is in the router's counters and reports.
         let verdict = instance.router.handle_packet(now, received);
+        if verdict == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
+            let rival = instance
+                .router
+                .contest(now)
+                .and_then(|rival| rival.priority);
+            self.events.send(Event::LowerPriority {
+                instance: Arc::clone(&instance.name),
+                source: received.source,
+                priority: rival.map_or(0, Priority::value),
+            });
+        }
         self.touched.push_back(*id);
         match verdict {
             Verdict::Accepted(_) => self.counted(now),
@@ -195,6 +212,7 @@ impl Core {
     /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
     fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
         self.ignore("unknown virtual router");
+        self.report_foreign(key, received, now);
         let family = if key.ipv6 { Family::V6 } else { Family::V4 };
         let Some(packet) = received
             .message()
@@ -223,6 +241,31 @@ impl Core {
                 self.touched.push_back(id);
             }
         }
+    }
+
+    /// Says at a bounded rate that a virtual router is heard which is not ours (`log_unknown_vrids`).
+    fn report_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        let Some(peek) = received
+            .peek()
+            .filter(|_| self.settings.tell_unknown_routers)
+        else {
+            return;
+        };
+        let vrid = peek.vrid.value();
+        let (next, count) = self.foreign.entry((key, vrid)).or_insert((now, 0));
+        *count += 1;
+        if *next > now {
+            return;
+        }
+        let count = std::mem::take(count);
+        *next = now + MALFORMED_INTERVAL;
+        self.events.send(Event::PacketIgnored {
+            instance: None,
+            interface: self.interface_name(key.index),
+            reason: format!("no instance has virtual router id {vrid}"),
+            source: received.source,
+            count,
+        });
     }
 
     /// Says at a bounded rate that what a sender sends is no VRRP.
@@ -259,6 +302,7 @@ impl Core {
             self.reconcile_all(leftovers);
             self.remove_unwished_links();
             self.unshield();
+            self.look_at_statics();
         } else if !later.addresses.is_empty() {
             self.reconcile(&later.addresses);
         }

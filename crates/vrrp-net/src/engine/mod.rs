@@ -29,6 +29,7 @@ mod restore;
 mod routing;
 mod schedule;
 mod sockets;
+mod statics;
 mod thread;
 mod timer;
 mod track;

@@ -15,6 +15,7 @@ mod frr;
 mod handover;
 mod interop;
 mod keepalived;
+mod machine;
 mod nftables;
 mod orders;
 mod reload;
