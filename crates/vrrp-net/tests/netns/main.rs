@@ -16,6 +16,7 @@ mod handover;
 mod interop;
 mod keepalived;
 mod machine;
+mod neighbours;
 mod nftables;
 mod orders;
 mod reload;

@@ -50,6 +50,11 @@ impl Node {
         }
     }
 
+    /// The thread whose namespace it is.
+    pub(crate) const fn tid(&self) -> i32 {
+        self.tid
+    }
+
     /// Runs something inside the namespace.
     pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer_in, answer_out) = mpsc::channel();

@@ -50,7 +50,8 @@ fn next_advert(tap: &Tap) -> Vec<u8> {
 }
 
 #[test]
-fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
+fn item_025_item_080_item_081_item_088_adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back()
+ {
     let Some((a, b)) = nodes() else { return };
     run(async {
         let before = ["eth0/arp_ignore", "eth0/arp_filter"].map(|name| option(&a, name));
@@ -110,7 +111,7 @@ fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
 }
 
 #[test]
-fn a_backup_speaks_with_no_virtual_mac() {
+fn item_093_a_backup_speaks_with_no_virtual_mac() {
     let (Some(_), Some((a, b))) = (crate::nftables::node(), nodes()) else {
         return;
     };
