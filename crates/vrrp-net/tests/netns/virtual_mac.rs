@@ -50,7 +50,7 @@ fn next_advert(tap: &Tap) -> Vec<u8> {
 }
 
 #[test]
-fn item_025_item_080_item_081_item_088_adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back()
+fn item_025_item_080_item_081_item_088_item_089_adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back()
  {
     let Some((a, b)) = nodes() else { return };
     run(async {
@@ -70,6 +70,7 @@ fn item_025_item_080_item_081_item_088_adverts_and_announcements_carry_the_virtu
             ("vrrp.51/arp_ignore", "1"),
             ("vrrp.51/accept_local", "1"),
             ("vrrp.51/rp_filter", "0"),
+            ("vrrp.51/send_redirects", "0"),
             ("vrrp.51/promote_secondaries", "1"),
             ("eth0/arp_ignore", "1"),
             ("eth0/arp_filter", "1"),
