@@ -7,7 +7,9 @@
 mod checks;
 mod load;
 mod lvs;
+mod machine;
 mod marks;
+mod names;
 mod notices;
 mod planned;
 mod processes;

@@ -20,6 +20,7 @@ mod stop;
 mod suspend;
 mod sys;
 mod table;
+mod takeover;
 mod telling;
 
 #[cfg(test)]

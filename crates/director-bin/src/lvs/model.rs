@@ -75,6 +75,8 @@ impl Verdict {
 pub(crate) enum Fate {
     /// It is the one that ran before, and its verdict holds.
     Kept,
+    /// It is the one that ran before at this position, and its verdict holds.
+    Moved(usize),
     /// It is new. If another one stood in its place and said down, its server has to pass the new one first.
     New,
     /// It is new, and a killed predecessor had taken its server out.
@@ -178,6 +180,13 @@ impl Model {
             .filter(|state| state.setting(real_server).is_some_and(|known| known != set))
             .and_then(|state| Arc::make_mut(state).set(real_server, set, reason, touched))
             .unwrap_or_default()
+    }
+
+    /// A predecessor had this virtual server up: it stays so as long as its live weight keeps its quorum.
+    pub(crate) fn resume_quorum(&mut self, virtual_server: &str) {
+        if let Some(state) = self.servers.get_mut(virtual_server) {
+            Arc::make_mut(state).resume_quorum();
+        }
     }
 
     /// What is known of a virtual server.
