@@ -23,6 +23,7 @@ pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
 use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
+use crate::script::Once;
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
@@ -74,6 +75,10 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Run before anything starts (`startup_script`).
+    pub(crate) startup: Option<Once>,
+    /// Run when everything has ended (`shutdown_script`).
+    pub(crate) shutdown: Option<Once>,
     /// Mail and FIFOs.
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).

@@ -159,12 +159,13 @@ fn instance(
             .map(|address| virtual_address(address, problems))
             .collect()
     };
+    let tracks = member_trackers(config, instance);
     Some(InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
-        trackers: trackers(&instance.track),
-        track_interfaces: tracked(&instance.track.track_interface),
+        trackers: tracks.0,
+        track_interfaces: tracks.1,
         ignore_own_interface: *instance.dont_track_primary,
         ..InstanceConfig::new(name.clone(), interface, router)
     })
@@ -295,6 +296,34 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
         .filter_map(|address| address.dev.as_ref())
         .map(|dev| (dev.value.clone(), dev.span));
     own.chain(devices)
+}
+
+/// Trackers and tracked interfaces of an instance. In a sync group they count only as faults, unless the group has
+/// `sync_group_tracking_weight`: what has a weight is left out, but an interface's weight, and the default weight of a file,
+/// become 0. Process trackers keep theirs. So keepalived has it.
+fn member_trackers(config: &Config, instance: &VrrpInstance) -> (Vec<Tracker>, Vec<Tracker>) {
+    let group = instance.sync_group.as_ref().and_then(|name| {
+        let mut groups = config.vrrp_sync_group.iter();
+        groups.find(|group| group.name.value == *name)
+    });
+    if group.is_none_or(|group| *group.sync_group_tracking_weight) {
+        let interfaces = tracked(&instance.track.track_interface);
+        return (trackers(&instance.track), interfaces);
+    }
+    let mut track = instance.track.clone();
+    track.track_script.retain(|entry| entry.weight.weight == 0);
+    track
+        .track_file
+        .retain(|entry| matches!(entry.weight.weight, 0 | 1));
+    for entry in track
+        .track_file
+        .iter_mut()
+        .chain(&mut track.track_interface)
+    {
+        entry.weight.value.weight = 0;
+    }
+    let interfaces = tracked(&track.track_interface);
+    (trackers(&track), interfaces)
 }
 
 /// Scripts, files and processes that an instance or group tracks.

@@ -61,6 +61,9 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
+        if let Some(script) = &plan.startup {
+            script.run().await;
+        }
         match Running::start(parts, plan, sources).await {
             Ok(running) => running.run().await,
             Err(problem) => {

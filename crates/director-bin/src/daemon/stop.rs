@@ -60,6 +60,9 @@ impl Running {
             .collect();
         self.tell(&farewell, Moment::Stop);
         self.notifier.finish(SCRIPTS).await;
+        if let Some(script) = &self.plan.shutdown {
+            script.run().await;
+        }
         report::stopped();
         self.control.close();
         exit

@@ -41,6 +41,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Trackers {
     running: BTreeMap<String, (Watched, JoinHandle<()>)>,
+    /// The daemon has just started: files get their first value (`init_file`), which a reload does not give.
+    starting: bool,
     reports: mpsc::Sender<Report>,
 }
 
@@ -60,6 +62,7 @@ impl Trackers {
     pub(crate) const fn new(reports: mpsc::Sender<Report>) -> Self {
         Self {
             running: BTreeMap::new(),
+            starting: true,
             reports,
         }
     }
@@ -67,6 +70,7 @@ impl Trackers {
     /// Watches exactly `wished`. What is unchanged goes on and keeps its counts.
     pub(crate) fn replace(&mut self, wished: Vec<Watched>) {
         let mut before = std::mem::take(&mut self.running);
+        let starting = std::mem::take(&mut self.starting);
         for watched in wished {
             let name = watched.name();
             let entry = match before.remove(&name) {
@@ -78,7 +82,7 @@ impl Trackers {
                     let reports = self.reports.clone();
                     let task = match watched.clone() {
                         Watched::Script(script) => tokio::spawn(script::repeat(script, reports)),
-                        Watched::File(file) => tokio::spawn(file::watch(file, reports)),
+                        Watched::File(file) => tokio::spawn(file::watch(file, starting, reports)),
                         Watched::Processes(all) => tokio::spawn(process::watch(all, reports)),
                     };
                     (watched, task)

@@ -37,7 +37,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
-        "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
         "default_interface", "vrrp_garp_interval", "vrrp_gna_interval",
         "vrrp_garp_extra_if",
         "vrrp_strict",
@@ -64,7 +63,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "track_bfd", "garp_extra_if",
     ]),
     (Scope::SyncGroup, &[
-        "track_bfd", "sync_group_tracking_weight",
+        "track_bfd",
     ]),
     (Scope::VirtualServer, &["snmp_name", "slow_start", "flap_damping", "flap_limit"]),
     (Scope::RealServer, &["snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
