@@ -2,30 +2,15 @@
 //!
 //! An error where leaving it out would be dangerous, else a warning.
 
-use super::{Problems, UNSUPPORTED, vrrp};
-use keepalived_conf::model::{Config, Trackers};
+use super::{Problems, UNSUPPORTED};
+use keepalived_conf::model::Config;
 
 pub(super) fn report(config: &Config, problems: &mut Problems) {
     for instance in &config.vrrp_instance {
-        unwatched(&instance.track, problems);
         if *instance.unicast_fault_no_peer && instance.unicast && instance.unicast_peer.is_empty() {
             let message = "without a peer this version sends multicast; add a unicast_peer";
             let span = instance.unicast_fault_no_peer.span;
             problems.error(UNSUPPORTED, message, span.unwrap_or(*instance.span));
         }
-    }
-    for group in &config.vrrp_sync_group {
-        unwatched(&group.track, problems);
-    }
-}
-
-/// A tracked object that nobody watches would count as unknown for ever.
-fn unwatched(track: &Trackers, problems: &mut Problems) {
-    for (kind, entry) in vrrp::unwatched(track) {
-        let name = &entry.name.value;
-        let message = format!(
-            "{kind} is not in this version, so `{name}` would never count; use track_script"
-        );
-        problems.error(UNSUPPORTED, message, *entry.span);
     }
 }

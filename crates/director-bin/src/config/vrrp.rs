@@ -3,6 +3,7 @@
 use super::routing::{self, Routing};
 use super::scripts::Scripts;
 use super::{Plan, Problems, UNUSABLE, processes};
+use crate::bfd::bfd_tracker;
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
 use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
@@ -37,6 +38,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         add_tracker(plan, file_tracker(&file.name));
     }
     processes::add(config, plan);
+    processes::add_sessions(config, plan);
     let mut routing = Routing::new();
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
@@ -336,7 +338,12 @@ fn trackers(track: &Trackers) -> Vec<Tracker> {
     for process in &mut processes {
         process.name = process_tracker(&process.name);
     }
+    let mut sessions = tracked(&track.track_bfd);
+    for session in &mut sessions {
+        session.name = bfd_tracker(&session.name);
+    }
     let mut all = tracked(&track.track_script);
+    all.append(&mut sessions);
     all.append(&mut files);
     all.append(&mut processes);
     all
@@ -353,11 +360,6 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
         .filter(|entry| entry.resolved)
         .map(entry)
         .collect()
-}
-
-/// Whether anything of a kind that nobody watches yet is tracked.
-pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(

@@ -34,7 +34,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "linkbeat_use_polling", "net_namespace", "net_namespace_ipvs", "instance",
         "track_group",
         "linkbeat_interfaces", "interface_up_down_delays", "garp_group",
-        "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
         "default_interface", "vrrp_garp_interval", "vrrp_gna_interval",
@@ -59,14 +58,10 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "vrf", "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "native_ipv6",
         "kernel_rx_buf_size", "linkbeat_use_polling",
         "timer_expired_backup", "strict_mode",
-        "no_accept", "promote_secondaries",
-        "track_bfd", "garp_extra_if",
-    ]),
-    (Scope::SyncGroup, &[
-        "track_bfd",
+        "no_accept", "promote_secondaries", "garp_extra_if",
     ]),
     (Scope::VirtualServer, &["snmp_name", "slow_start", "flap_damping", "flap_limit"]),
-    (Scope::RealServer, &["snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::RealServer, &["snmp_name", "slow_start", "flap_damping", "flap_limit"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
