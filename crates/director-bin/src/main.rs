@@ -14,8 +14,8 @@ mod kernel;
 mod log;
 mod lvs;
 mod mail;
+mod metrics;
 mod output;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

@@ -41,7 +41,7 @@ pub(super) fn check(
     match context.probe(problems) {
         Ok(probe) => Some(PlannedCheck {
             probe,
-            policy: policy(checker),
+            policy: problems.policy(policy(checker)),
         }),
         Err((code, message)) => {
             problems.error(

@@ -11,7 +11,7 @@ use vrrp_proto::auth::Authentication;
 use vrrp_proto::{Preemption, Priority, Transport, Version};
 
 /// The plan of a text that is expected to be in order.
-fn planned(text: &str) -> Plan {
+pub(super) fn planned(text: &str) -> Plan {
     let parsed = keepalived_conf::load_str(text);
     let errors: Vec<_> = parsed
         .diagnostics
@@ -308,6 +308,38 @@ virtual_server 172.16.1.8 80 {
     ] {
         assert!(https.contains(part), "{part} in {https}");
     }
+}
+
+#[test]
+fn the_way_back_is_of_the_real_server_or_of_the_virtual_server() {
+    let plan = planned(
+        "
+virtual_server 172.16.1.8 80 {
+    protocol TCP
+    slow_start 30
+    flap_damping 60
+    real_server 172.16.1.4 80 {
+        TCP_CHECK {
+        }
+    }
+    real_server 172.16.1.5 80 {
+        slow_start 0
+        flap_limit 5
+        TCP_CHECK {
+        }
+    }
+}",
+    );
+    let servers = &plan.virtual_servers[0].real_servers;
+    let [first, second] = [servers[0].recovery, servers[1].recovery];
+    assert_eq!(first.slow_start, Some(Duration::from_secs(30)));
+    assert_eq!(first.damping.map(|damping| damping.limit), Some(3));
+    assert_eq!(second.slow_start, None, "0 turns it off");
+    let damping = second.damping.unwrap();
+    assert_eq!(
+        (damping.half_life, damping.limit),
+        (Duration::from_secs(60), 5)
+    );
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::notice::Moment;
 use super::notifier::Notifier;
+use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
+use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
@@ -71,6 +73,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -99,12 +102,20 @@ impl Running {
         parts: Parts,
         plan: Plan,
         sources: SourceMap,
+        predecessor: Option<Predecessor>,
     ) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut table = parts.table;
         let mut from_down = BTreeSet::new();
-        if let Some(table) = &mut table {
+        let (mut predecessor, inheritance) = predecessor.map(Predecessor::split).unzip();
+        let inheritance = inheritance.unwrap_or_default();
+        // The first thing: the predecessor stands still.
+        let resumed = match inheritance.vrrp {
+            Some(vrrp) => Some(resume_vrrp(&plan, vrrp)?),
+            None => None,
+        };
+        if let Some(table) = table.as_mut().filter(|_| predecessor.is_none()) {
             let inherited = table
                 .inherited()
                 .map_err(|error| crate::output::chain(&error))?;
@@ -119,6 +130,23 @@ impl Running {
                 Fate::New
             }
         });
+        inheritance.lvs.give_to(&mut model);
+        let Parts {
+            arguments,
+            state,
+            mut control,
+            ..
+        } = parts;
+        let mut happenings = if predecessor.is_some() {
+            // The predecessor has told them.
+            Vec::new()
+        } else {
+            happenings
+        };
+        let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
+        if predecessor.is_none() {
+            happenings.extend(set);
+        }
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -126,10 +154,15 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let vrrp = match start_vrrp(&plan) {
+        let started = match resumed {
+            Some(vrrp) => Ok(Some(vrrp)),
+            None => start_vrrp(&plan),
+        };
+        let vrrp = match started {
             Ok(vrrp) => vrrp,
             Err(problem) => {
-                if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
+                let ours = table.as_mut().filter(|_| predecessor.is_none());
+                if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
                 }
                 return Err(problem);
@@ -144,6 +177,7 @@ impl Running {
             };
             monitor.set(id, check);
         }
+        inheritance.lvs.give_to_monitor(&monitor);
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
         trackers.replace(plan.watched.clone());
@@ -151,13 +185,12 @@ impl Running {
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts {
-            arguments,
-            state,
-            mut control,
-            ..
-        } = parts;
-        control.listen(&arguments);
+        control.observe_directory(&arguments);
+        if let Err(error) = control.serve_metrics(&arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
+        control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let notifier = Notifier::start(&plan.notices);
         let mut running = Self {
@@ -178,11 +211,18 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            recovering: Recovering::default(),
             rate,
         };
+        match &mut predecessor {
+            Some(predecessor) => predecessor.release(),
+            None => running.stand_down().await,
+        }
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
-        running.tell_initial_servers();
+        if predecessor.is_none() {
+            running.tell_initial_servers();
+        }
         Ok(running)
     }
 
@@ -209,9 +249,12 @@ impl Running {
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
                 () = self.suspension.changed() => self.suspend_checks(),
+                () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
-                Some(asked) = self.control.next() => self.answer(asked).await,
+                due = self.beat.tick() => self.beat(due.into_std()).await,
+                Some(incoming) = self.control.next() => if self.incoming(incoming).await {
+                    return self.leave().await;
+                },
             }
         }
     }
@@ -251,6 +294,7 @@ impl Running {
                 .then(|| self.verdicts.try_next())
                 .flatten();
         }
+        happenings.extend(self.recover(&happenings, &mut touched));
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
@@ -323,6 +367,19 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
             missed: 0,
         })),
         Err(_) if !needed => Ok(None),
+        Err(error) => Err(crate::output::chain(&error)),
+    }
+}
+
+/// Goes on where a predecessor stands still.
+fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
+    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    match Engine::resume(settings, configuration, handover) {
+        Ok((engine, events)) => Ok(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        }),
         Err(error) => Err(crate::output::chain(&error)),
     }
 }
