@@ -435,27 +435,6 @@ fn what_cannot_be_done_is_said() {
             .any(|(severity, text)| *severity == Severity::Error && text.contains("already")),
         "{found:?}"
     );
-    let instance = "bfd_instance b {
-    neighbor_ip 192.0.2.1
-}
-vrrp_instance A {
-    interface eth0
-    virtual_router_id 1
-    virtual_ipaddress {
-        192.0.2.8
-    }
-    track_bfd {
-        b
-    }
-}
-";
-    let found = problems(instance);
-    assert!(
-        found
-            .iter()
-            .any(|(severity, text)| *severity == Severity::Error && text.contains("track_bfd")),
-        "{found:?}"
-    );
     let found = problems(&SERVERS.replace("/bin/true", "/nowhere/script"));
     assert_eq!(
         found
