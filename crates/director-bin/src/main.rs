@@ -12,6 +12,7 @@ mod kernel;
 mod log;
 mod lvs;
 mod output;
+mod process;
 mod script;
 mod state;
 mod track;

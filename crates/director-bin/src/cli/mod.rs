@@ -2,10 +2,10 @@
 
 mod check;
 mod config;
-mod import;
 mod connect;
 mod events;
 mod explain;
+mod import;
 mod ipvs;
 mod keepalived;
 mod plan;
@@ -16,7 +16,7 @@ mod table;
 pub(crate) use table::duration;
 
 use crate::exit::Exit;
-use crate::{daemon, log, output};
+use crate::{daemon, log, output, process};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -85,12 +85,10 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
-    /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) log_format: log::LogFormat,
-    /// What is logged: error, warn, info, debug, trace, or pairs such as `info,vrrp_net=debug`
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub(crate) log_level: String,
+    #[command(flatten)]
+    pub(crate) log: log::LogArguments,
+    #[command(flatten)]
+    pub(crate) process: process::ProcessArguments,
 }
 
 /// What systemd's `StateDirectory=` has made, or the usual place.
@@ -120,7 +118,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(arguments) => daemon::run(arguments).into(),
+        Command::Run(arguments) => match process::adopt_container() {
+            Some(status) => status,
+            None => daemon::run(arguments).into(),
+        },
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Compare(arguments) => config::compare(&arguments),
         Command::Fmt(arguments) => config::format(&arguments),

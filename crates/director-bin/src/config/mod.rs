@@ -7,6 +7,7 @@
 mod checks;
 mod load;
 mod lvs;
+mod part;
 mod planned;
 mod routing;
 mod scripts;
@@ -15,7 +16,7 @@ mod tls;
 mod unsupported;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, load};
+pub(crate) use load::{Against, Loaded, load, load_with};
 pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;

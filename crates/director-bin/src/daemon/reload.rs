@@ -4,7 +4,7 @@ use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Against, Plan, load};
+use crate::config::Plan;
 use crate::control;
 use crate::lvs::{CheckId, Fate};
 use crate::output;
@@ -19,7 +19,7 @@ impl Running {
     pub(super) async fn reload(&mut self) {
         service_manager::reloading();
         let started = Instant::now();
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         let digest = control::digest(&loaded);
         let result = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);

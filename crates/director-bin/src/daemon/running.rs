@@ -188,10 +188,13 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        if self.arguments.process.dump {
+            self.log_status();
+        }
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
-                _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
+                _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
                 _ = self.signals.user.recv() => self.log_status(),
                 event = next_vrrp(&mut self.vrrp) => match event {

@@ -38,7 +38,8 @@ impl Running {
             }
         }
         let mut exit = Exit::Success;
-        if let Some(table) = &mut self.table {
+        let keep = self.arguments.process.keep_services;
+        if let Some(table) = self.table.as_mut().filter(|_| !keep) {
             match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
                 Err(error) => {
