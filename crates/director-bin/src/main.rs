@@ -13,6 +13,8 @@ mod log;
 mod lvs;
 mod output;
 mod process;
+#[cfg(test)]
+mod recovery;
 mod script;
 mod state;
 mod track;

@@ -146,6 +146,13 @@ pub enum Event {
         /// Why, such as `it is 4s old, too late to continue`.
         reason: String,
     },
+    /// Something was done to the machine that an operator should find in the log.
+    Notice {
+        /// The instance concerned, if one is.
+        instance: Option<Arc<str>>,
+        /// What was done.
+        message: String,
+    },
     /// Something an operator should know; the text says what to do.
     Warning {
         /// The instance concerned, if one is.
@@ -261,11 +268,19 @@ impl fmt::Display for Event {
                 f,
                 "{instance}: cannot continue from what was handed over, starts afresh: {reason}"
             ),
-            Self::Warning {
+            Self::Notice {
+                instance: Some(instance),
+                message,
+            }
+            | Self::Warning {
                 instance: Some(instance),
                 message,
             } => write!(f, "{instance}: {message}"),
-            Self::Warning {
+            Self::Notice {
+                instance: None,
+                message,
+            }
+            | Self::Warning {
                 instance: None,
                 message,
             } => f.write_str(message),

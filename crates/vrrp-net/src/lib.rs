@@ -58,11 +58,13 @@ mod event;
 mod handover;
 mod instance;
 mod kernel;
+pub mod nftables;
 mod route;
 mod rule;
 mod settings;
 mod snapshot;
 mod sys;
+mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
@@ -76,11 +78,15 @@ pub use route::{
     RoutePreference, RoutingError,
 };
 pub use rule::{Rule, RuleAction};
-pub use settings::{DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, Settings};
+pub use settings::{
+    DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, DEFAULT_TABLE, Firewall, GarpGroup, Settings,
+    UpDownDelay,
+};
 pub use snapshot::{
     Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
     SnapshotWatch,
 };
+pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind, virtual_mac};
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
 pub use vrrp_proto::State;

@@ -87,9 +87,9 @@ pub use ids::{
 };
 pub use machine::{
     Accepted, Action, AddressCheck, Advert, AnnounceCause, AnnouncePolicy, Announcement, Config,
-    ConfigError, Contest, Disagreement, DropReason, Event, Fault, GroupOrder, Handover, Heard, MemberReport,
-    Overslept, Peer, Preemption, Reason, Received, Report, ResumeError, State, Stats, Transition, Transport, Verdict,
-    VirtualRouter, Warning,
+    ConfigError, Contest, Disagreement, DropReason, Event, Fault, GroupOrder, Handover, Heard,
+    MemberReport, Overslept, Peer, Preemption, Reason, Received, Report, ResumeError, State, Stats,
+    Transition, Transport, Verdict, VirtualRouter, Warning,
 };
 pub use time::{Instant, Interval, UnixTime};
 

@@ -247,6 +247,88 @@ fn a_virtual_server_is_mapped() {
 }
 
 #[test]
+fn checkers_of_our_own_are_mapped() {
+    let plan = planned(
+        "
+virtual_server 172.16.1.8 80 {
+    protocol TCP
+    real_server 172.16.1.4 80 {
+        TALK_CHECK {
+            send \"PING\\r\\n\"
+            expect \"+PONG\"
+            send \"\\x51UIT\"
+            response_timeout 2
+            rise 3
+            jitter 0.5
+        }
+        AGENT_CHECK {
+            connect_port 9000
+            send \"weight\\n\"
+        }
+        SSL_GET {
+            url {
+                path /
+            }
+            response_timeout 4
+            certificate_warning 14
+        }
+    }
+}",
+    );
+    let told: Vec<String> = plan
+        .checks
+        .iter()
+        .map(|(_, check)| format!("{check:?}"))
+        .collect();
+    let [talk, agent, https] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    for part in [
+        "TalkStep { send: [80, 73, 78, 71, 13, 10], expect: Text([43, 80, 79, 78, 71]) }",
+        "TalkStep { send: [81, 85, 73, 84], expect: Nothing }",
+        "answer_timeout: Some(2s)",
+        "rise: 3",
+        "jitter: 500ms",
+    ] {
+        assert!(talk.contains(part), "{part} in {talk}");
+    }
+    assert!(
+        agent.contains("172.16.1.4:9000") && agent.contains("AgentProbe"),
+        "{agent}"
+    );
+    for part in [
+        "answer_timeout: Some(4s)",
+        "certificate_warning: Some(1209600s)",
+    ] {
+        assert!(https.contains(part), "{part} in {https}");
+    }
+}
+
+#[test]
+fn a_certificate_file_that_is_missing_is_named() {
+    let told = problems(
+        "
+virtual_server 172.16.1.8 443 {
+    protocol TCP
+    real_server 172.16.1.4 443 {
+        SSL_GET {
+            url {
+                path /
+            }
+            verify_ca /no/such/authorities.pem
+        }
+    }
+}",
+    );
+    assert!(
+        told.iter()
+            .any(|(severity, message)| *severity == Severity::Error
+                && message.contains("/no/such/authorities.pem cannot be read")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_unchanged_check_is_the_same_and_a_changed_one_is_not() {
     let (before, same) = (planned(SERVERS), planned(SERVERS));
     let changed = planned(&SERVERS.replace("path /health", "path /other"));

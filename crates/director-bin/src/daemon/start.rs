@@ -103,7 +103,12 @@ pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
             options.config_id.clone_from(&process.config_id);
         }
         if process.all_config {
-            options.include_checks = IncludeChecks::ALL;
+            options.include_checks = IncludeChecks {
+                read: true,
+                matched: true,
+                wildcard: true,
+                brace: true,
+            };
         }
     });
     match process.only {

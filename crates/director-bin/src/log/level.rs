@@ -196,7 +196,7 @@ impl Levels {
     pub(crate) fn most(&self) -> LevelFilter {
         let others = self.subsystems.iter().map(|(_, level)| *level);
         let targets = self.targets.iter().map(|(_, level)| *level);
-        others.chain(targets).fold(self.default, std::cmp::Ord::max)
+        others.chain(targets).fold(self.default, Ord::max)
     }
 }
 

@@ -6,8 +6,8 @@ mod pid_file;
 mod sys;
 
 pub(crate) use container::{adopt_container, in_container};
-pub(crate) use daemonise::{DaemoniseError, Side, daemonise, started};
-pub(crate) use pid_file::{PidFileError, PidFiles};
+pub(crate) use daemonise::{Side, daemonise, started};
+pub(crate) use pid_file::PidFiles;
 
 use clap::ValueEnum;
 use nix::sched::{CloneFlags, setns};

@@ -45,13 +45,26 @@ pub enum Event<K> {
         /// When the attempt ended.
         at: SystemTime,
     },
+    /// The certificate of the server ends soon, or has ended; told once a day with
+    /// [`certificate_warning`](crate::Policy::certificate_warning). Lost until the next day when
+    /// the reader is too slow.
+    CertificateEnds {
+        /// The name of the check.
+        id: K,
+        /// The end of its validity.
+        expires: SystemTime,
+        /// When the attempt that saw it ended.
+        at: SystemTime,
+    },
 }
 
 impl<K> Event<K> {
     /// The name of the check.
     pub const fn id(&self) -> &K {
         match self {
-            Self::Changed { id, .. } | Self::Failed { id, .. } => id,
+            Self::Changed { id, .. }
+            | Self::Failed { id, .. }
+            | Self::CertificateEnds { id, .. } => id,
         }
     }
 }
@@ -129,6 +142,7 @@ pub struct Stats {
     pub started: u64,
     /// The longest time that any attempt started after it was due.
     pub worst_lateness: Duration,
-    /// Events of failed attempts that were lost because the reader was too slow.
+    /// Events of failed attempts and of certificates that were lost because the reader was too
+    /// slow.
     pub lost_events: u64,
 }

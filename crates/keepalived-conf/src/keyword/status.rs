@@ -74,10 +74,8 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
         "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["smtp_alert", "snmp_name"]),
-    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK"]),
-    (Scope::Url, &["regex_stack"]),
-    (Scope::SslUrl, &["regex_stack"]),
+    (Scope::VirtualServer, &["smtp_alert", "snmp_name", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
@@ -104,6 +102,8 @@ const NO_EFFECT: &[(Scope, &[&str], &str)] = &[
     (Scope::Instance, &["debug"], "it has none in keepalived either"),
     (Scope::VrrpScript, &["init_fail"], "it has none in keepalived either"),
     (Scope::VirtualServer, &["hashed"], "it has none in keepalived either"),
+    (Scope::Url, &["regex_stack"], "the matcher needs no stack of its own"),
+    (Scope::SslUrl, &["regex_stack"], "the matcher needs no stack of its own"),
 ];
 
 /// Keywords that are refused, and why.

@@ -19,13 +19,18 @@ use vrrp_proto::{
 };
 
 use super::Order;
+use super::debounce::Debounce;
+use super::filter::Filter;
 use super::handover::Inheritance;
 use super::instance::{Instance, InstanceId};
+use super::options::InterfaceOptions;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
+use super::schedule::Schedule;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
+use super::virtual_links::VirtualLinks;
 use crate::announce::Announcer;
 use crate::error::OrderError;
 use crate::event::{Event, EventSender, Reason};
@@ -64,6 +69,11 @@ pub(super) struct Core {
     pub(super) restorer: Restorer<AddressKey>,
     pub(super) statics: Statics,
     pub(super) entries: Entries,
+    pub(super) links: VirtualLinks,
+    pub(super) options: InterfaceOptions,
+    pub(super) filter: Filter,
+    pub(super) debounce: Debounce,
+    pub(super) schedule: Schedule,
     pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
     pub(super) later: Later,
@@ -136,6 +146,7 @@ impl Core {
             instance.router.handle_timeout(now);
             self.touched.push_back(id);
         }
+        self.schedule_due(now);
         if self.wall_clock_due.is_some_and(|due| due <= now) {
             self.tell_wall_clock(now);
         }
@@ -164,6 +175,9 @@ impl Core {
             return self.ignore("unknown virtual router");
         };
         let (id, instance) = instance;
+        if self.schedule.holds(*id) {
+            return self.ignore("waiting for the startup delay");
+        }
         // What became of it is in the router's counters and reports.
         let _ = instance.router.handle_packet(now, received);
         self.touched.push_back(*id);
@@ -202,6 +216,8 @@ impl Core {
         if std::mem::take(&mut self.whole) {
             let leftovers = std::mem::take(&mut self.leftovers);
             self.reconcile_all(leftovers);
+            self.remove_unwished_links();
+            self.unshield();
         } else if !later.addresses.is_empty() {
             self.reconcile(&later.addresses);
         }
@@ -210,6 +226,8 @@ impl Core {
         }
         self.announce_due();
         self.restore_due();
+        self.links_due();
+        self.delays_due();
         self.publish_if_due();
         self.arm();
     }
@@ -220,6 +238,7 @@ impl Core {
         while let Some(id) = self.touched.pop_front() {
             self.drain(id, &mut later);
             self.note_deadline(id);
+            self.note_extra(id);
         }
         self.later = later;
     }
@@ -284,6 +303,9 @@ impl Core {
             self.restorer.next_due(),
             self.entries.restorer.next_due(),
             self.pacer.next_due(),
+            self.links.restorer.next_due(),
+            self.debounce.next_due(),
+            self.schedule.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
         // A timer that fires too early costs one wake-up, setting it at every packet a call each.

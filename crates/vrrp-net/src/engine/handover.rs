@@ -74,18 +74,21 @@ impl Core {
             let of_instance = waiting.entry(*id).or_default();
             of_instance.push((interface, placed.address.address));
         }
-        let instances = self.instances.iter().map(|(id, instance)| InheritedInstance {
-            name: instance.name.to_string(),
-            interface: instance.interface.to_string(),
-            ipv6: instance.is_ipv6(),
-            vrid: instance.config.router.vrid.value(),
-            router: instance.router.hand_over(now),
-            since: instance.since,
-            cause: instance.reason.cause().clone(),
-            addresses: self.held_by(*id),
-            announcements: waiting.remove(id).unwrap_or_default(),
-            counts: instance.counts.clone(),
-        });
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, instance)| InheritedInstance {
+                name: instance.name.to_string(),
+                interface: instance.interface.to_string(),
+                ipv6: instance.is_ipv6(),
+                vrid: instance.config.router.vrid.value(),
+                router: instance.router.hand_over(now),
+                since: instance.since,
+                cause: instance.reason.cause().clone(),
+                addresses: self.held_by(*id),
+                announcements: waiting.remove(id).unwrap_or_default(),
+                counts: instance.counts.clone(),
+            });
         let groups = self.groups.iter().map(|(name, group)| InheritedGroup {
             name: name.to_string(),
             state: group.state,
@@ -154,7 +157,10 @@ impl Core {
     }
 
     /// What the predecessor's tracker of that name said last.
-    pub(super) fn inherited_tracker(&self, name: &str) -> Option<vrrp_proto::tracking::TrackerState> {
+    pub(super) fn inherited_tracker(
+        &self,
+        name: &str,
+    ) -> Option<vrrp_proto::tracking::TrackerState> {
         let inheritance = self.inheritance.as_ref()?;
         let usable = inheritance.refused.is_none();
         inheritance.trackers.get(name).copied().filter(|_| usable)
@@ -239,7 +245,7 @@ impl Core {
                     && *self.interface_name(placed.index) == **interface
             });
             if let Some(placed) = place {
-                self.pacer.push(id, placed.clone());
+                self.queue_announcement(id, placed.clone());
             }
         }
         self.adopt_addresses(id, &name, placed, &from.addresses);
@@ -252,7 +258,12 @@ impl Core {
         };
         let held = std::mem::take(&mut inheritance.static_addresses);
         let placed = self.statics.placed(&self.picture);
-        self.adopt_addresses(InstanceId::STATIC, &Arc::from("static_ipaddress"), placed, &held);
+        self.adopt_addresses(
+            InstanceId::STATIC,
+            &Arc::from("static_ipaddress"),
+            placed,
+            &held,
+        );
     }
 
     /// Notes addresses that the predecessor put in place as ours. One that is wished otherwise now makes room.

@@ -58,8 +58,7 @@ impl Instance {
     /// Its addresses with the interfaces that are to carry them; those without an interface are left out.
     pub(super) fn placed<'a>(&'a self, picture: &'a Picture) -> impl Iterator<Item = Placed> + 'a {
         self.config.all_addresses().filter_map(|address| {
-            let device = address.device.as_deref().unwrap_or(&self.interface);
-            let index = picture.by_name(device)?.index;
+            let index = picture.by_name(self.config.carrier(address))?.index;
             Some(Placed {
                 index,
                 address: address.clone(),

@@ -17,18 +17,23 @@ use crate::snapshot::{Snapshot, SnapshotWatch};
 
 mod check;
 mod core;
+mod debounce;
+mod filter;
 mod handover;
 mod instance;
+mod options;
 mod publish;
 mod reconcile;
 mod reload;
 mod restore;
 mod routing;
+mod schedule;
 mod sockets;
 mod thread;
 mod timer;
 mod track;
 mod transmit;
+mod virtual_links;
 
 /// Commands wait here while the thread is busy; more than this many and the caller waits.
 const COMMAND_CAPACITY: usize = 256;

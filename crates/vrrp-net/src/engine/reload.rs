@@ -18,6 +18,7 @@ use crate::error::ConfigurationError;
 use crate::event::{Event, Reason};
 use crate::handover::Counts;
 use crate::instance::{Configuration, InstanceConfig};
+use crate::virtual_link::VirtualLink;
 
 impl Core {
     /// Goes over to a configuration; the first one too. Nothing has been changed when it is refused.
@@ -59,15 +60,18 @@ impl Core {
         self.statics.routes.clone_from(&configuration.static_routes);
         self.statics.rules.clone_from(&configuration.static_rules);
 
-        // Before anything looks for a source address.
-        self.inherit_statics();
-        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
-
         // Adverts of those that resign leave here; their addresses wait for the one step at the end, in case another
         // instance has them now.
         for id in gone {
             self.stop(id, now);
         }
+        self.wish_links(&configuration);
+        let of_links = configuration.instances.iter();
+        self.statics.of_links = of_links.filter_map(InstanceConfig::link_address).collect();
+        // Before anything looks for a source address.
+        self.inherit_statics();
+        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
+
         let mut fresh = Vec::new();
         for (instance, known) in configuration.instances.iter().zip(known) {
             match known {
@@ -87,10 +91,7 @@ impl Core {
         }
         self.tell_wall_clock(now);
         for id in fresh {
-            if let Some(instance) = self.instances.get_mut(&id) {
-                instance.router.handle_event(now, RouterEvent::Startup);
-                self.touched.push_back(id);
-            }
+            self.start_or_hold(id, now);
         }
         // Another instance's addresses are no source, so the list of addresses concerns all.
         self.refresh_all();
@@ -322,6 +323,8 @@ impl Core {
     /// Takes away the routes and rules that bear our mark.
     pub(super) fn remove_marked_entries(&mut self) {
         if self.settings.reclaim_marked {
+            self.note_left_links();
+            self.remove_left_table();
             match self.table.remove_marked_entries() {
                 Ok(0) => {}
                 Ok(count) => {
@@ -361,6 +364,10 @@ impl Core {
         self.publish(true);
         self.instances = BTreeMap::new();
         self.applied = BTreeMap::new();
+        self.wish_links(&Configuration::default());
+        self.remove_unwished_links();
+        self.unshield();
+        self.restore_local_igmp();
     }
 }
 
@@ -375,7 +382,7 @@ fn group_of<'a>(
 
 /// What makes a virtual router the same one after a reload: interface, family, identifier and version. Its name is but
 /// a label.
-type Identity = (String, bool, Vrid, Version);
+type Identity = (String, bool, Vrid, Version, Option<VirtualLink>, String);
 
 fn identity(config: &InstanceConfig) -> Identity {
     let router = &config.router;
@@ -384,5 +391,7 @@ fn identity(config: &InstanceConfig) -> Identity {
         crate::wire::is_ipv6(router.family),
         router.vrid,
         router.version,
+        config.virtual_link.clone(),
+        config.advert_interface().to_owned(),
     )
 }

@@ -25,12 +25,15 @@ pub(super) struct Statics {
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<Rule>,
+    /// Addresses that ipvlan interfaces have besides the virtual ones.
+    pub(super) of_links: Vec<VirtualAddress>,
 }
 
 impl Statics {
     /// The addresses with the interfaces that are to carry them; those without an interface are left out.
     pub(super) fn placed(&self, picture: &Picture) -> Vec<Placed> {
-        let placed = self.addresses.iter().filter_map(|address| {
+        let all = self.addresses.iter().chain(&self.of_links);
+        let placed = all.filter_map(|address| {
             let index = picture.by_name(address.device.as_deref()?)?.index;
             Some(Placed {
                 index,
@@ -41,7 +44,10 @@ impl Statics {
     }
 
     const fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+        self.addresses.is_empty()
+            && self.of_links.is_empty()
+            && self.routes.is_empty()
+            && self.rules.is_empty()
     }
 }
 
@@ -161,7 +167,9 @@ impl Core {
             if left.contains(&entry.to_string()) {
                 self.entries.count += 1;
                 let number = self.entries.count;
-                self.entries.applied.insert(entry, InPlace { owner, number });
+                self.entries
+                    .applied
+                    .insert(entry, InPlace { owner, number });
             }
         }
     }
@@ -266,7 +274,7 @@ impl Core {
         }
         if shaken {
             // What waited for an interface or an address may have its turn now.
-            if self.statics.addresses.is_empty() {
+            if self.statics.addresses.is_empty() && self.statics.of_links.is_empty() {
                 let ids = self.instances.keys().copied();
                 self.install_entries(&ids.chain([InstanceId::STATIC]).collect());
             } else {

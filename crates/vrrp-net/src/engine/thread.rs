@@ -14,11 +14,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Command;
 use super::core::{Core, Later, Publication};
+use super::debounce::Debounce;
+use super::filter::Filter;
+use super::options::InterfaceOptions;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
+use super::schedule::Schedule;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
+use super::virtual_links::VirtualLinks;
 use crate::announce::Announcer;
 use crate::error::StartError;
 use crate::event::EventSender;
@@ -115,7 +120,12 @@ fn start(
         restorer: Restorer::default(),
         statics: Statics::default(),
         entries: Entries::default(),
-        pacer: Pacer::default(),
+        links: VirtualLinks::default(),
+        options: InterfaceOptions::default(),
+        filter: Filter::default(),
+        debounce: Debounce::new(&settings.up_down_delays),
+        schedule: Schedule::new(settings.startup_delay, now),
+        pacer: Pacer::new(&settings),
         touched: VecDeque::new(),
         later: Later::default(),
         deadlines: BTreeSet::new(),
@@ -139,7 +149,11 @@ fn start(
     }
     core.find_leftovers();
     core.replace(configuration)?;
+    core.silence_local_igmp();
     core.settle();
+    if core.settings.reclaim_marked {
+        core.remove_left_links();
+    }
     core.publish(false);
     Ok((Rc::new(RefCell::new(core)), notices))
 }

@@ -43,26 +43,50 @@ fn a_master_is_passed_on_and_nobody_notices() {
             seen.push(tap.next_advert());
         }
         for advert in &seen {
-            assert_eq!((advert.source.to_string(), advert.priority), ("10.9.0.1".to_owned(), 150));
+            assert_eq!(
+                (advert.source.to_string(), advert.priority),
+                ("10.9.0.1".to_owned(), 150)
+            );
         }
         for vrid in [51, 52] {
             let of_one: Vec<_> = seen.iter().filter(|advert| advert.vrid == vrid).collect();
             assert!(of_one.len() > 1, "{seen:?}");
             for pair in of_one.windows(2) {
                 // The count goes on: none was left out, none sent twice.
-                assert_eq!(pair[0].identification + 1, pair[1].identification, "{pair:?}");
-                assert_eq!(pair[0].sequence.map(|sequence| sequence + 1), pair[1].sequence);
+                assert_eq!(
+                    pair[0].identification + 1,
+                    pair[1].identification,
+                    "{pair:?}"
+                );
+                assert_eq!(
+                    pair[0].sequence.map(|sequence| sequence + 1),
+                    pair[1].sequence
+                );
             }
         }
         assert_eq!(second.changes(), Vec::<String>::new());
         assert_eq!(third.changes(), Vec::<String>::new(), "{}", third.story());
         let snapshot = third.engine.snapshots().latest();
-        assert!(snapshot.instances.values().all(|one| one.state == State::Master));
-        assert_eq!(snapshot.instances["FAST"].reason.as_str(), "no advert for 0.341 s");
+        assert!(
+            snapshot
+                .instances
+                .values()
+                .all(|one| one.state == State::Master)
+        );
+        assert_eq!(
+            snapshot.instances["FAST"].reason.as_str(),
+            "no advert for 0.341 s"
+        );
         assert_eq!(snapshot.instances["FAST"].counters.became_master, 1);
         assert!(a.holds("10.9.0.100") && a.holds("10.9.0.101"));
         let heard = second.engine.snapshots().latest();
-        assert_eq!(heard.instances["SIGNED"].counters.ignored.get("replayed authentication header"), None);
+        assert_eq!(
+            heard.instances["SIGNED"]
+                .counters
+                .ignored
+                .get("replayed authentication header"),
+            None
+        );
 
         // It is a master like any other: it resigns when it stops.
         third.engine.shutdown().await;
@@ -80,7 +104,10 @@ fn a_backup_and_a_group_are_passed_on() {
             fast("ONE", 51, priority, &["10.9.0.100"]),
             fast("TWO", 52, priority, &["10.9.0.101"]),
         ],
-        groups: vec![GroupConfig::new("G", vec!["ONE".to_owned(), "TWO".to_owned()])],
+        groups: vec![GroupConfig::new(
+            "G",
+            vec!["ONE".to_owned(), "TWO".to_owned()],
+        )],
         ..Configuration::default()
     };
     run(async {
@@ -102,7 +129,10 @@ fn a_backup_and_a_group_are_passed_on() {
             assert_eq!(instance.master.unwrap().address.to_string(), "10.9.0.1");
         }
         assert_eq!(snapshot.groups["G"].state, State::Backup);
-        assert_eq!(fourth.engine.snapshots().latest().groups["G"].state, State::Master);
+        assert_eq!(
+            fourth.engine.snapshots().latest().groups["G"].state,
+            State::Master
+        );
         assert_eq!(fourth.changes(), Vec::<String>::new());
         assert_eq!(third.changes(), Vec::<String>::new());
         fourth.engine.abort();
@@ -133,12 +163,19 @@ fn what_is_too_old_or_of_another_router_starts_afresh() {
         // Another one is master before anybody goes on.
         let mut second = b.start(settings(), one(fast("VI", 51, 100, &["10.9.0.100"])));
         second.wait_state("VI", State::Master).await;
-        let mut third = a.resume(settings(), one(fast("VI", 51, 90, &["10.9.0.100"])), held.handover());
+        let mut third = a.resume(
+            settings(),
+            one(fast("VI", 51, 90, &["10.9.0.100"])),
+            held.handover(),
+        );
         let event = third.wait("a refusal", refused).await;
         assert!(event.to_string().contains("too late"), "{event}");
         third.wait_state("VI", State::Backup).await;
         held.release();
-        assert_eq!(second.engine.snapshots().latest().instances["VI"].state, State::Master);
+        assert_eq!(
+            second.engine.snapshots().latest().instances["VI"].state,
+            State::Master
+        );
     });
 }
 

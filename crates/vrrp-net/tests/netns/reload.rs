@@ -9,7 +9,10 @@ use crate::support::{Running, Tap, Trio, added, eventually, fast, run, settings,
 
 fn two(first: (&str, &[&str]), second: (&str, &[&str])) -> Configuration {
     Configuration {
-        instances: vec![fast(first.0, 51, 150, first.1), fast(second.0, 52, 150, second.1)],
+        instances: vec![
+            fast(first.0, 51, 150, first.1),
+            fast(second.0, 52, 150, second.1),
+        ],
         ..Configuration::default()
     }
 }
@@ -39,7 +42,10 @@ fn instances_are_renamed_and_exchange_names_without_a_transition() {
     let Trio { a, b, witness, .. } = &trio;
     run(async {
         let grouped = |group: &str, first: &str, second: &str| Configuration {
-            groups: vec![GroupConfig::new(group, vec![first.to_owned(), second.to_owned()])],
+            groups: vec![GroupConfig::new(
+                group,
+                vec![first.to_owned(), second.to_owned()],
+            )],
             ..two((first, &["10.9.0.100"]), (second, &["10.9.0.101"]))
         };
         let mut master = a.start(settings(), grouped("G", "ONE", "TWO"));
@@ -57,7 +63,8 @@ fn instances_are_renamed_and_exchange_names_without_a_transition() {
         let (_, _) = (master.changes(), backup.changes());
         let tap = Tap::new(witness);
         let since = master.engine.snapshots().latest().instances["ONE"].since;
-        for (group, first, second) in [("H", "WEB", "TWO"), ("H", "TWO", "WEB"), ("I", "TWO", "DB")] {
+        for (group, first, second) in [("H", "WEB", "TWO"), ("H", "TWO", "WEB"), ("I", "TWO", "DB")]
+        {
             master
                 .engine
                 .replace(grouped(group, first, second))
@@ -71,7 +78,10 @@ fn instances_are_renamed_and_exchange_names_without_a_transition() {
             assert_eq!(snapshot.groups[group].state, State::Master);
         }
         let changes = master.changes();
-        assert!(changes.iter().all(|change| change.contains("was called")), "{changes:?}");
+        assert!(
+            changes.iter().all(|change| change.contains("was called")),
+            "{changes:?}"
+        );
         assert_eq!(changes.len(), 4, "{changes:?}");
         unmoved(&mut backup);
     });
@@ -84,7 +94,10 @@ fn an_address_moves_in_one_reload_and_a_third_node_is_told() {
     run(async {
         let mut master = a.start(
             settings(),
-            two(("ONE", &["10.9.0.100", "10.9.0.102"]), ("TWO", &["10.9.0.101"])),
+            two(
+                ("ONE", &["10.9.0.100", "10.9.0.102"]),
+                ("TWO", &["10.9.0.101"]),
+            ),
         );
         master.wait("the address", added("10.9.0.101")).await;
         master.wait("the address", added("10.9.0.102")).await;
@@ -92,7 +105,10 @@ fn an_address_moves_in_one_reload_and_a_third_node_is_told() {
         let tap = Tap::new(witness);
         master
             .engine
-            .replace(two(("ONE", &["10.9.0.100"]), ("TWO", &["10.9.0.101", "10.9.0.102"])))
+            .replace(two(
+                ("ONE", &["10.9.0.100"]),
+                ("TWO", &["10.9.0.101", "10.9.0.102"]),
+            ))
             .await
             .unwrap();
         // Hosts are told again, though the address never went.

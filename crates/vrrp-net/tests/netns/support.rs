@@ -190,7 +190,11 @@ pub(crate) fn trio() -> Option<Trio> {
         Some(node)
     };
     let (a, b, witness) = (node(1)?, node(2)?, node(3)?);
-    eventually(|| !switch.ip("-d -o link show master br0").contains("state listening"));
+    eventually(|| {
+        !switch
+            .ip("-d -o link show master br0")
+            .contains("state listening")
+    });
     Some(Trio {
         a,
         b,

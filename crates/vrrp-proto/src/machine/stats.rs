@@ -95,8 +95,8 @@ impl<'de> serde::Deserialize<'de> for Stats {
     /// The opposite of serialising; counters and reasons that are not known are left out.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use alloc::collections::BTreeMap;
-        use serde::de::value::{Error, StrDeserializer};
         use serde::de::IntoDeserializer as _;
+        use serde::de::value::{Error, StrDeserializer};
 
         let counters: BTreeMap<String, Counter> = BTreeMap::deserialize(deserializer)?;
         let mut stats = Self::default();
@@ -119,7 +119,8 @@ impl<'de> serde::Deserialize<'de> for Stats {
                     for (reason, count) in dropped {
                         let name: StrDeserializer<'_, Error> = reason.as_str().into_deserializer();
                         let reason = DropReason::deserialize(name).ok();
-                        let place = reason.and_then(|reason| stats.dropped.0.get_mut(reason as usize));
+                        let place =
+                            reason.and_then(|reason| stats.dropped.0.get_mut(reason as usize));
                         if let Some(place) = place {
                             *place = count;
                         }

@@ -194,8 +194,15 @@ fn item_043_what_others_disagree_about_is_a_state_with_a_beginning() {
     stranger.version = Version::V3;
     let about = |bench: &Bench| -> Vec<_> {
         let all = bench.router.contests(bench.now);
-        all.map(|contest| (contest.about, contest.source, contest.since, contest.adverts))
-            .collect()
+        all.map(|contest| {
+            (
+                contest.about,
+                contest.source,
+                contest.since,
+                contest.adverts,
+            )
+        })
+        .collect()
     };
     for _ in 0..3 {
         bench.hear(&stranger);
