@@ -8,6 +8,7 @@ mod explain;
 mod import;
 mod ipvs;
 mod keepalived;
+mod manual;
 mod plan;
 mod schema;
 mod status;
@@ -38,7 +39,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the director in the foreground
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Check configuration files; needs no privilege and changes nothing
     Check(check::CheckArguments),
     /// Compare the files of two nodes that are to be a pair
@@ -61,6 +62,11 @@ enum Command {
     Ipvs(ipvs::IpvsArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
+    /// Print the completion script of a shell
+    Completions(manual::CompletionsArguments),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(manual::ManArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -120,7 +126,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => match process::adopt_container() {
             Some(status) => status,
-            None => daemon::run(arguments).into(),
+            None => daemon::run(*arguments).into(),
         },
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Compare(arguments) => config::compare(&arguments),
@@ -133,6 +139,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).into(),
+        Command::Completions(arguments) => manual::completions(&arguments).into(),
+        Command::Man(arguments) => manual::man(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

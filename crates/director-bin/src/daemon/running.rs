@@ -1,6 +1,7 @@
 //! The running daemon and its loop.
 
 use super::notify::Announced;
+use super::service_manager::ServiceManager;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::{report, start};
@@ -67,6 +68,7 @@ pub(super) struct Running {
     signals: Signals,
     audit: Interval,
     beat: Interval,
+    service_manager: ServiceManager,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
@@ -79,6 +81,10 @@ struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
+    /// Log everything (`SIGRTMIN+22`, as systemd's own services do).
+    talkative: Signal,
+    /// Log what the command line says (`SIGRTMIN+23`).
+    usual: Signal,
 }
 
 impl Signals {
@@ -88,6 +94,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
+            talkative: signal(SignalKind::from_raw(56))?,
+            usual: signal(SignalKind::from_raw(57))?,
         })
     }
 }
@@ -174,6 +182,7 @@ impl Running {
             signals,
             audit,
             beat,
+            service_manager: ServiceManager::new(),
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
@@ -210,7 +219,9 @@ impl Running {
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
                 () = self.suspension.changed() => self.suspend_checks(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
+                due = self.beat.tick() => self.beat_all(due.into_std()),
+                _ = self.signals.talkative.recv() => self.log_levels("debug"),
+                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
                 Some(asked) = self.control.next() => self.answer(asked).await,
             }
         }
@@ -308,6 +319,21 @@ impl Running {
             }
         }
         self.audit_table();
+    }
+
+    fn beat_all(&mut self, due: Instant) {
+        self.beat(due);
+        let vrrp = self
+            .vrrp
+            .as_ref()
+            .map(|vrrp| vrrp.engine.snapshots().latest());
+        self.service_manager.beat(vrrp.as_deref(), &self.model);
+    }
+
+    fn log_levels(&self, levels: &str) {
+        if let Err(error) = crate::log::set_levels(levels) {
+            tracing::warn!(event = "log_level", %error, "{error}");
+        }
     }
 
     fn log_status(&self) {

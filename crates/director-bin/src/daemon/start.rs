@@ -144,10 +144,12 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
 
 /// Says why there is no start: to people, or as an event to programs.
 fn fail(arguments: &RunArguments, reason: &str) {
-    if arguments.log.settings().for_people() {
-        output::print_error(format_args!("director: error: {reason}\n"));
-    } else {
+    let settings = arguments.log.settings();
+    if !settings.for_people() {
         report::start_refused(arguments, reason);
+    }
+    if settings.for_people() || !settings.is_seen() {
+        output::print_error(format_args!("director: error: {reason}\n"));
     }
 }
 

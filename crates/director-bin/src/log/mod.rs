@@ -69,6 +69,12 @@ impl Settings {
     pub(crate) fn for_people(&self) -> bool {
         self.format == LogFormat::Text && self.targets.contains(&Target::Stderr)
     }
+
+    /// Whether who has called the program sees what is logged.
+    pub(crate) fn is_seen(&self) -> bool {
+        let seen = [Target::Stderr, Target::Stdout, Target::Journal];
+        self.targets.iter().any(|target| seen.contains(target))
+    }
 }
 
 /// The levels in force, for [`set_levels`].
@@ -124,6 +130,7 @@ pub(crate) fn set_levels(text: &str) -> Result<String, LevelError> {
 }
 
 /// The levels in force, as `--log-level` takes them.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the control socket"))]
 pub(crate) fn levels() -> String {
     let levels = LEVELS
         .get()
