@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod control;
 mod daemon;
+mod doctor;
 mod exit;
 mod kernel;
 mod log;

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod connect;
+mod doctor;
 mod events;
 mod explain;
 mod import;
@@ -10,6 +11,7 @@ mod ipvs;
 mod keepalived;
 mod manual;
 mod plan;
+mod realserver;
 mod schema;
 mod status;
 mod table;
@@ -62,6 +64,10 @@ enum Command {
     Ipvs(ipvs::IpvsArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
+    /// Find what usually keeps LVS from working, with evidence and remedy
+    Doctor(doctor::DoctorArguments),
+    /// Set up this machine as a real server of virtual addresses
+    Realserver(realserver::RealServerArguments),
     /// Print the completion script of a shell
     Completions(manual::CompletionsArguments),
     /// Write the manual pages
@@ -141,6 +147,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(arguments) => import::run(&arguments).into(),
         Command::Completions(arguments) => manual::completions(&arguments).into(),
         Command::Man(arguments) => manual::man(&arguments).into(),
+        Command::Doctor(arguments) => doctor::run(&arguments).into(),
+        Command::Realserver(arguments) => realserver::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

@@ -130,7 +130,7 @@ pub(crate) fn set_levels(text: &str) -> Result<String, LevelError> {
 }
 
 /// The levels in force, as `--log-level` takes them.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the control socket"))]
+#[allow(dead_code, reason = "for the control socket")]
 pub(crate) fn levels() -> String {
     let levels = LEVELS
         .get()
