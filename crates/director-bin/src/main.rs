@@ -9,12 +9,14 @@ mod control;
 mod daemon;
 mod doctor;
 mod exit;
+mod fifo;
 mod kernel;
 mod log;
 mod lvs;
+mod mail;
+mod metrics;
 mod output;
 mod process;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

@@ -6,8 +6,11 @@ use super::service::{destination_of, services};
 use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
+use crate::recovery::{Damping, RecoverySettings};
 use ipvs_netlink::{DaemonRole, Name, ServiceId, SyncDaemon, Timeouts};
-use keepalived_conf::model::{self, Config, FlushOnStop, Script, VirtualServerTarget};
+use keepalived_conf::model::{
+    self, CheckDefaults, Config, FlushOnStop, Script, Setting, VirtualServerTarget,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +82,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
                 inhibit_on_failure: *real.inhibit_on_failure,
                 smtp_alert: *real.smtp_alert,
                 snmp_name: names.and_then(|names| names.snmp_name.as_deref().map(Arc::from)),
+                recovery: recovery(&server.checks, real.checks.as_deref()),
                 checks: starts.into(),
                 place: real.span,
             });
@@ -175,7 +179,10 @@ fn add_hook(
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
-fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, usize>) -> String {
+pub(super) fn name<'a>(
+    server: &'a model::VirtualServer,
+    ordinals: &mut BTreeMap<&'a str, usize>,
+) -> String {
     let protocol = server
         .protocol
         .value
@@ -194,5 +201,23 @@ fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, u
             *ordinal = ordinal.saturating_add(1);
             name
         }
+    }
+}
+
+/// How a real server comes back: as its own block says, else that of the virtual server.
+fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySettings {
+    let time = |of: fn(&CheckDefaults) -> &Setting<Option<Duration>>| {
+        let own = real.and_then(|real| of(real).value);
+        own.or(of(server).value).filter(|time| !time.is_zero())
+    };
+    let limit = real
+        .and_then(|real| *real.flap_limit)
+        .or(*server.flap_limit);
+    RecoverySettings {
+        slow_start: time(|checks| &checks.slow_start),
+        damping: time(|checks| &checks.flap_damping).map(|half_life| Damping {
+            half_life,
+            limit: limit.unwrap_or(3),
+        }),
     }
 }

@@ -325,6 +325,24 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
                 warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}{more}");
             }
         }
+        Event::Renamed { from, to } => {
+            info!(event = "vrrp_renamed", instance = %to, %from, "{event}");
+        }
+        Event::Resumed { instance, state } => {
+            info!(event = "vrrp_resumed", %instance, %state, "{event}");
+        }
+        Event::NotResumed { instance, reason } => {
+            warn!(event = "vrrp_not_resumed", %instance, reason, "{event}");
+        }
+        Event::Notice { instance, message } => {
+            let instance = instance.as_deref();
+            info!(
+                event = "machine_changed",
+                instance,
+                done = message,
+                "{event}"
+            );
+        }
         Event::Warning { instance, message } => {
             let instance = instance.as_deref();
             warn!(

@@ -1,7 +1,7 @@
 //! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
 
 use super::running::{Parts, Running};
-use super::{privileges, report, service_manager};
+use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load_with};
 use crate::control::{Control, Journal};
@@ -38,6 +38,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    let predecessor = match takeover::ask(&arguments, &loaded.plan) {
+        Ok(predecessor) => predecessor,
+        Err(problem) => {
+            fail(&arguments, &problem);
+            return Exit::Failure;
+        }
+    };
     let state = match preconditions(&arguments, &loaded.plan) {
         Ok(state) => state,
         Err(problems) => {
@@ -47,7 +54,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
-    let _pid_files = match PidFiles::write(&arguments.process.pid_file) {
+    let _pid_files = match PidFiles::write(&arguments.process.pid_file, arguments.takeover) {
         Ok(files) => files,
         Err(error) => {
             fail(&arguments, &output::chain(&error));
@@ -55,7 +62,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     state.0.keep(&journal);
-    let control = Control::new(&arguments, &loaded, journal);
+    let control = Control::new(&arguments, &loaded, journal, &state.0);
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -78,7 +85,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
-        match Running::start(parts, plan, sources).await {
+        match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {
                 tracing::error!(

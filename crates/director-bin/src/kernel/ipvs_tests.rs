@@ -313,6 +313,7 @@ fn virtual_server(name: u8, weights: &[u32], inhibit: bool) -> VirtualServer {
         inhibit_on_failure: inhibit,
         smtp_alert: false,
         snmp_name: None,
+        recovery: crate::recovery::RecoverySettings::default(),
         checks: [CheckStart {
             kind: "TCP_CHECK",
             alpha: false,

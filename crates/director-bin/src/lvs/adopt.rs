@@ -64,6 +64,7 @@ mod tests {
             inhibit_on_failure: false,
             smtp_alert: false,
             snmp_name: None,
+            recovery: crate::recovery::RecoverySettings::default(),
             checks: [CheckStart {
                 kind: "TCP_CHECK",
                 alpha: false,

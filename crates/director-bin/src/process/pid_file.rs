@@ -37,9 +37,10 @@ pub(crate) struct PidFiles {
 impl PidFiles {
     /// Writes all of them, once none names a living process.
     /// None in a container: there its number would be the same in each.
-    pub(crate) fn write(paths: &[PathBuf]) -> Result<Self, PidFileError> {
+    /// A successor takes the files of the living process that it replaces.
+    pub(crate) fn write(paths: &[PathBuf], successor: bool) -> Result<Self, PidFileError> {
         let paths = if super::in_container() { &[] } else { paths };
-        for path in paths {
+        for path in paths.iter().filter(|_| !successor) {
             if let Some(pid) = living(path) {
                 return Err(PidFileError::Running {
                     pid,
@@ -108,14 +109,14 @@ mod tests {
         let paths = [path.clone(), folder.path().join("vrrp.pid")];
         let own = std::process::id().to_string();
         {
-            let _files = PidFiles::write(&paths).unwrap();
+            let _files = PidFiles::write(&paths, false).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap().trim(), own);
             assert!(paths[1].exists());
         }
         assert!(!path.exists() && !paths[1].exists(), "removed at the end");
 
         fs::write(&path, "1\n").unwrap();
-        let error = PidFiles::write(&paths).unwrap_err();
+        let error = PidFiles::write(&paths, false).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -127,8 +128,8 @@ mod tests {
         let mut gone = std::process::Command::new("true").spawn().unwrap();
         gone.wait().unwrap();
         fs::write(&path, gone.id().to_string()).unwrap();
-        drop(PidFiles::write(&paths).unwrap());
+        drop(PidFiles::write(&paths, false).unwrap());
         fs::write(&path, "nonsense").unwrap();
-        drop(PidFiles::write(&paths).unwrap());
+        drop(PidFiles::write(&paths, false).unwrap());
     }
 }

@@ -142,6 +142,9 @@ fn arguments(given: &Given) -> RunArguments {
         state_dir: super::default_state_dir(),
         control: None,
         control_group: None,
+        takeover: false,
+        metrics: None,
+        maintenance_dir: None,
         log,
         process,
     }
