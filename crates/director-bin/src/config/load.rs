@@ -27,11 +27,21 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
+    load_with(path, against, |_| {})
+}
+
+/// The same with other options.
+pub(crate) fn load_with(
+    path: &Path,
+    against: Against,
+    adjust: impl FnOnce(&mut Options),
+) -> Loaded {
     let mut options = Options::default();
     options.config_id = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .and_then(|name| name.trim().split('.').next().map(str::to_owned));
     options.without_notes = against == Against::ThisMachine;
+    adjust(&mut options);
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
     let mut diagnostics = parsed.diagnostics;

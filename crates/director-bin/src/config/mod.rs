@@ -11,6 +11,7 @@ mod machine;
 mod marks;
 mod names;
 mod notices;
+mod part;
 mod planned;
 mod processes;
 mod routing;
@@ -20,7 +21,7 @@ mod tls;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, load};
+pub(crate) use load::{Against, Loaded, load, load_with};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;

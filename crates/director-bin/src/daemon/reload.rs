@@ -6,7 +6,7 @@ use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Against, Loaded, Plan, load};
+use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched};
 use crate::output;
@@ -50,7 +50,7 @@ impl Running {
 
     /// What a reload would change; changes nothing.
     pub(super) fn planned_reload(&mut self) -> Result<Told, Problem> {
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         if loaded.diagnostics.has_errors() {
             return Err(refusal(&loaded, loaded.summary()));
         }
@@ -141,7 +141,7 @@ impl Running {
     ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         let digest = control::digest(&loaded);
         let before = (
             Arc::clone(&self.plan),

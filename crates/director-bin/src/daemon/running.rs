@@ -3,6 +3,7 @@
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
+use super::service_manager::ServiceManager;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
@@ -72,6 +73,7 @@ pub(super) struct Running {
     signals: Signals,
     audit: Interval,
     beat: Interval,
+    service_manager: ServiceManager,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
@@ -87,6 +89,10 @@ struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
+    /// Log everything (`SIGRTMIN+22`, as systemd's own services do).
+    talkative: Signal,
+    /// Log what the command line says (`SIGRTMIN+23`).
+    usual: Signal,
 }
 
 impl Signals {
@@ -96,6 +102,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
+            talkative: signal(SignalKind::from_raw(56))?,
+            usual: signal(SignalKind::from_raw(57))?,
         })
     }
 }
@@ -221,6 +229,7 @@ impl Running {
             signals,
             audit,
             beat,
+            service_manager: ServiceManager::new(),
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
@@ -245,10 +254,13 @@ impl Running {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
         super::sys::release_memory();
+        if self.arguments.process.dump {
+            self.log_status();
+        }
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
-                _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
+                _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
                 _ = self.signals.user.recv() => self.log_status(),
                 event = next_vrrp(&mut self.vrrp) => match event {
@@ -266,7 +278,9 @@ impl Running {
                 () = self.suspension.changed() => self.suspend_checks(),
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()).await,
+                due = self.beat.tick() => self.beat_all(due.into_std()).await,
+                _ = self.signals.talkative.recv() => self.log_levels("debug"),
+                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
                 Some(incoming) = self.control.next() => if self.incoming(incoming).await {
                     return self.leave().await;
                 },
@@ -364,6 +378,21 @@ impl Running {
         {
             self.release_memory_at = None;
             super::sys::release_memory();
+        }
+    }
+
+    async fn beat_all(&mut self, due: Instant) {
+        self.beat(due).await;
+        let vrrp = self
+            .vrrp
+            .as_ref()
+            .map(|vrrp| vrrp.engine.snapshots().latest());
+        self.service_manager.beat(vrrp.as_deref(), &self.model);
+    }
+
+    fn log_levels(&self, levels: &str) {
+        if let Err(error) = crate::log::set_levels(levels) {
+            tracing::warn!(event = "log_level", %error, "{error}");
         }
     }
 

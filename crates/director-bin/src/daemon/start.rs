@@ -3,26 +3,36 @@
 use super::running::{Parts, Running};
 use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
-use crate::config::{Against, Loaded, Plan, load};
+use crate::config::{Against, Loaded, Plan, load_with};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::kernel::{IpvsTable, TableError};
+use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
+use keepalived_conf::model::IncludeChecks;
 use keepalived_conf::render;
 use std::io::IsTerminal;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
     let journal = Journal::new();
-    let _flush = match log::start(arguments.log_format, &arguments.log_level, &journal) {
-        Ok(flush) => flush,
-        Err(error) => {
-            output::report(&error);
-            return Exit::Other;
-        }
-    };
-    let loaded = load(&arguments.config, Against::ThisMachine);
+    if let Err(error) = arguments.process.prepare() {
+        output::report(&error);
+        return Exit::Failure;
+    }
+    let settings = arguments.log.settings();
+    // The order matters: the last lines are written out before the caller of a daemon is let go.
+    let _flush = log::start(&settings, &journal);
+    for (option, reason) in &arguments.process.without_meaning {
+        tracing::warn!(
+            event = "option_ignored",
+            option,
+            reason,
+            "{option} has no meaning here: {reason}"
+        );
+    }
+    let loaded = load_for(&arguments);
     if loaded.diagnostics.has_errors() {
         refuse(&arguments, &loaded);
         return Exit::Failure;
@@ -41,6 +51,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             for problem in &problems {
                 fail(&arguments, problem);
             }
+            return Exit::Failure;
+        }
+    };
+    let _pid_files = match PidFiles::write(&arguments.process.pid_file, arguments.takeover) {
+        Ok(files) => files,
+        Err(error) => {
+            fail(&arguments, &output::chain(&error));
             return Exit::Failure;
         }
     };
@@ -88,6 +105,30 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     exit
 }
 
+/// Reads the configuration as the command line asks for it.
+pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
+    let process = &arguments.process;
+    let mut loaded = load_with(&arguments.config, Against::ThisMachine, |options| {
+        if process.config_id.is_some() {
+            options.config_id.clone_from(&process.config_id);
+        }
+        if process.all_config {
+            options.include_checks = IncludeChecks {
+                read: true,
+                matched: true,
+                wildcard: true,
+                brace: true,
+            };
+        }
+    });
+    match process.only {
+        Some(Part::Vrrp) => loaded.plan.leave_out_virtual_servers(),
+        Some(Part::Lvs) => loaded.plan.leave_out_instances(),
+        None => {}
+    }
+    loaded
+}
+
 /// Shows every problem of the file.
 fn refuse(arguments: &RunArguments, loaded: &Loaded) {
     let reason = match loaded.unreadable() {
@@ -98,26 +139,27 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
             loaded.summary()
         ),
     };
-    match arguments.log_format {
+    match arguments.log.settings().for_people() {
         // There is no text to show an excerpt of.
-        log::LogFormat::Text if loaded.unreadable().is_some() => {}
-        log::LogFormat::Text => {
+        true if loaded.unreadable().is_some() => {}
+        true => {
             let colour = std::io::stderr().is_terminal();
             let style = render::Style::new(colour, colour);
             output::print_error(render::full(&loaded.diagnostics, &loaded.sources, style));
         }
-        log::LogFormat::Json => report::errors(loaded),
+        false => report::errors(loaded),
     }
     fail(arguments, &reason);
 }
 
 /// Says why there is no start: to people, or as an event to programs.
 fn fail(arguments: &RunArguments, reason: &str) {
-    match arguments.log_format {
-        log::LogFormat::Text => {
-            output::print_error(format_args!("director: error: {reason}\n"));
-        }
-        log::LogFormat::Json => report::start_refused(arguments, reason),
+    let settings = arguments.log.settings();
+    if !settings.for_people() {
+        report::start_refused(arguments, reason);
+    }
+    if settings.for_people() || !settings.is_seen() {
+        output::print_error(format_args!("director: error: {reason}\n"));
     }
 }
 
@@ -176,4 +218,5 @@ pub(super) fn announce(plan: &Plan) {
         output::count(instances, "VRRP instance"),
         output::count(servers, "virtual server")
     ));
+    started();
 }
