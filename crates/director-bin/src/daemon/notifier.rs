@@ -141,9 +141,9 @@ impl Notifier {
                     self.tell(plan, &notice);
                 }
             }
-            Event::Contested {
+            Event::LowerPriority {
                 instance,
-                by,
+                source: by,
                 priority,
             } => {
                 let (_, own) = self
