@@ -149,9 +149,9 @@ impl Notifier {
                     self.mailed.insert(instance_object(to), mailed);
                 }
             }
-            Event::Contested {
+            Event::LowerPriority {
                 instance,
-                by,
+                source: by,
                 priority,
             } => {
                 let (_, own) = self
