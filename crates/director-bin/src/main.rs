@@ -13,6 +13,7 @@ mod kernel;
 mod log;
 mod lvs;
 mod mail;
+mod metrics;
 mod output;
 mod recovery;
 mod script;

@@ -10,6 +10,7 @@ mod genhash;
 mod import;
 mod ipvs;
 mod keepalived;
+mod metrics;
 mod plan;
 mod schema;
 mod status;
@@ -73,6 +74,8 @@ enum Command {
     CheckNow(actions::CheckNowArguments),
     /// Print what operators have set as configuration
     Export(actions::ExportArguments),
+    /// Print the metrics of the running director
+    Metrics(metrics::MetricsArguments),
     /// Print the JSON schema of the control protocol, or hold a document against it
     ControlSchema(schema::SchemaArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
@@ -107,6 +110,12 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
+    #[arg(long)]
+    pub(crate) takeover: bool,
+    /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
     /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
     #[arg(long, value_name = "DIR")]
     pub(crate) maintenance_dir: Option<PathBuf>,
@@ -128,6 +137,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
+    }
+    // Before all other commands are described: scripts run this one often.
+    if arguments.get(1).is_some_and(|word| word == "ipvs") {
+        return ipvs::run_words(arguments.get(2..).unwrap_or_default());
     }
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
@@ -165,6 +178,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Confirm(arguments) => actions::confirm(&arguments).into(),
         Command::CheckNow(arguments) => actions::check_now(arguments).into(),
         Command::Export(arguments) => actions::export(&arguments).into(),
+        Command::Metrics(arguments) => metrics::run(&arguments).into(),
         Command::ControlSchema(arguments) => schema::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),

@@ -32,6 +32,7 @@ pub(crate) use socket::places;
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};
 use crate::lvs::{CheckId, Happening, Model, Touched};
+use crate::metrics::{Listener, MetricsError};
 use crate::script::HookLedger;
 use crate::state::StateDirectory;
 use crate::track::Report;
@@ -58,6 +59,7 @@ pub(crate) struct Control {
     /// Kept, so that waiting for requests never ends.
     sender: mpsc::Sender<Incoming>,
     served: Option<(socket::ControlSocket, JoinHandle<()>)>,
+    metrics: Option<Listener>,
     pub(crate) journal: Journal,
     director: snapshot::Director,
     file: PathBuf,
@@ -112,6 +114,7 @@ impl Control {
             asked,
             sender,
             served: None,
+            metrics: None,
             journal,
             director: snapshot::Director {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -139,11 +142,19 @@ impl Control {
         self.named = directory.map(upkeep::observe);
     }
 
+    /// Serves metrics, if that is wanted.
+    pub(crate) fn serve_metrics(&mut self, arguments: &RunArguments) -> Result<(), MetricsError> {
+        if let Some(address) = arguments.metrics {
+            self.metrics = Some(Listener::bind(address, self.sender.clone())?);
+        }
+        Ok(())
+    }
+
     /// Begins to listen. Without a socket the daemon works as well, only nobody can ask it.
-    pub(crate) fn listen(&mut self, arguments: &RunArguments) {
+    pub(crate) fn listen(&mut self, arguments: &RunArguments, taking_over: bool) {
         let places = places(arguments.control.as_deref(), &arguments.state_dir);
         let group = arguments.control_group.as_deref();
-        let socket = match socket::ControlSocket::bind(&places, group, false) {
+        let socket = match socket::ControlSocket::bind(&places, group, taking_over) {
             Ok(socket) => socket,
             Err(error) => return socket::absent(&error),
         };
@@ -357,6 +368,21 @@ impl Control {
             }
         }
         true
+    }
+
+    /// Leaves address and files to a successor.
+    pub(crate) fn give_up(&mut self) {
+        self.metrics = None;
+        self.journal.detach();
+    }
+
+    /// The successor has failed: takes them back.
+    pub(crate) fn take_back(&mut self, arguments: &RunArguments, state: &StateDirectory) {
+        state.keep(&self.journal);
+        if let Err(error) = self.serve_metrics(arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
     }
 
     /// The end: nobody is served any more.

@@ -22,6 +22,9 @@ const LONGEST_CALL: u64 = 64 << 10;
 /// How long a client may take to read one reply.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a successor may take to start.
+const SUCCESSOR: Duration = Duration::from_secs(10);
+
 /// Events written at once.
 const EVENTS_AT_ONCE: usize = 64;
 
@@ -40,8 +43,26 @@ pub(crate) struct Asked {
 pub(crate) enum Incoming {
     /// A client wants something.
     Asked(Asked),
+    /// The successor runs, or has failed.
+    TakenOver(bool),
     /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
     Drained(Vec<(String, DestinationId)>),
+}
+
+impl Incoming {
+    /// A request without preconditions.
+    pub(crate) const fn asked(
+        request: Request,
+        who: Who,
+        answer: oneshot::Sender<Response>,
+    ) -> Self {
+        Self::Asked(Asked {
+            request,
+            who,
+            answer,
+            looked_at: None,
+        })
+    }
 }
 
 /// Serves `listener` until the handle is aborted.
@@ -79,6 +100,16 @@ pub(crate) fn serve(
             });
         }
     }))
+}
+
+/// Waits until the successor says that it runs; false if it goes away or takes too long.
+async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> bool {
+    let mut line = Vec::new();
+    let read = reader.take(LONGEST_CALL);
+    let mut read = std::pin::pin!(read);
+    let read = tokio::time::timeout(SUCCESSOR, read.read_until(b'\n', &mut line)).await;
+    matches!(read, Ok(Ok(count)) if count > 0)
+        && matches!(understood(&line), Ok(Request::TakenOver))
 }
 
 async fn turn_away(mut stream: UnixStream) {
@@ -149,7 +180,15 @@ impl Session {
                 }
                 Ok(request) => {
                     let response = self.ask(request).await;
-                    self.write(response).await?;
+                    let standing_still = matches!(response, Response::HandOver { .. });
+                    let written = self.write(response).await;
+                    if standing_still {
+                        let taken = written.is_ok() && taken_over(&mut reader).await;
+                        // The loop waits for this. It does not end before it has got it.
+                        let _ = self.asked.send(Incoming::TakenOver(taken)).await;
+                        return self.write(Response::End).await;
+                    }
+                    written?;
                 }
                 Err(problem) => self.write(Response::Problem { problem }).await?,
             }

@@ -4,6 +4,7 @@ use super::mastership::peers_answer;
 use super::running::Running;
 use crate::control::explain::explain;
 use crate::control::{Asked, Facts, Incoming, Journal, Parts, problem};
+use crate::metrics::{Format, page};
 use director_control::{
     Action, ActionOutcome, Event, Order, Problem, ProblemKind, Request, Response, Snapshot,
 };
@@ -24,15 +25,23 @@ impl Running {
         self.control.facts(parts)
     }
 
-    /// Takes what comes over the control socket or because of it.
-    pub(super) async fn incoming(&mut self, incoming: Incoming) {
+    /// Takes what comes over the control socket or because of it. True if everything is a successor's now.
+    pub(super) async fn incoming(&mut self, incoming: Incoming) -> bool {
         match incoming {
+            Incoming::Asked(Asked {
+                request: Request::HandOver { pid },
+                who,
+                answer,
+                ..
+            }) => return self.hand_over(pid, &who, answer).await,
             Incoming::Asked(asked) => self.answer(asked).await,
+            Incoming::TakenOver(_) => {}
             Incoming::Drained(empty) => {
                 self.control.counted();
                 self.drained(&empty);
             }
         }
+        false
     }
 
     /// Answers a request, now or when what it takes is ready. A client that has gone away does not want the answer.
@@ -43,6 +52,10 @@ impl Running {
             answer,
             looked_at,
         } = asked;
+        if let (Request::Status | Request::Explain { .. }, Some(vrrp)) = (&request, &self.vrrp) {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.refresh().await;
+        }
         match request {
             Request::Status => {
                 let facts = self.facts();
@@ -56,6 +69,13 @@ impl Running {
                 let journal = self.control.journal.clone();
                 self.control.with_snapshot(facts, move |snapshot| {
                     let _ = answer.send(explanation(&snapshot, &target, &journal));
+                });
+            }
+            Request::Metrics => {
+                let facts = self.facts();
+                self.control.with_snapshot(facts, move |snapshot| {
+                    let text = page(&snapshot, Format::Openmetrics);
+                    let _ = answer.send(Response::Metrics { text });
                 });
             }
             Request::Plan => {

@@ -22,7 +22,7 @@ pub(super) struct Candidates {
 
 impl Running {
     /// The instances that are master now.
-    fn masters(&self) -> Vec<Arc<str>> {
+    pub(super) fn masters(&self) -> Vec<Arc<str>> {
         let Some(vrrp) = &self.vrrp else {
             return Vec::new();
         };

@@ -18,7 +18,9 @@ mod service_manager;
 mod start;
 mod stop;
 mod suspend;
+mod sys;
 mod table;
+mod takeover;
 mod telling;
 
 #[cfg(test)]

@@ -160,7 +160,8 @@ impl Running {
         let now = control::Clock::now().wall;
         let (changes, reasons) = match &result {
             Ok(changes) => {
-                report::reload_done(&self.arguments, changes.len(), took);
+                let of_table = changes.iter().filter(|change| change.starts_with("IPVS: "));
+                report::reload_done(&self.arguments, of_table.count(), took);
                 (changes.clone(), Vec::new())
             }
             Err(problem) => {
@@ -232,7 +233,16 @@ impl Running {
             None => Ok(Vec::new()),
         };
         let changes = changes.map_err(|error| problem(&error, &plan.virtual_servers, sources))?;
-        if let Err(problem) = self.replace_vrrp(&plan).await {
+        let marked = self.marks.replace(plan.marks.as_ref());
+        let marked = marked.map_err(|error| output::chain(&error));
+        let gone_over = match marked {
+            Ok(()) => self.replace_vrrp(&plan).await,
+            problem => problem,
+        };
+        if let Err(problem) = gone_over {
+            if let Err(error) = self.marks.replace(self.plan.marks.as_ref()) {
+                report::marks_error(&error);
+            }
             let back = self.plan.delta_from(&plan, &model, &self.model);
             if let Some(Err(error)) = self.table.as_mut().map(|table| table.change(back)) {
                 report::table_error(&error);
@@ -243,6 +253,8 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        // Not at once: reloads often come one after the other.
+        self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
         self.suspend_checks();
         self.replace_recovery();

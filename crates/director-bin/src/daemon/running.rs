@@ -5,12 +5,13 @@ use super::notifier::Notifier;
 use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
+use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::state::StateDirectory;
@@ -58,6 +59,8 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
@@ -72,6 +75,8 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
@@ -101,12 +106,20 @@ impl Running {
         parts: Parts,
         plan: Plan,
         sources: SourceMap,
+        predecessor: Option<Predecessor>,
     ) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut table = parts.table;
         let mut from_down = BTreeSet::new();
-        if let Some(table) = &mut table {
+        let (mut predecessor, inheritance) = predecessor.map(Predecessor::split).unzip();
+        let inheritance = inheritance.unwrap_or_default();
+        // The first thing: the predecessor stands still.
+        let resumed = match inheritance.vrrp {
+            Some(vrrp) => Some(resume_vrrp(&plan, vrrp)?),
+            None => None,
+        };
+        if let Some(table) = table.as_mut().filter(|_| predecessor.is_none()) {
             let inherited = table
                 .inherited()
                 .map_err(|error| crate::output::chain(&error))?;
@@ -121,18 +134,23 @@ impl Running {
                 Fate::New
             }
         });
+        inheritance.lvs.give_to(&mut model);
         let Parts {
             arguments,
             state,
             mut control,
             ..
         } = parts;
-        let mut happenings = happenings;
-        happenings.extend(control.set_in(
-            &mut model,
-            "as before the start",
-            &mut Touched::default(),
-        ));
+        let mut happenings = if predecessor.is_some() {
+            // The predecessor has told them.
+            Vec::new()
+        } else {
+            happenings
+        };
+        let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
+        if predecessor.is_none() {
+            happenings.extend(set);
+        }
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -140,11 +158,24 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let vrrp = match start_vrrp(&plan) {
+        let mut marks = Marks::of(state.file("nftables-table"));
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let started = match (marked, resumed) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), Some(vrrp)) => Ok(Some(vrrp)),
+            (Ok(()), None) => start_vrrp(&plan),
+        };
+        let vrrp = match started {
             Ok(vrrp) => vrrp,
             Err(problem) => {
-                if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
+                let ours = table.as_mut().filter(|_| predecessor.is_none());
+                if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
+                }
+                if predecessor.is_none() {
+                    marks.clear();
                 }
                 return Err(problem);
             }
@@ -158,6 +189,7 @@ impl Running {
             };
             monitor.set(id, check);
         }
+        inheritance.lvs.give_to_monitor(&monitor);
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
         trackers.replace(plan.watched.clone());
@@ -166,7 +198,11 @@ impl Running {
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         control.observe_directory(&arguments);
-        control.listen(&arguments);
+        if let Err(error) = control.serve_metrics(&arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
+        control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let notifier = Notifier::start(&plan.notices);
         let mut running = Self {
@@ -175,6 +211,7 @@ impl Running {
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,
@@ -187,13 +224,19 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
             recovering: Recovering::default(),
             rate,
         };
-        running.stand_down().await;
+        match &mut predecessor {
+            Some(predecessor) => predecessor.release(),
+            None => running.stand_down().await,
+        }
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
-        running.tell_initial_servers();
+        if predecessor.is_none() {
+            running.tell_initial_servers();
+        }
         Ok(running)
     }
 
@@ -201,6 +244,7 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
@@ -223,7 +267,9 @@ impl Running {
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat(due.into_std()).await,
-                Some(incoming) = self.control.next() => self.incoming(incoming).await,
+                Some(incoming) = self.control.next() => if self.incoming(incoming).await {
+                    return self.leave().await;
+                },
             }
         }
     }
@@ -312,6 +358,13 @@ impl Running {
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     fn log_status(&self) {
@@ -336,6 +389,19 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
             missed: 0,
         })),
         Err(_) if !needed => Ok(None),
+        Err(error) => Err(crate::output::chain(&error)),
+    }
+}
+
+/// Goes on where a predecessor stands still.
+fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
+    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    match Engine::resume(settings, configuration, handover) {
+        Ok((engine, events)) => Ok(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        }),
         Err(error) => Err(crate::output::chain(&error)),
     }
 }

@@ -1,7 +1,7 @@
 //! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
 
 use super::running::{Parts, Running};
-use super::{privileges, report, service_manager};
+use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load};
 use crate::control::{Control, Journal};
@@ -28,6 +28,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    let predecessor = match takeover::ask(&arguments, &loaded.plan) {
+        Ok(predecessor) => predecessor,
+        Err(problem) => {
+            fail(&arguments, &problem);
+            return Exit::Failure;
+        }
+    };
     let state = match preconditions(&arguments, &loaded.plan) {
         Ok(state) => state,
         Err(problems) => {
@@ -61,7 +68,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
-        match Running::start(parts, plan, sources).await {
+        match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {
                 tracing::error!(

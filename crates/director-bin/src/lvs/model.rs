@@ -182,6 +182,13 @@ impl Model {
             .unwrap_or_default()
     }
 
+    /// A predecessor had this virtual server up: it stays so as long as its live weight keeps its quorum.
+    pub(crate) fn resume_quorum(&mut self, virtual_server: &str) {
+        if let Some(state) = self.servers.get_mut(virtual_server) {
+            Arc::make_mut(state).resume_quorum();
+        }
+    }
+
     /// What is known of a virtual server.
     pub(crate) fn state(&self, name: &str) -> Option<&ServerState> {
         self.servers.get(name).map(|state| &**state)

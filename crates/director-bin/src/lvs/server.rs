@@ -316,6 +316,13 @@ impl ServerState {
         }
     }
 
+    /// It was up before: nothing is gained, but what is there may be kept.
+    pub(super) fn resume_quorum(&mut self) {
+        self.quorum_up = true;
+        // Telling that it is lost is left to the next verdict.
+        let _ = self.judge_quorum();
+    }
+
     /// Whether this check says up now.
     pub(super) fn check_is_up(&self, server: DestinationId, index: usize) -> Option<bool> {
         let (_, known) = self.known_of(server)?;

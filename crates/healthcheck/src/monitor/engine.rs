@@ -32,6 +32,7 @@ pub(super) enum Command<K> {
     Set(K, Check),
     Remove(K),
     CheckNow(K),
+    Adopt(K, Verdict, Option<Weight>),
     Suspend(K),
     Resume(K),
     Report(K, Outcome),
@@ -147,6 +148,14 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             Command::CheckNow(id) => {
                 if let Some(entry) = self.entry_of(&id) {
                     self.with_entry(entry, |check, now| check.tracker.check_now(now));
+                }
+            }
+            Command::Adopt(id, verdict, weight) => {
+                if let Some(subscription) = self.names.get_mut(&id) {
+                    subscription.told = (verdict, weight);
+                    if let Some(check) = self.entries.get_mut(subscription.entry) {
+                        check.tracker.adopt(verdict, weight);
+                    }
                 }
             }
             Command::Suspend(id) => self.suspend(&id, true),
