@@ -206,7 +206,8 @@ pub(super) fn name<'a>(
 fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySettings {
     let time = |of: fn(&CheckDefaults) -> &Setting<Option<Duration>>| {
         let own = real.and_then(|real| of(real).value);
-        own.or_else(|| of(server).value).filter(|time| !time.is_zero())
+        own.or_else(|| of(server).value)
+            .filter(|time| !time.is_zero())
     };
     let limit = real
         .and_then(|real| *real.flap_limit)
