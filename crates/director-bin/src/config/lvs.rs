@@ -220,3 +220,7 @@ fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySet
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "lvs_tests.rs"]
+mod tests;

@@ -17,7 +17,6 @@ mod routing;
 mod scripts;
 mod service;
 mod tls;
-mod unsupported;
 mod virtual_links;
 mod vrrp;
 
@@ -28,6 +27,7 @@ pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
 use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
+use crate::script::Once;
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
@@ -81,6 +81,10 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Run before anything starts (`startup_script`).
+    pub(crate) startup: Option<Once>,
+    /// Run when everything has ended (`shutdown_script`).
+    pub(crate) shutdown: Option<Once>,
     /// Mail and FIFOs.
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
@@ -183,7 +187,6 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     let mut problems = Problems::default();
     let mut plan = Plan::default();
     let scripts = Scripts::new(&config.global_defs);
-    unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);

@@ -3,7 +3,7 @@
 use super::notice::{
     Moment, Notice, check_alert, quorum_alert, real_server_name, server_alert, vrrp_alert,
 };
-use super::notify::{Announced, HookTable};
+use super::notify::{Announced, HookTable, instance_object};
 use crate::config::{Notices, Plan};
 use crate::fifo::Fifos;
 use crate::lvs::{CheckId, Happening};
@@ -139,6 +139,14 @@ impl Notifier {
                         priority: *to,
                     };
                     self.tell(plan, &notice);
+                }
+            }
+            Event::Renamed { from, to } => {
+                if let Some(known) = self.instances.remove(&**from) {
+                    self.instances.insert(to.to_string(), known);
+                }
+                if let Some(mailed) = self.mailed.remove(&instance_object(from)) {
+                    self.mailed.insert(instance_object(to), mailed);
                 }
             }
             Event::Contested {

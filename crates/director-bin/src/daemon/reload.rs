@@ -335,19 +335,25 @@ impl Running {
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
     fn tell_deleted(&mut self, before: &Plan) {
-        let now: BTreeSet<&str> = self
-            .plan
-            .vrrp
-            .instances
-            .iter()
-            .map(|instance| instance.name.as_str())
-            .collect();
-        for instance in before
-            .vrrp
-            .instances
-            .iter()
-            .filter(|instance| !now.contains(instance.name.as_str()))
-        {
+        // A name is but a label: what makes a virtual router are these.
+        let identity = |instance: &vrrp_net::InstanceConfig| {
+            let router = &instance.router;
+            (
+                instance.interface.clone(),
+                router.family,
+                router.version,
+                router.vrid.value(),
+            )
+        };
+        let instances = &self.plan.vrrp.instances;
+        let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
+        let gone = |instance: &&vrrp_net::InstanceConfig| {
+            !names.contains(instance.name.as_str())
+                && !instances
+                    .iter()
+                    .any(|now| identity(now) == identity(instance))
+        };
+        for instance in before.vrrp.instances.iter().filter(gone) {
             let deleted = before.notify_deleted.contains(&instance.name);
             let state = if deleted {
                 Announced::Deleted

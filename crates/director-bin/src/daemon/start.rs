@@ -68,6 +68,9 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
+        if let Some(script) = &plan.startup {
+            script.run().await;
+        }
         match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {

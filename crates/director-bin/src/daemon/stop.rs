@@ -61,6 +61,9 @@ impl Running {
             .collect();
         self.tell(&farewell, Moment::Stop);
         self.notifier.finish(SCRIPTS).await;
+        if let Some(script) = &self.plan.shutdown {
+            script.run().await;
+        }
         report::stopped();
         self.control.close();
         exit
