@@ -1,6 +1,7 @@
 //! Reload: all of the new file or nothing of it.
 
 use super::actions::Told;
+use super::mastership::with_maintenance;
 use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
@@ -286,7 +287,7 @@ impl Running {
         match &self.vrrp {
             Some(vrrp) => vrrp
                 .engine
-                .replace(plan.vrrp.clone())
+                .replace(with_maintenance(&plan.vrrp))
                 .await
                 .map_err(|error| output::chain(&error)),
             None => {

@@ -1,5 +1,6 @@
 //! The running daemon and its loop.
 
+use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
@@ -360,7 +361,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     if !needed && !super::privileges::missing(true, false).is_empty() {
         return Ok(None);
     }
-    match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
+    match Engine::start(plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp)) {
         Ok((engine, events)) => Ok(Some(Vrrp {
             engine,
             events,
@@ -373,7 +374,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
 
 /// Goes on where a predecessor stands still.
 fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
-    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    let (settings, configuration) = (plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp));
     match Engine::resume(settings, configuration, handover) {
         Ok((engine, events)) => Ok(Vrrp {
             engine,
