@@ -45,6 +45,8 @@ pub struct VirtualAddress {
     pub preferred_lifetime: Option<Duration>,
     /// Put the address back when somebody else removes it while the instance is master (off with `no_track`).
     pub restore: bool,
+    /// Of a static address: instances that are at fault while it is not there (`track_group`).
+    pub needed_by: Vec<String>,
 }
 
 impl VirtualAddress {
@@ -72,6 +74,7 @@ impl VirtualAddress {
             auto_join: false,
             preferred_lifetime,
             restore: true,
+            needed_by: Vec::new(),
         }
     }
 

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Real-time priority (`SCHED_RR`, 1–99) of the engine's thread (`vrrp_rt_priority`); `None` leaves it alone.
     pub realtime_priority: Option<u8>,
+    /// Raise that priority when the timer is late; `None` does not.
+    pub auto_priority: Option<AutoPriority>,
+    /// Processors the engine's thread may run on (`vrrp_cpu_affinity`), by number; empty is all.
+    pub processors: Vec<usize>,
     /// Keep the process in memory (`mlockall`, `vrrp_no_swap`).
     pub lock_memory: bool,
     /// Value of `IFA_PROTO` (`ip address` shows it as `proto`) on the addresses the engine adds; `None` leaves them
@@ -79,6 +83,15 @@ impl Default for Firewall {
     }
 }
 
+/// How a late timer raises the real-time priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoPriority {
+    /// It goes no further than this, 1–99 (`max_auto_priority`).
+    pub most: u8,
+    /// Lateness that raises it by one (`min_auto_priority_delay`).
+    pub lateness: Duration,
+}
+
 /// Interfaces that share a pace of announcements.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GarpGroup {
@@ -105,6 +118,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             realtime_priority: None,
+            auto_priority: None,
+            processors: Vec::new(),
             lock_memory: false,
             address_mark: Some(DEFAULT_ADDRESS_MARK),
             route_mark: DEFAULT_ROUTE_MARK,

@@ -7,6 +7,8 @@
 mod checks;
 mod load;
 mod lvs;
+mod machine;
+mod names;
 mod notices;
 mod planned;
 mod processes;

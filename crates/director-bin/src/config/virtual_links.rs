@@ -1,5 +1,6 @@
 //! `use_vmac`, `use_vmac_addr` and `use_ipvlan`: which interfaces are made, and how they are called.
 
+use super::names::{Kind, Names};
 use super::{Problems, UNUSABLE};
 use keepalived_conf::model::{Config, Family, IpvlanMode, VirtualAddress, VrrpInstance};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,9 +59,10 @@ impl VirtualLinks {
         &mut self,
         instance: &VrrpInstance,
         mapped: &mut InstanceConfig,
+        names: &Names,
         problems: &mut Problems,
     ) {
-        self.own(instance, mapped, problems);
+        self.own(instance, mapped, names, problems);
         let addresses = instance.virtual_ipaddress.iter().zip(&mut mapped.addresses);
         let excluded = instance
             .virtual_ipaddress_excluded
@@ -90,6 +92,7 @@ impl VirtualLinks {
         &mut self,
         instance: &VrrpInstance,
         mapped: &mut InstanceConfig,
+        names: &Names,
         problems: &mut Problems,
     ) {
         let (family, vrid) = (instance.family, mapped.router.vrid);
@@ -100,7 +103,7 @@ impl VirtualLinks {
             let name = name.unwrap_or_else(|| self.name(&prefix, family, vrid.value()));
             let written = macvlan.mac.filter(|_| !strict);
             let mut link = VirtualLink::macvlan(name, written.unwrap_or_else(|| mac(family, vrid)));
-            link.group = group(macvlan.group.as_deref(), instance, problems);
+            link.group = group(macvlan.group.as_deref(), instance, names, problems);
             mapped.virtual_link = Some(link);
             mapped.transmit_on_base = *instance.vmac_xmit_base && !strict;
         } else if let Some(ipvlan) = &instance.use_ipvlan.value {
@@ -124,7 +127,7 @@ impl VirtualLinks {
             mapped.virtual_link = Some(VirtualLink {
                 name,
                 kind: VirtualLinkKind::Ipvlan { mode, address },
-                group: group(ipvlan.group.as_deref(), instance, problems),
+                group: group(ipvlan.group.as_deref(), instance, names, problems),
             });
         }
     }
@@ -147,12 +150,14 @@ fn mac(family: Family, vrid: Vrid) -> [u8; 6] {
     virtual_mac(family, vrid)
 }
 
-fn group(name: Option<&str>, instance: &VrrpInstance, problems: &mut Problems) -> Option<u32> {
+fn group(
+    name: Option<&str>,
+    instance: &VrrpInstance,
+    names: &Names,
+    problems: &mut Problems,
+) -> Option<u32> {
     let name = name?;
-    if name == "default" {
-        return Some(0);
-    }
-    let number = name.parse().ok();
+    let number = names.number(Kind::Group, name);
     if number.is_none() {
         let message = format!("link group `{name}` is not known; write its number");
         problems.error(UNUSABLE, message, *instance.span);

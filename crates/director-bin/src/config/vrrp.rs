@@ -1,21 +1,20 @@
 //! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
 
-use super::routing::{self, Routing};
+use super::machine;
+use super::names::{Kind, Names};
+use super::routing::Routing;
 use super::scripts::Scripts;
 use super::virtual_links::VirtualLinks;
 use super::{Plan, Problems, UNUSABLE, processes};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
 use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
-    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, InterfaceDelay,
-    Lifetime, Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress,
-    VrrpInstance, VrrpScript, VrrpVersion,
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, HmacMode, Lifetime, Notify,
+    OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
+    VrrpVersion,
 };
 use std::time::Duration;
-use vrrp_net::{
-    AddressScope, GarpGroup, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig,
-    TrackerState, UpDownDelay,
-};
+use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Tracker, TrackerConfig, TrackerState};
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
 use vrrp_proto::{
@@ -23,7 +22,7 @@ use vrrp_proto::{
 };
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
-    plan.vrrp_settings = settings(config);
+    plan.vrrp_settings = machine::settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         let watched = track_script(script, scripts, problems).map(Watched::Script);
         plan.watched.extend(watched);
@@ -39,7 +38,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         add_tracker(plan, file_tracker(&file.name));
     }
     processes::add(config, plan);
-    let mut routing = Routing::new();
+    let mut routing = Routing::new(config);
     let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
@@ -56,9 +55,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
-        if let Some(mut mapped) = self::instance(config, instance, problems) {
-            links.add(instance, &mut mapped, problems);
-            mapped.routes = routing::routes(&instance.virtual_routes, problems);
+        if let Some(mut mapped) = self::instance(config, instance, &routing, problems) {
+            links.add(instance, &mut mapped, routing.names(), problems);
+            mapped.routes = routing.routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
             plan.vrrp.instances.push(mapped);
         }
@@ -89,81 +88,26 @@ pub(super) fn add_tracker(plan: &mut Plan, name: String) {
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
 }
 
-fn settings(config: &Config) -> Settings {
-    let global = &config.global_defs;
-    let mut settings = Settings::default();
-    settings.realtime_priority = *global.vrrp_rt_priority;
-    settings.lock_memory = *global.vrrp_no_swap;
-    settings.late_interfaces = *global.dynamic_interfaces != DynamicInterfaces::No;
-    settings.reclaim_marked = true;
-    settings.garp_interval = *global.vrrp_garp_interval;
-    settings.neighbour_advertisement_interval = *global.vrrp_gna_interval;
-    settings.garp_groups = config.garp_group.iter().map(garp_group).collect();
-    let delays = config.interface_up_down_delays.iter();
-    settings.up_down_delays = delays.map(|delay| up_down_delay(delay, config)).collect();
-    settings.startup_delay = *global.vrrp_startup_delay;
-    settings.delay_after_boot = *global.vrrp_delay_after_boot;
-    settings.disable_local_igmp = *global.disable_local_igmp;
-    if let Some(table) = &global.nftables.value {
-        settings.firewall.table.clone_from(table);
-    }
-    settings.firewall.priority = *global.nftables_priority;
-    settings.firewall.counters = *global.nftables_counters;
-    settings.firewall.by_index = *global.nftables_ifindex;
-    settings
-}
-
-fn garp_group(group: &keepalived_conf::model::GarpGroup) -> GarpGroup {
-    let interfaces = group.interfaces.iter();
-    GarpGroup {
-        interfaces: interfaces.map(|name| name.value.clone()).collect(),
-        garp_interval: group
-            .garp_interval
-            .is_written()
-            .then_some(*group.garp_interval),
-        neighbour_advertisement_interval: group
-            .gna_interval
-            .is_written()
-            .then_some(*group.gna_interval),
-    }
-}
-
-/// A loss that counts later than the others take over would make two masters: the delay is cut to less than that.
-fn up_down_delay(delay: &InterfaceDelay, config: &Config) -> UpDownDelay {
-    let on_it = config
-        .vrrp_instance
-        .iter()
-        .filter(|instance| instance.interface.value.as_ref() == Some(&delay.interface.value));
-    let longest = on_it.map(|instance| {
-        let interval = *instance.advert_int;
-        let intervals = u32::from(*instance.down_timer_adverts).saturating_sub(1);
-        (interval * intervals).saturating_sub(interval / 256)
-    });
-    let down = longest.fold(delay.down, Duration::min);
-    UpDownDelay {
-        interface: delay.interface.value.clone(),
-        down,
-        up: if delay.up == delay.down {
-            down
-        } else {
-            delay.up
-        },
-    }
-}
-
 fn instance(
     config: &Config,
     instance: &VrrpInstance,
+    routing: &Routing,
     problems: &mut Problems,
 ) -> Option<InstanceConfig> {
     let name = &instance.name.value;
-    let Some(interface) = instance.interface.value.clone() else {
-        problems.error(
-            UNUSABLE,
-            format!("instance {name} has no interface; add `interface NAME`"),
-            *instance.span,
-        );
-        return None;
+    let interface = match (&instance.interface.value, &instance.vrf.value) {
+        (Some(interface), _) => interface.clone(),
+        (None, Some(domain)) if instance.is_unicast() => domain.clone(),
+        (None, None) if instance.is_unicast() && instance.source_address().is_some() => {
+            String::new()
+        }
+        _ => {
+            let message = format!(
+                "instance {name} has no interface; add `interface NAME`, or `unicast_src_ip` beside its peers"
+            );
+            problems.error(UNUSABLE, message, *instance.span);
+            return None;
+        }
     };
     // Without a number the parser has already reported an error.
     let vrid = Vrid::new(*instance.virtual_router_id)?;
@@ -212,38 +156,34 @@ fn instance(
     router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
     let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
         list.iter()
-            .map(|address| virtual_address(address, problems))
+            .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
-    Some(InstanceConfig {
+    let mut mapped = InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
         trackers: trackers(&instance.track),
         track_interfaces: tracked(&instance.track.track_interface),
         ignore_own_interface: *instance.dont_track_primary,
-        accept: accept(instance),
+        accept: machine::accept(instance),
         promote_secondaries: *instance.promote_secondaries
             && instance.use_vmac.is_none()
             && instance.use_ipvlan.is_none(),
         extra_announcements: instance
             .garp_extra_if
             .map(|extra| (extra.interval, extra.all)),
-        standing_fault: standing_fault(instance),
+        receive_buffer: machine::receive_buffer(config, instance),
+        standing_fault: machine::standing_fault(instance),
         ..InstanceConfig::new(name.clone(), interface, router)
-    })
-}
-
-/// Strict mode accepts nothing unless told so, and version 2 cannot be told so.
-fn accept(instance: &VrrpInstance) -> bool {
-    let told = instance.accept.is_written() && *instance.version == VrrpVersion::V3;
-    *instance.accept && (!*instance.strict_mode || told || *instance.priority == 255)
-}
-
-fn standing_fault(instance: &VrrpInstance) -> Option<String> {
-    let alone = instance.unicast && instance.unicast_peer.is_empty();
-    (*instance.unicast_fault_no_peer && alone)
-        .then(|| "unicast_fault_no_peer and there is no unicast_peer".to_owned())
+    };
+    if instance.interface.value.is_none() {
+        let default = &*config.global_defs.default_interface;
+        for address in mapped.addresses.iter_mut().chain(&mut mapped.excluded) {
+            address.device.get_or_insert_with(|| default.clone());
+        }
+    }
+    Some(mapped)
 }
 
 fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {
@@ -318,6 +258,7 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
 
 pub(super) fn virtual_address(
     address: &VirtualAddress,
+    names: &Names,
     problems: &mut Problems,
 ) -> vrrp_net::VirtualAddress {
     let mut mapped =
@@ -328,9 +269,13 @@ pub(super) fn virtual_address(
         None => AddressScope::GLOBAL,
         Some(RouteScope::Number(number)) => AddressScope(*number),
         Some(RouteScope::Name(name)) => {
-            let message = format!("scope `{name}` is not known; write its number");
-            problems.error(UNUSABLE, message, *address.span);
-            AddressScope::GLOBAL
+            let number = names.number(Kind::Scope, name);
+            let number = number.and_then(|number| u8::try_from(number).ok());
+            if number.is_none() {
+                let message = format!("scope `{name}` is not known; write its number");
+                problems.error(UNUSABLE, message, *address.span);
+            }
+            number.map_or(AddressScope::GLOBAL, AddressScope)
         }
     };
     mapped.broadcast = match address.broadcast {

@@ -159,3 +159,142 @@ vrrp_instance A {
     assert_eq!(groups[0].garp_interval, Some(Duration::from_millis(500)));
     assert_eq!(groups[0].neighbour_advertisement_interval, None);
 }
+
+#[test]
+fn what_is_asked_of_the_machine_is_mapped() {
+    let plan = planned(
+        "
+global_defs {
+    vrrp_startup_delay 2.5
+    vrrp_delay_after_boot 60
+    max_auto_priority 10
+    vrrp_cpu_affinity 0
+    vrrp_rx_bufs_policy ADVERT
+    vrrp_rx_bufs_multiplier 7
+    disable_local_igmp
+    vrrp_garp_interval 0.001
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 51
+    promote_secondaries
+    virtual_ipaddress {
+        10.9.0.100
+    }
+}
+vrrp_instance B {
+    interface eth0
+    virtual_router_id 52
+    kernel_rx_buf_size 65536
+    use_ipvlan ipvl private 10.9.0.7/24
+    virtual_ipaddress {
+        10.9.0.101
+        239.1.1.1 autojoin
+    }
+}
+",
+    );
+    let settings = &plan.vrrp_settings;
+    assert_eq!(settings.startup_delay, Duration::from_millis(2500));
+    assert_eq!(settings.delay_after_boot, Duration::from_secs(60));
+    assert_eq!(settings.garp_interval, Duration::from_millis(1));
+    assert_eq!(settings.auto_priority.unwrap().most, 10);
+    assert_eq!(settings.processors, [0]);
+    assert!(settings.disable_local_igmp);
+    let [a, b] = plan.vrrp.instances.as_slice() else {
+        panic!("{:?}", plan.vrrp.instances);
+    };
+    assert!(a.promote_secondaries);
+    assert_eq!(a.receive_buffer, Some(vrrp_net::ReceiveBuffer::Adverts(7)));
+    assert_eq!(
+        b.receive_buffer,
+        Some(vrrp_net::ReceiveBuffer::Bytes(65536))
+    );
+    assert_eq!(b.own_interface(), "ipvl");
+    assert_eq!(b.router.source, Some("10.9.0.7".parse().unwrap()));
+    assert!(b.addresses[1].auto_join);
+}
+
+#[test]
+fn routes_may_be_encapsulated_and_tracked() {
+    let plan = planned(
+        "
+track_group watchers {
+    group {
+        A
+    }
+}
+static_routes {
+    10.7.0.0/16 via 10.9.0.254 dev eth0 track_group watchers
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress {
+        10.9.0.100
+    }
+    virtual_routes {
+        10.1.0.0/16 encap ip id 7 dst 10.9.0.3 ttl 9 dev tun0
+        10.2.0.0/16 encap mpls 100/200 via 10.9.0.3
+        10.3.0.0/16 via 10.9.0.3 or 10.9.0.4
+        10.4.0.0/16 via 10.9.0.3 vrf red
+        10.5.0.0/16 encap ila 2001:db8:0:1 via 10.9.0.3
+        10.6.0.0/16 via 10.9.0.3 table main scope link
+    }
+}
+",
+    );
+    assert_eq!(plan.vrrp.static_routes[0].needed_by, ["A"]);
+    let routes = &plan.vrrp.instances[0].routes;
+    let Some(vrrp_net::Encapsulation::Ip(header)) = &routes[0].encapsulation else {
+        panic!("{:?}", routes[0]);
+    };
+    assert_eq!((header.id, header.hop_limit), (Some(7), Some(9)));
+    assert_eq!(
+        routes[1].encapsulation,
+        Some(vrrp_net::Encapsulation::Mpls(vec![100, 200]))
+    );
+    let gateways: Vec<_> = routes[2].next_hops.iter().map(|hop| hop.gateway).collect();
+    assert_eq!(gateways.len(), 2);
+    assert_eq!(routes[3].vrf.as_deref(), Some("red"));
+    assert_eq!(
+        routes[4].encapsulation,
+        Some(vrrp_net::Encapsulation::Ila(0x2001_0db8_0000_0001))
+    );
+    assert_eq!((routes[5].table, routes[5].scope), (254, Some(253)));
+}
+
+#[test]
+fn a_unicast_router_needs_no_interface() {
+    let text = |extra: &str| {
+        format!(
+            "
+global_defs {{
+    default_interface eth7
+}}
+vrrp_instance A {{
+    virtual_router_id 51
+    {extra}
+    unicast_src_ip 10.9.0.1
+    unicast_peer {{
+        10.9.0.2
+    }}
+    virtual_ipaddress {{
+        10.9.0.100
+        10.9.0.101 dev eth1
+    }}
+}}
+"
+        )
+    };
+    let plan = planned(&text(""));
+    let instance = &plan.vrrp.instances[0];
+    assert_eq!(instance.interface, "");
+    let devices: Vec<_> = instance
+        .all_addresses()
+        .map(|address| address.device.as_deref().unwrap())
+        .collect();
+    assert_eq!(devices, ["eth7", "eth1"]);
+    let plan = planned(&text("vrf red"));
+    assert_eq!(plan.vrrp.instances[0].interface, "red");
+}

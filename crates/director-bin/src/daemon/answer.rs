@@ -52,6 +52,10 @@ impl Running {
             answer,
             looked_at,
         } = asked;
+        if let (Request::Status | Request::Explain { .. }, Some(vrrp)) = (&request, &self.vrrp) {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.refresh().await;
+        }
         match request {
             Request::Status => {
                 let facts = self.facts();

@@ -31,15 +31,11 @@ impl std::fmt::Display for Status {
 #[rustfmt::skip]
 const NOT_BUILT: &[(Scope, &[&str])] = &[
     (Scope::Root, &[
-        "linkbeat_use_polling", "net_namespace", "net_namespace_ipvs", "instance",
-        "track_group",
-        "linkbeat_interfaces",
+        "net_namespace", "net_namespace_ipvs", "instance",
         "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
-        "log_unknown_vrids", "vrrp_rx_bufs_policy", "vrrp_rx_bufs_multiplier",
-        "iproute_usr_dir", "iproute_etc_dir",
         "nftables_ipvs", "nftables_ipvs_priority",
         "nftables_ipvs_start_fwmark", "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
@@ -47,14 +43,9 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",
         "dbus_no_interface_name", "reload_check_config", "reload_time_file", "reload_repeat",
         "reload_file", "config_save_dir", "data_use_instance",
-        "state_dump_file", "json_version", "umask", "max_auto_priority",
-        "min_auto_priority_delay", "vrrp_cpu_affinity",
-        "vrrp_rlimit_rttime",
+        "state_dump_file", "json_version", "umask",
     ]),
     (Scope::Instance, &[
-        "vrf",
-        "kernel_rx_buf_size", "linkbeat_use_polling",
-        "timer_expired_backup",
         "track_bfd",
     ]),
     (Scope::SyncGroup, &[
@@ -87,6 +78,14 @@ const NO_EFFECT: &[(Scope, &[&str], &str)] = &[
     ], "director reads its sockets without backlog"),
     (Scope::GlobalDefs, &["vrrp_iptables", "vrrp_ipsets"],
         "director filters in a table of its own in nftables"),
+    (Scope::Root, &["linkbeat_interfaces", "linkbeat_use_polling"],
+        "the kernel tells of the carrier of every interface"),
+    (Scope::Instance, &["linkbeat_use_polling"],
+        "the kernel tells of the carrier of every interface"),
+    (Scope::Instance, &["timer_expired_backup"],
+        "every instance listens before it speaks when it was held up"),
+    (Scope::GlobalDefs, &["vrrp_rlimit_rttime"],
+        "the kernel would end the whole of director"),
     (Scope::Instance, &["debug"], "it has none in keepalived either"),
     (Scope::VrrpScript, &["init_fail"], "it has none in keepalived either"),
     (Scope::VirtualServer, &["hashed"], "it has none in keepalived either"),

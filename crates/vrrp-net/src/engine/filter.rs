@@ -333,8 +333,11 @@ impl Core {
         self.notice(format!("{what} {list}"));
     }
 
-    /// Takes away the table of a predecessor, whatever is in it. Our own comes whole when it is needed.
+    /// Takes away the table of a predecessor, unless our own has taken its place.
     pub(super) fn remove_left_table(&mut self) {
+        if self.filter.standing {
+            return;
+        }
         let table = &*self.settings.firewall.table;
         let removed = Nftables::open().and_then(|mut socket| {
             let there = socket.exists(Family::Inet, table)?;

@@ -1,7 +1,6 @@
 //! What instances do by the clock besides the protocol: waiting at the start, announcing on other interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::Duration;
 
 use vrrp_proto::{Event as RouterEvent, Instant, State};

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+use crate::settings::Settings;
 use crate::wire::{AdvertSocket, SocketKey};
 
 /// Sockets by interface, family and protocol, each shared by all instances there.
@@ -17,6 +18,8 @@ pub(super) struct Sockets {
     /// Opened since the last [`Sockets::take_new`]: nobody reads from them yet.
     new: Vec<Rc<AsyncFd<AdvertSocket>>>,
     receive_buffer: Option<usize>,
+    /// Sockets let in the packets of all virtual routers.
+    everything: bool,
 }
 
 #[derive(Debug)]
@@ -30,11 +33,22 @@ struct Shared {
     /// Last words of addresses that are let in under any id.
     addresses: BTreeSet<u32>,
     reader: Option<JoinHandle<()>>,
+    /// What its users asked for, by virtual router id.
+    room: BTreeMap<u8, usize>,
+    /// Packets of all virtual routers are let in.
+    everything: bool,
 }
 
 impl Shared {
     fn admit(&self) -> io::Result<()> {
-        self.socket.get_ref().admit(&self.vrids, &self.addresses)
+        let all;
+        let vrids = if self.everything {
+            all = (1..=u8::MAX).collect();
+            &all
+        } else {
+            &self.vrids
+        };
+        self.socket.get_ref().admit(vrids, &self.addresses)
     }
 }
 
@@ -47,9 +61,10 @@ pub(super) struct Attachment {
 }
 
 impl Sockets {
-    pub(super) fn new(receive_buffer: Option<usize>) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            receive_buffer,
+            receive_buffer: settings.receive_buffer,
+            everything: settings.tell_unknown_routers,
             ..Self::default()
         }
     }
@@ -67,6 +82,8 @@ impl Sockets {
                 vrids: BTreeSet::new(),
                 addresses: BTreeSet::new(),
                 reader: None,
+                room: BTreeMap::new(),
+                everything: self.everything,
             };
             self.open.insert(wanted.key, shared);
         }
@@ -92,6 +109,19 @@ impl Sockets {
             });
         }
         result
+    }
+
+    /// Makes room for what one user receives.
+    pub(super) fn make_room(&mut self, user: &Attachment, bytes: usize) -> io::Result<()> {
+        let Some(shared) = self.open.get_mut(&user.key) else {
+            return Ok(());
+        };
+        if shared.room.insert(user.vrid, bytes) == Some(bytes) {
+            return Ok(());
+        }
+        let sum = shared.room.values().sum::<usize>();
+        let sum = sum.max(self.receive_buffer.unwrap_or(0));
+        shared.socket.get_ref().set_receive_buffer(sum)
     }
 
     /// Also lets packets in that list one of these addresses, given by their last words per interface and family.

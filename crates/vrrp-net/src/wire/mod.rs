@@ -24,7 +24,7 @@ const SEND_BUFFER: usize = 1024 * 1024;
 /// What distinguishes sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SocketKey {
-    /// Index of the interface.
+    /// Index of the interface; 0 for all.
     pub(crate) index: u32,
     pub(crate) ipv6: bool,
     /// 112, or 51 for adverts behind an authentication header.
@@ -51,7 +51,9 @@ impl AdvertSocket {
             Some(Protocol::from(i32::from(key.protocol))),
         )?;
         socket.set_nonblocking(true)?;
-        socket.bind_device(Some(interface.as_bytes()))?;
+        if key.index != 0 {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
         }
@@ -89,6 +91,17 @@ impl AdvertSocket {
 
     pub(crate) const fn key(&self) -> SocketKey {
         self.key
+    }
+
+    /// Room for what comes in; beyond the system's limit too, where that is allowed.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        nix::sys::socket::setsockopt(&self.socket, nix::sys::socket::sockopt::RcvBufForce, &bytes)
+            .or_else(|_| {
+                self.socket
+                    .set_recv_buffer_size(bytes)
+                    .map_err(|_| nix::Error::EPERM)
+            })?;
+        Ok(())
     }
 
     /// Takes part in a multicast group.

@@ -13,6 +13,7 @@ mod engine;
 mod filter;
 mod handover;
 mod keepalived;
+mod machine;
 mod nftables;
 mod orders;
 mod reload;
