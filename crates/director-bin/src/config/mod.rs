@@ -67,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_start: bool,
     /// They are removed at the stop too (`lvs_flush_on_stop`).
     pub(crate) flush_at_stop: bool,
+    /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
+    pub(crate) change_guard: Option<u8>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).

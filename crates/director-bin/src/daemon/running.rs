@@ -132,6 +132,7 @@ impl Running {
             }
         });
         inheritance.lvs.give_to(&mut model);
+        let guarded = model.judge_guard(plan.change_guard, &mut Touched::default());
         let Parts {
             arguments,
             state,
@@ -144,6 +145,7 @@ impl Running {
         } else {
             happenings
         };
+        happenings.extend(guarded);
         let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
         if predecessor.is_none() {
             happenings.extend(set);
@@ -219,6 +221,7 @@ impl Running {
             Some(predecessor) => predecessor.release(),
             None => running.stand_down().await,
         }
+        running.tell_guard();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -296,6 +299,7 @@ impl Running {
                 .flatten();
         }
         happenings.extend(self.recover(&happenings, &mut touched));
+        self.tell_guard();
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
