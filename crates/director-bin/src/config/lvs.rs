@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.timeouts = timeouts(config);
     plan.sync = sync(config, problems);
+    plan.change_guard = *config.global_defs.change_guard;
     plan.flush_at_start = *config.global_defs.lvs_flush;
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();

@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_stop: bool,
     /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
     pub(crate) marks: Option<MarkTable>,
+    /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
+    pub(crate) change_guard: Option<u8>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).

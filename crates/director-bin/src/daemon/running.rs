@@ -1,5 +1,6 @@
 //! The running daemon and its loop.
 
+use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
@@ -143,6 +144,7 @@ impl Running {
             }
         });
         inheritance.lvs.give_to(&mut model);
+        let guarded = model.judge_guard(plan.change_guard, &mut Touched::default());
         let Parts {
             arguments,
             state,
@@ -155,6 +157,7 @@ impl Running {
         } else {
             happenings
         };
+        happenings.extend(guarded);
         let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
         if predecessor.is_none() {
             happenings.extend(set);
@@ -241,6 +244,7 @@ impl Running {
             Some(predecessor) => predecessor.release(),
             None => running.stand_down().await,
         }
+        running.tell_guard();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -324,6 +328,7 @@ impl Running {
                 .flatten();
         }
         happenings.extend(self.recover(&happenings, &mut touched));
+        self.tell_guard();
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
@@ -411,7 +416,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     if !needed && !super::privileges::missing(true, false).is_empty() {
         return Ok(None);
     }
-    match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
+    match Engine::start(plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp)) {
         Ok((engine, events)) => Ok(Some(Vrrp {
             engine,
             events,
@@ -424,7 +429,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
 
 /// Goes on where a predecessor stands still.
 fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
-    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    let (settings, configuration) = (plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp));
     match Engine::resume(settings, configuration, handover) {
         Ok((engine, events)) => Ok(Vrrp {
             engine,
