@@ -138,6 +138,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
     }
+    // Before all other commands are described: scripts run this one often.
+    if arguments.get(1).is_some_and(|word| word == "ipvs") {
+        return ipvs::run_words(arguments.get(2..).unwrap_or_default());
+    }
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
     }

@@ -8,6 +8,7 @@ mod checks;
 mod load;
 mod lvs;
 mod machine;
+mod marks;
 mod names;
 mod notices;
 mod planned;
@@ -20,6 +21,7 @@ mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};
+pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
@@ -67,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_start: bool,
     /// They are removed at the stop too (`lvs_flush_on_stop`).
     pub(crate) flush_at_stop: bool,
+    /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
+    pub(crate) marks: Option<MarkTable>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).

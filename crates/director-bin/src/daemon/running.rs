@@ -11,7 +11,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::state::StateDirectory;
@@ -59,6 +59,8 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
@@ -73,6 +75,8 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
@@ -154,9 +158,14 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let started = match resumed {
-            Some(vrrp) => Ok(Some(vrrp)),
-            None => start_vrrp(&plan),
+        let mut marks = Marks::of(state.file("nftables-table"));
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let started = match (marked, resumed) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), Some(vrrp)) => Ok(Some(vrrp)),
+            (Ok(()), None) => start_vrrp(&plan),
         };
         let vrrp = match started {
             Ok(vrrp) => vrrp,
@@ -164,6 +173,9 @@ impl Running {
                 let ours = table.as_mut().filter(|_| predecessor.is_none());
                 if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
+                }
+                if predecessor.is_none() {
+                    marks.clear();
                 }
                 return Err(problem);
             }
@@ -199,6 +211,7 @@ impl Running {
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,
@@ -211,6 +224,7 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
             recovering: Recovering::default(),
             rate,
         };
@@ -230,6 +244,7 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
@@ -343,6 +358,13 @@ impl Running {
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     fn log_status(&self) {

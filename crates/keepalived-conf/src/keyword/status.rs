@@ -34,8 +34,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "net_namespace", "net_namespace_ipvs", "instance",
     ]),
     (Scope::GlobalDefs, &[
-        "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "snmp_socket",
+        "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
         "enable_snmp_rfcv2", "enable_snmp_rfcv3", "snmp_vs_stats_update_interval",
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",
