@@ -156,9 +156,9 @@ impl Notifier {
                     self.mailed.insert(instance_object(to), mailed);
                 }
             }
-            Event::Contested {
+            Event::LowerPriority {
                 instance,
-                by,
+                source,
                 priority,
             } => {
                 let (_, own) = self
@@ -169,7 +169,7 @@ impl Notifier {
                 let notice = Notice::LowerPriority {
                     name: instance.to_string(),
                     priority: own,
-                    by: *by,
+                    by: *source,
                     heard: *priority,
                 };
                 self.tell(plan, &notice);
