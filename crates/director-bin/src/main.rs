@@ -9,6 +9,7 @@ mod control;
 mod daemon;
 mod exit;
 mod fifo;
+mod guardian;
 mod kernel;
 mod log;
 mod lvs;

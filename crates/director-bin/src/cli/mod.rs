@@ -86,6 +86,9 @@ enum Command {
     Genhash(genhash::GenhashArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
+    /// The process that `run --guardian` starts
+    #[command(hide = true)]
+    Guardian,
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -113,6 +116,9 @@ pub(crate) struct RunArguments {
     /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
     #[arg(long)]
     pub(crate) takeover: bool,
+    /// Start a second process that takes the virtual addresses off should the director be killed
+    #[arg(long)]
+    pub(crate) guardian: bool,
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
@@ -184,6 +190,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ipvs(arguments) => ipvs::run(&arguments),
         Command::Genhash(arguments) => genhash::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).into(),
+        Command::Guardian => crate::guardian::serve().into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

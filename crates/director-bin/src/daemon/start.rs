@@ -6,11 +6,14 @@ use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, TableError};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::render;
+use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -46,6 +49,16 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     };
     state.0.keep(&journal);
     let control = Control::new(&arguments, &loaded, journal, &state.0);
+    let guardian = match guard(&arguments) {
+        Ok(guardian) => guardian,
+        Err(error) => {
+            fail(
+                &arguments,
+                &format!("the guardian cannot be started: {error}"),
+            );
+            return Exit::Failure;
+        }
+    };
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -67,6 +80,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             state: state.0,
             table: state.1,
             control,
+            guardian: guardian.clone(),
         };
         match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
@@ -80,9 +94,19 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             }
         }
     });
+    // Without it the addresses of a thread that has ended by itself go as after a crash.
+    if let (Exit::Success, Some(guardian)) = (exit, guardian.and_then(Rc::into_inner)) {
+        guardian.into_inner().goodbye();
+    }
     // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
     runtime.shutdown_background();
     exit
+}
+
+/// Starts the guardian where one is asked for.
+fn guard(arguments: &RunArguments) -> std::io::Result<Option<Rc<RefCell<Guardian>>>> {
+    let wanted = arguments.guardian.then(Guardian::start).transpose()?;
+    Ok(wanted.map(|guardian| Rc::new(RefCell::new(guardian))))
 }
 
 /// Shows every problem of the file.
