@@ -11,6 +11,7 @@ mod daemon;
 mod doctor;
 mod exit;
 mod fifo;
+mod guardian;
 mod kernel;
 mod log;
 mod lvs;

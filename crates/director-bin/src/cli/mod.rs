@@ -98,6 +98,9 @@ enum Command {
     /// Write the manual pages
     #[command(hide = true)]
     Man(manual::ManArguments),
+    /// The process that `run --guardian` starts
+    #[command(hide = true)]
+    Guardian,
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -129,6 +132,9 @@ pub(crate) struct RunArguments {
     /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
     #[arg(long)]
     pub(crate) takeover: bool,
+    /// Start a second process that takes the virtual addresses off should the director be killed
+    #[arg(long)]
+    pub(crate) guardian: bool,
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
@@ -201,6 +207,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(arguments) => manual::man(&arguments).into(),
         Command::Doctor(arguments) => doctor::run(&arguments).into(),
         Command::Realserver(arguments) => realserver::run(&arguments).into(),
+        Command::Guardian => crate::guardian::serve().into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

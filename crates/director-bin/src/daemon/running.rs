@@ -13,6 +13,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
@@ -21,7 +22,9 @@ use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,6 +45,7 @@ pub(super) struct Parts {
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
     pub(super) control: Control,
+    pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
 }
 
 /// The VRRP engine and what it tells.
@@ -81,6 +85,8 @@ pub(super) struct Running {
     /// When memory that reloads have left free is given back.
     pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
+    /// Who takes the addresses off after a crash.
+    guardian: Option<Rc<RefCell<Guardian>>>,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -149,6 +155,7 @@ impl Running {
             arguments,
             state,
             mut control,
+            guardian,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -238,6 +245,7 @@ impl Running {
             suspension: Suspension::default(),
             release_memory_at: None,
             recovering: Recovering::default(),
+            guardian,
             rate,
         };
         match &mut predecessor {
@@ -245,6 +253,7 @@ impl Running {
             None => running.stand_down().await,
         }
         running.tell_guard();
+        running.tell_guardian();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -347,10 +356,21 @@ impl Running {
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
+        if let Some(guardian) = &self.guardian {
+            guardian.borrow_mut().note(event);
+        }
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
         self.notifier.vrrp(&self.plan, event);
+    }
+
+    /// Tells the guardian all that is held.
+    fn tell_guardian(&self) {
+        if let (Some(guardian), Some(vrrp)) = (&self.guardian, &self.vrrp) {
+            let snapshot = vrrp.engine.snapshots().latest();
+            guardian.borrow_mut().know(&snapshot);
+        }
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -374,6 +394,7 @@ impl Running {
                     "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
                 );
                 vrrp.missed = missed;
+                self.tell_guardian();
             }
         }
         self.audit_table();
