@@ -30,7 +30,16 @@ fn run(line: &str, folder: &Path) -> String {
 fn replayed(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("bin")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_director"), folder.path().join("bin/director")).unwrap();
+    std::os::unix::fs::symlink(
+        env!("CARGO_BIN_EXE_director"),
+        folder.path().join("bin/director"),
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(
+        project().canonicalize().unwrap().join("examples"),
+        folder.path().join("examples"),
+    )
+    .unwrap();
     let mut out = String::new();
     let mut file: Option<(String, String)> = None;
     let mut name = None;
@@ -67,14 +76,21 @@ fn replayed(text: &str) -> String {
 
 #[test]
 fn the_commands_of_the_documents_print_what_is_written_there() {
-    for document in ["docs/operations.md"] {
+    for document in ["README.md", "docs/operations.md"] {
         let path = project().join(document);
         let text = std::fs::read_to_string(&path).unwrap();
         let now = replayed(&text);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(&path, &now).unwrap();
         }
-        assert_eq!(text, now, "{document}: bring it up to date with UPDATE_DOCS=1");
+        let lines = text
+            .lines()
+            .zip(now.lines())
+            .find(|(before, now)| before != now);
+        assert!(
+            text == now,
+            "{document}: bring it up to date with UPDATE_DOCS=1; first difference: {lines:?}"
+        );
     }
 }
 
@@ -84,11 +100,24 @@ fn the_commands_shown_in_documents_exist() {
     let mut seen = 0;
     for document in ["README.md", "docs/operations.md", "docs/first-steps.md"] {
         let text = std::fs::read_to_string(project().join(document)).unwrap();
-        for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("director ")) {
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("director "))
+        {
             let words: Vec<&str> = line.split('#').next().unwrap().split_whitespace().collect();
-            let Some(command) = words.first().filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')) else { continue };
+            let Some(command) = words
+                .first()
+                .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+            else {
+                continue;
+            };
             // Sentences begin with the name, too.
-            if !line.contains("  ") && !words.iter().any(|word| word.starts_with('-') || word.contains(['/', '.', ':'])) && words.len() > 2 {
+            if !line.contains("  ")
+                && !words
+                    .iter()
+                    .any(|word| word.starts_with('-') || word.contains(['/', '.', ':']))
+                && words.len() > 2
+            {
                 continue;
             }
             let mut arguments = vec![*command];
@@ -96,12 +125,21 @@ fn the_commands_shown_in_documents_exist() {
                 arguments.push(words[1]);
             }
             arguments.push("--help");
-            let output = Command::new(env!("CARGO_BIN_EXE_director")).args(&arguments).output().unwrap();
-            assert!(output.status.success(), "{document}: director {line}: no such command");
+            let output = Command::new(env!("CARGO_BIN_EXE_director"))
+                .args(&arguments)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{document}: director {line}: no such command"
+            );
             let help = String::from_utf8(output.stdout).unwrap();
             for option in words.iter().filter(|word| word.starts_with("--")) {
                 let name = option.split('=').next().unwrap();
-                assert!(help.contains(name) || *command == "ipvs", "{document}: director {line}: no option {name}");
+                assert!(
+                    help.contains(name) || *command == "ipvs",
+                    "{document}: director {line}: no option {name}"
+                );
             }
             seen += 1;
         }
@@ -113,7 +151,10 @@ fn the_commands_shown_in_documents_exist() {
 #[test]
 fn completions_and_manual_pages() {
     let director = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_director")).args(arguments).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_director"))
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
@@ -128,21 +169,43 @@ fn completions_and_manual_pages() {
     match Command::new("bash").args(["-c", &ask]).output() {
         Ok(output) => {
             let offered = String::from_utf8(output.stdout).unwrap();
-            assert!(offered.lines().any(|word| word == "realserver"), "{offered}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                offered.lines().any(|word| word == "realserver"),
+                "{offered}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Err(_) => println!("skipped: bash is not installed"),
     }
     for shell in ["zsh", "fish"] {
-        assert!(director(&["completions", shell]).contains("realserver"), "{shell}");
+        assert!(
+            director(&["completions", shell]).contains("realserver"),
+            "{shell}"
+        );
     }
     director(&["man", folder.path().to_str().unwrap()]);
     for page in ["director.8", "director-run.8", "director-doctor.8"] {
         let path = folder.path().join(page);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{page}");
-        if let Ok(output) = Command::new("man").args(["--warnings", "-l", "-Tutf8"]).arg(&path).env("MANROFFSEQ", "").output() {
-            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{page}: man has complaints");
+        assert!(
+            text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"),
+            "{page}"
+        );
+        if let Ok(output) = Command::new("man")
+            .args(["--warnings", "-l", "-Tutf8"])
+            .arg(&path)
+            .env("MANROFFSEQ", "")
+            .output()
+        {
+            assert_eq!(
+                String::from_utf8_lossy(&output.stderr),
+                "",
+                "{page}: man has complaints"
+            );
         }
     }
-    assert!(!folder.path().join("director-man.8").exists(), "a hidden command has no page");
+    assert!(
+        !folder.path().join("director-man.8").exists(),
+        "a hidden command has no page"
+    );
 }
