@@ -99,6 +99,30 @@ pub struct Parsed {
     pub diagnostics: Diagnostics,
     /// The text, to interpret spans.
     pub sources: SourceMap,
+    levels: levels::InForce,
+}
+
+impl Parsed {
+    /// Adds findings that the caller made in this configuration. The levels of the load, those in
+    /// comments of the files among them, apply to them too, and the order of the text is kept.
+    pub fn report(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        let list = &mut self.diagnostics.list;
+        let before = list.len();
+        let sources = &self.sources;
+        list.extend(
+            findings
+                .into_iter()
+                .filter_map(|finding| self.levels.apply(finding, sources)),
+        );
+        if list.len() == before {
+            return;
+        }
+        list.sort_by_key(|d| {
+            let place = d.span().map(|span| sources.in_file(span).start());
+            (place.unwrap_or(u32::MAX), d.code)
+        });
+        list.dedup();
+    }
 }
 
 /// Reads and understands a configuration; never fails early, always returns what it could make

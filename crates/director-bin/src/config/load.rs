@@ -2,14 +2,30 @@
 
 use super::{MISSING, Plan, plan};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, codes, render,
+    Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
+    render,
 };
+use std::collections::HashMap;
 use std::path::Path;
 
 /// A file that has been read and understood as far as possible.
 pub(crate) struct Loaded {
     /// What the daemon would run.
     pub(crate) plan: Plan,
+    /// What is to be said about it.
+    findings: Findings,
+}
+
+impl std::ops::Deref for Loaded {
+    type Target = Findings;
+
+    fn deref(&self) -> &Findings {
+        &self.findings
+    }
+}
+
+/// What is to be said about a file.
+pub(crate) struct Findings {
     /// Everything found.
     pub(crate) diagnostics: Diagnostics,
     /// The text, to show places.
@@ -27,40 +43,61 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
+    let parsed = parse(path, against, options());
+    let (plan, more) = plan(&parsed.config);
+    let findings = Findings::new(parsed, &plan, more, against);
+    Loaded { plan, findings }
+}
+
+/// Looks for everything that [`load`] would find, and keeps nothing else.
+pub(crate) fn examine(path: &Path, against: Against, options: Options) -> Findings {
+    let parsed = parse(path, against, options);
+    let (plan, more) = super::look_through(&parsed.config);
+    Findings::new(parsed, &plan, more, against)
+}
+
+/// How files are read unless the user says otherwise: `@ID` lines are for the host's name.
+pub(crate) fn options() -> Options {
     let mut options = Options::default();
     options.config_id = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .and_then(|name| name.trim().split('.').next().map(str::to_owned));
-    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
-    let (plan, more) = plan(&parsed.config);
-    let mut diagnostics = parsed.diagnostics;
-    let found = match against {
-        Against::Nothing => more
-            .into_iter()
-            .filter(|diagnostic| diagnostic.code != MISSING)
-            .collect(),
-        Against::ThisMachine => more
-            .into_iter()
-            .chain(missing_interfaces(&plan))
-            .collect::<Vec<_>>(),
-    };
-    for diagnostic in found {
-        // The parser may have said the same of the same place already.
-        if !diagnostics
-            .iter()
-            .any(|known| known.span() == diagnostic.span() && known.severity >= diagnostic.severity)
-        {
-            diagnostics.push(diagnostic);
-        }
-    }
-    Loaded {
-        plan,
-        diagnostics,
-        sources: parsed.sources,
-    }
+    options
 }
 
-impl Loaded {
+fn parse(path: &Path, against: Against, mut options: Options) -> Parsed {
+    options.check_scripts = against == Against::ThisMachine;
+    keepalived_conf::load(path, &mut FileSystem, &options)
+}
+
+impl Findings {
+    /// What the parser found and what the plan adds to it.
+    fn new(mut parsed: Parsed, plan: &Plan, more: Vec<Diagnostic>, against: Against) -> Self {
+        let found: Vec<Diagnostic> = match against {
+            Against::Nothing => more
+                .into_iter()
+                .filter(|diagnostic| diagnostic.code != MISSING)
+                .collect(),
+            Against::ThisMachine => more.into_iter().chain(missing_interfaces(plan)).collect(),
+        };
+        let mut known: HashMap<Option<Span>, Severity> = HashMap::new();
+        if !found.is_empty() {
+            for diagnostic in &parsed.diagnostics {
+                let worst = known.entry(diagnostic.span()).or_insert(diagnostic.severity);
+                *worst = diagnostic.severity.max(*worst);
+            }
+        }
+        parsed.report(found.into_iter().filter(|diagnostic| {
+            // The parser may have said the same of the same place already.
+            let said = known.insert(diagnostic.span(), diagnostic.severity);
+            said.is_none_or(|severity| severity < diagnostic.severity)
+        }));
+        Self {
+            diagnostics: parsed.diagnostics,
+            sources: parsed.sources,
+        }
+    }
+
     /// `2 errors, 1 warning`
     pub(crate) fn summary(&self) -> String {
         let count = |severity, word| crate::output::count(self.diagnostics.count(severity), word);
@@ -103,7 +140,7 @@ fn missing_interfaces(plan: &Plan) -> Vec<Diagnostic> {
         .interfaces
         .iter()
         .filter(|(name, _)| nix::net::if_::if_nametoindex(name.as_str()).is_err());
-    let diagnostic = |(name, span): (&String, &keepalived_conf::Span)| {
+    let diagnostic = |(name, span): (&String, &Span)| {
         Diagnostic::new(MISSING, Severity::Error, format!("interface {name} does not exist"), *span)
             .saying("not on this machine")
             .help("correct the name (`ip link` lists them), create it first, or set dynamic_interfaces in global_defs")

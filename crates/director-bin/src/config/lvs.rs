@@ -4,6 +4,7 @@ use super::scripts::Scripts;
 use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckId, CheckStart, RealServer, SorryServer, VirtualServer};
+use crate::script::Program;
 use ipvs_netlink::{
     Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol,
     Scheduler, SchedulerFlags, Service, ServiceId, Timeouts, Tunnel, TunnelFlags, TunnelKind,
@@ -20,23 +21,16 @@ use std::time::Duration;
 /// Addresses that one group may stand for. Each is a service of its own in the kernel.
 const GROUP_LIMIT: u128 = 65_536;
 
-pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
-    plan.timeouts = config
-        .global_defs
-        .lvs_timeouts
-        .value
-        .as_ref()
-        .map(|timeouts| {
-            // 0 leaves a value as it is.
-            let seconds = |time: Option<Duration>| {
-                time.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
-            };
-            Timeouts {
-                tcp: seconds(timeouts.tcp),
-                tcp_fin: seconds(timeouts.tcpfin),
-                udp: seconds(timeouts.udp),
-            }
-        });
+/// Goes through the virtual servers one by one. Without a plan nothing is kept: only problems are looked for, in the same way.
+pub(super) fn add(
+    config: &Config,
+    mut plan: Option<&mut Plan>,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) {
+    if let Some(plan) = plan.as_deref_mut() {
+        plan.timeouts = timeouts(config);
+    }
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
     let mut known: BTreeSet<ServiceId> = BTreeSet::new();
     for server in config
@@ -44,7 +38,6 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         .iter()
         .filter(|server| !server.real_server.is_empty())
     {
-        let name = name(server, &mut ordinals);
         let services = services(config, server, problems);
         if let Some(twice) = services.iter().find(|service| !known.insert(service.id)) {
             let message = format!(
@@ -54,51 +47,41 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             problems.error(UNUSABLE, message, *server.span);
             continue;
         }
-        if *server.omega {
+        let mut kept = plan
+            .as_deref_mut()
+            .map(|plan| (plan, name(server, &mut ordinals)));
+        if let Some((plan, name)) = kept.as_mut().filter(|_| *server.omega) {
             plan.omega.insert(name.clone());
         }
-        add_hook(
-            plan,
-            scripts,
-            problems,
-            &virtual_server_object(&name),
-            Trigger::QuorumUp,
-            server.quorum_up.as_deref(),
-        );
-        add_hook(
-            plan,
-            scripts,
-            problems,
-            &virtual_server_object(&name),
-            Trigger::QuorumDown,
-            server.quorum_down.as_deref(),
-        );
+        for (trigger, script) in [
+            (Trigger::QuorumUp, &server.quorum_up),
+            (Trigger::QuorumDown, &server.quorum_down),
+        ] {
+            let program = hook(trigger, script.as_deref(), scripts, problems);
+            if let (Some((plan, name)), Some(program)) = (kept.as_mut(), program) {
+                plan.hooks
+                    .add(virtual_server_object(name), trigger, program);
+            }
+        }
         let mut real_servers = Vec::new();
         for real in &server.real_server {
             let destination = destination_of(real.address, real.port, &real.lvs_method)
                 .with_weight(*real.weight)
                 .with_thresholds(*real.uthreshold, *real.lthreshold);
-            let object = real_server_object(&name, destination.id);
-            add_hook(
-                plan,
-                scripts,
-                problems,
-                &object,
-                Trigger::Up,
-                real.notify_up.as_deref(),
-            );
-            add_hook(
-                plan,
-                scripts,
-                problems,
-                &object,
-                Trigger::Down,
-                real.notify_down.as_deref(),
-            );
+            for (trigger, script) in [
+                (Trigger::Up, &real.notify_up),
+                (Trigger::Down, &real.notify_down),
+            ] {
+                let program = hook(trigger, script.as_deref(), scripts, problems);
+                if let (Some((plan, name)), Some(program)) = (kept.as_mut(), program) {
+                    let object = real_server_object(name, destination.id);
+                    plan.hooks.add(object, trigger, program);
+                }
+            }
             let mut starts = Vec::new();
             for checker in &real.checkers {
-                let Some(check) = checks::check(config, server, real, checker, scripts, problems)
-                else {
+                let check = checks::check(config, server, real, checker, scripts, problems);
+                let (Some((plan, name)), Some(check)) = (kept.as_mut(), check) else {
                     continue;
                 };
                 let id = CheckId {
@@ -112,12 +95,15 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
                     alpha: *checker.alpha,
                 });
             }
-            real_servers.push(RealServer {
-                destination,
-                inhibit_on_failure: *real.inhibit_on_failure,
-                checks: starts,
-            });
+            if kept.is_some() {
+                real_servers.push(RealServer {
+                    destination,
+                    inhibit_on_failure: *real.inhibit_on_failure,
+                    checks: starts,
+                });
+            }
         }
+        let Some((plan, name)) = kept else { continue };
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
             destination: destination_of(sorry.address, sorry.port, &sorry.lvs_method),
             inhibit: sorry.inhibit,
@@ -133,19 +119,27 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     }
 }
 
-fn add_hook(
-    plan: &mut Plan,
-    scripts: &Scripts,
-    problems: &mut Problems,
-    object: &str,
+fn timeouts(config: &Config) -> Option<Timeouts> {
+    let timeouts = config.global_defs.lvs_timeouts.value.as_ref()?;
+    // 0 leaves a value as it is.
+    let seconds = |time: Option<Duration>| {
+        time.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+    };
+    Some(Timeouts {
+        tcp: seconds(timeouts.tcp),
+        tcp_fin: seconds(timeouts.tcpfin),
+        udp: seconds(timeouts.udp),
+    })
+}
+
+/// The program of a notification; `None` if there is none or it cannot run.
+fn hook(
     trigger: Trigger,
     script: Option<&Script>,
-) {
-    if let Some(program) =
-        script.and_then(|script| scripts.program(script, trigger.keyword(), problems))
-    {
-        plan.hooks.add(object.to_owned(), trigger, program);
-    }
+    scripts: &Scripts,
+    problems: &mut Problems,
+) -> Option<Program> {
+    scripts.program(script?, trigger.keyword(), problems)
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.

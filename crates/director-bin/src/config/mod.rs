@@ -13,7 +13,7 @@ mod tls;
 mod unsupported;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, load};
+pub(crate) use load::{Against, Loaded, examine, load, options};
 
 use crate::daemon::HookTable;
 use crate::lvs::{CheckId, Model, VirtualServer};
@@ -134,7 +134,19 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     let scripts = Scripts::new(&config.global_defs);
     unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
-    lvs::add(config, &mut plan, &scripts, &mut problems);
+    lvs::add(config, Some(&mut plan), &scripts, &mut problems);
+    (plan, problems.list)
+}
+
+/// Lists what stands in the way of a plan, without making one: a file with very many virtual servers needs no more memory
+/// than its model. The plan holds everything but virtual servers and checks.
+fn look_through(config: &Config) -> (Plan, Vec<Diagnostic>) {
+    let mut problems = Problems::default();
+    let mut plan = Plan::default();
+    let scripts = Scripts::new(&config.global_defs);
+    unsupported::report(config, &mut problems);
+    vrrp::add(config, &mut plan, &scripts, &mut problems);
+    lvs::add(config, None, &scripts, &mut problems);
     (plan, problems.list)
 }
 

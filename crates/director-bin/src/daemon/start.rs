@@ -9,7 +9,6 @@ use crate::kernel::{IpvsTable, TableError};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::render;
-use std::io::IsTerminal;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -85,8 +84,7 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
         // There is no text to show an excerpt of.
         log::LogFormat::Text if loaded.unreadable().is_some() => {}
         log::LogFormat::Text => {
-            let colour = std::io::stderr().is_terminal();
-            let style = render::Style::new(colour, colour);
+            let style = output::style(&std::io::stderr());
             output::print_error(render::full(&loaded.diagnostics, &loaded.sources, style));
         }
         log::LogFormat::Json => report::errors(loaded),

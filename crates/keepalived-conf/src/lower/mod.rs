@@ -29,10 +29,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::expand::Reader;
+use crate::levels::InForce;
 use crate::loader::Loader;
 use crate::model::Config;
 use crate::source::SourceMap;
-use crate::{Code, Level, Options, Parsed, Span, check, keyword, levels};
+use crate::{Diagnostics, Options, Parsed, Span, check, keyword};
 
 /// Loads a configuration. The sources of this load are added to `sources`.
 pub(crate) fn load(
@@ -60,37 +61,21 @@ pub(crate) fn load(
         comment_levels,
         ..
     } = lowering.reader;
-    let mut list = Vec::with_capacity(diagnostics.len());
-    let comments: HashMap<(Span, Code), Level> = comment_levels
-        .into_iter()
-        .map(|l| ((l.line, l.code), l.level))
-        .collect();
-    for mut diagnostic in diagnostics {
-        let comment = if comments.is_empty() {
-            None
-        } else {
-            let line = diagnostic.span().map(|span| sources.line_of(span));
-            line.and_then(|line| comments.get(&(line, diagnostic.code)).copied())
-        };
-        let level = comment.or_else(|| options.levels.of(diagnostic.code));
-        if let Some(severity) = levels::apply(diagnostic.code, diagnostic.severity, level) {
-            diagnostic.severity = severity;
-            list.push(diagnostic);
-        }
-    }
-    list.sort_by_key(|d| {
-        (
-            d.span()
-                .map_or(u32::MAX, |span| sources.in_file(span).start()),
-            d.code,
-        )
-    });
-    list.dedup();
-    Parsed {
+    let levels = InForce {
+        chosen: options.levels.clone(),
+        comments: comment_levels
+            .into_iter()
+            .map(|l| ((l.line, l.code), l.level))
+            .collect(),
+    };
+    let mut parsed = Parsed {
         config,
-        diagnostics: crate::Diagnostics { list },
+        diagnostics: Diagnostics::default(),
         sources,
-    }
+        levels,
+    };
+    parsed.report(diagnostics);
+    parsed
 }
 
 /// State of one load.
