@@ -132,6 +132,22 @@ pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
     lower::load(path, loader, options, SourceMap::default())
 }
 
+/// Finds what [`load`] finds, in little memory: virtual servers are shown to `visit` one by one and
+/// most of them are dropped then, so the returned [`Config`] does not have all of them.
+///
+/// `visit` sees every virtual server once, with its effective values, and what was read of the
+/// configuration so far; values that come from `global_defs` are final only for servers that run
+/// scripts or refer to other blocks.
+#[must_use]
+pub fn examine(
+    path: &Path,
+    loader: &mut dyn Loader,
+    options: &Options,
+    visit: &mut dyn FnMut(&Config, &model::VirtualServer),
+) -> Parsed {
+    lower::read(path, loader, options, SourceMap::default(), Some(visit))
+}
+
 /// Loads text from memory, without any file.
 #[must_use]
 pub fn load_str(text: &str) -> Parsed {

@@ -1,6 +1,6 @@
 //! From a file to a plan with all its diagnostics.
 
-use super::{MISSING, Plan, plan};
+use super::{Inspection, MISSING, Plan, plan};
 use keepalived_conf::{
     Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
     render,
@@ -43,16 +43,23 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
-    let parsed = parse(path, against, options());
+    let mut options = options();
+    options.check_scripts = against == Against::ThisMachine;
+    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
     let findings = Findings::new(parsed, &plan, more, against);
     Loaded { plan, findings }
 }
 
 /// Looks for everything that [`load`] would find, and keeps nothing else.
-pub(crate) fn examine(path: &Path, against: Against, options: Options) -> Findings {
-    let parsed = parse(path, against, options);
-    let (plan, more) = super::look_through(&parsed.config);
+pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Findings {
+    options.check_scripts = against == Against::ThisMachine;
+    let mut inspection = Inspection::default();
+    let parsed =
+        keepalived_conf::examine(path, &mut FileSystem, &options, &mut |config, server| {
+            inspection.virtual_server(config, server);
+        });
+    let (plan, more) = inspection.finish(&parsed.config);
     Findings::new(parsed, &plan, more, against)
 }
 
@@ -63,11 +70,6 @@ pub(crate) fn options() -> Options {
         .ok()
         .and_then(|name| name.trim().split('.').next().map(str::to_owned));
     options
-}
-
-fn parse(path: &Path, against: Against, mut options: Options) -> Parsed {
-    options.check_scripts = against == Against::ThisMachine;
-    keepalived_conf::load(path, &mut FileSystem, &options)
 }
 
 impl Findings {
@@ -83,7 +85,9 @@ impl Findings {
         let mut known: HashMap<Option<Span>, Severity> = HashMap::new();
         if !found.is_empty() {
             for diagnostic in &parsed.diagnostics {
-                let worst = known.entry(diagnostic.span()).or_insert(diagnostic.severity);
+                let worst = known
+                    .entry(diagnostic.span())
+                    .or_insert(diagnostic.severity);
                 *worst = diagnostic.severity.max(*worst);
             }
         }

@@ -14,42 +14,57 @@ use keepalived_conf::model::{
     self, Config, Granularity, LvsMethod, Script, TunnelChecksum, VirtualServerGroup,
     VirtualServerGroupMember, VirtualServerTarget,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Addresses that one group may stand for. Each is a service of its own in the kernel.
 const GROUP_LIMIT: u128 = 65_536;
 
-/// Goes through the virtual servers one by one. Without a plan nothing is kept: only problems are looked for, in the same way.
-pub(super) fn add(
-    config: &Config,
-    mut plan: Option<&mut Plan>,
-    scripts: &Scripts,
-    problems: &mut Problems,
-) {
-    if let Some(plan) = plan.as_deref_mut() {
-        plan.timeouts = timeouts(config);
+pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
+    plan.timeouts = timeouts(config);
+    let mut walk = Walk::default();
+    for server in &config.virtual_server {
+        walk.virtual_server(config, server, Some(plan), scripts, problems);
     }
-    let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut known: BTreeSet<ServiceId> = BTreeSet::new();
-    for server in config
-        .virtual_server
-        .iter()
-        .filter(|server| !server.real_server.is_empty())
-    {
+}
+
+/// Goes from one virtual server to the next.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// How many virtual servers of each group there were.
+    ordinals: BTreeMap<String, usize>,
+    /// Services that there are already.
+    known: HashSet<ServiceId>,
+}
+
+impl Walk {
+    /// Adds a virtual server to the plan. Without a plan only problems are looked for, in the same way.
+    pub(super) fn virtual_server(
+        &mut self,
+        config: &Config,
+        server: &model::VirtualServer,
+        mut plan: Option<&mut Plan>,
+        scripts: &Scripts,
+        problems: &mut Problems,
+    ) {
+        if server.real_server.is_empty() {
+            return;
+        }
         let services = services(config, server, problems);
-        if let Some(twice) = services.iter().find(|service| !known.insert(service.id)) {
+        if let Some(twice) = services
+            .iter()
+            .find(|service| !self.known.insert(service.id))
+        {
             let message = format!(
                 "{} is already a virtual server; leave one of them",
                 twice.id
             );
             problems.error(UNUSABLE, message, *server.span);
-            continue;
+            // The rest of it is looked at all the same.
+            plan = None;
         }
-        let mut kept = plan
-            .as_deref_mut()
-            .map(|plan| (plan, name(server, &mut ordinals)));
+        let mut kept = plan.map(|plan| (plan, name(server, &mut self.ordinals)));
         if let Some((plan, name)) = kept.as_mut().filter(|_| *server.omega) {
             plan.omega.insert(name.clone());
         }
@@ -103,7 +118,7 @@ pub(super) fn add(
                 });
             }
         }
-        let Some((plan, name)) = kept else { continue };
+        let Some((plan, name)) = kept else { return };
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
             destination: destination_of(sorry.address, sorry.port, &sorry.lvs_method),
             inhibit: sorry.inhibit,
@@ -143,7 +158,7 @@ fn hook(
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
-fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, usize>) -> String {
+fn name(server: &model::VirtualServer, ordinals: &mut BTreeMap<String, usize>) -> String {
     let protocol = server
         .protocol
         .value
@@ -157,7 +172,7 @@ fn name<'a>(server: &'a model::VirtualServer, ordinals: &mut BTreeMap<&'a str, u
             _ => format!("FWM {mark}"),
         },
         VirtualServerTarget::Group(group) => {
-            let ordinal = ordinals.entry(group).or_insert(0);
+            let ordinal = ordinals.entry(group.clone()).or_insert(0);
             let name = format!("[{group}]:{ordinal}");
             *ordinal = ordinal.saturating_add(1);
             name

@@ -134,20 +134,37 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     let scripts = Scripts::new(&config.global_defs);
     unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
-    lvs::add(config, Some(&mut plan), &scripts, &mut problems);
+    lvs::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }
 
-/// Lists what stands in the way of a plan, without making one: a file with very many virtual servers needs no more memory
-/// than its model. The plan holds everything but virtual servers and checks.
-fn look_through(config: &Config) -> (Plan, Vec<Diagnostic>) {
-    let mut problems = Problems::default();
-    let mut plan = Plan::default();
-    let scripts = Scripts::new(&config.global_defs);
-    unsupported::report(config, &mut problems);
-    vrrp::add(config, &mut plan, &scripts, &mut problems);
-    lvs::add(config, None, &scripts, &mut problems);
-    (plan, problems.list)
+/// Lists what stands in the way of a plan while the file is read, without making one: a file with very many virtual servers
+/// needs little more memory than its text.
+#[derive(Default)]
+struct Inspection {
+    walk: lvs::Walk,
+    scripts: Option<Scripts>,
+    problems: Problems,
+}
+
+impl Inspection {
+    fn virtual_server(&mut self, config: &Config, server: &keepalived_conf::model::VirtualServer) {
+        let scripts = self
+            .scripts
+            .get_or_insert_with(|| Scripts::new(&config.global_defs));
+        scripts.follow(&config.global_defs);
+        self.walk
+            .virtual_server(config, server, None, scripts, &mut self.problems);
+    }
+
+    /// The rest of the configuration; the plan holds everything but virtual servers and checks.
+    fn finish(mut self, config: &Config) -> (Plan, Vec<Diagnostic>) {
+        let mut plan = Plan::default();
+        let scripts = Scripts::new(&config.global_defs);
+        unsupported::report(config, &mut self.problems);
+        vrrp::add(config, &mut plan, &scripts, &mut self.problems);
+        (plan, self.problems.list)
+    }
 }
 
 #[cfg(test)]

@@ -14,17 +14,18 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new(global: &GlobalDefs) -> Self {
-        let security = if *global.enable_script_security {
-            Security::On
-        } else {
-            Security::Off
-        };
+        let security = security_of(global);
         // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
         let root = nix::unistd::Uid::effective().is_root();
         let default = root
             .then(|| Identity::look_up("keepalived_script", None).ok())
             .flatten();
         Self { security, default }
+    }
+
+    /// Takes the choices of `global_defs`, which may have been read meanwhile.
+    pub(super) const fn follow(&mut self, global: &GlobalDefs) {
+        self.security = security_of(global);
     }
 
     /// What `enable_script_security` asks for.
@@ -74,5 +75,13 @@ impl Scripts {
                 None
             }
         }
+    }
+}
+
+const fn security_of(global: &GlobalDefs) -> Security {
+    if global.enable_script_security.value {
+        Security::On
+    } else {
+        Security::Off
     }
 }

@@ -65,6 +65,11 @@ pub(super) fn virtual_servers(config: &mut Config, reader: &mut Reader<'_>) {
     }
 }
 
+/// Effective values of a server that refers to nothing outside its block.
+pub(super) fn alone(server: &mut VirtualServer, globals: &GlobalDefs, reader: &mut Reader<'_>) {
+    virtual_server_of(server, None, globals, reader);
+}
+
 fn group_family(group: &VirtualServerGroup) -> Option<Family> {
     group.members.iter().find_map(|member| match member {
         VirtualServerGroupMember::Range { first, .. } => Some(Family::of(first)),

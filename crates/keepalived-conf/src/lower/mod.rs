@@ -11,6 +11,7 @@ mod finish_vrrp;
 pub(crate) mod global_parts;
 pub(crate) mod instance_parts;
 pub(crate) mod lvs_parts;
+mod passing;
 pub(crate) mod root_parts;
 mod route;
 mod rule;
@@ -18,6 +19,8 @@ mod script;
 mod slot;
 mod unknown;
 mod value;
+
+use passing::Passing;
 
 pub(crate) use address::address_entry;
 pub(crate) use call::Call;
@@ -31,9 +34,12 @@ use std::path::Path;
 use crate::expand::Reader;
 use crate::levels::InForce;
 use crate::loader::Loader;
-use crate::model::Config;
+use crate::model::{Config, VirtualServer};
 use crate::source::SourceMap;
 use crate::{Diagnostics, Options, Parsed, Span, check, keyword};
+
+/// Sees a virtual server with its effective values.
+pub(crate) type Visit<'v> = dyn FnMut(&Config, &VirtualServer) + 'v;
 
 /// Loads a configuration. The sources of this load are added to `sources`.
 pub(crate) fn load(
@@ -42,19 +48,40 @@ pub(crate) fn load(
     options: &Options,
     sources: SourceMap,
 ) -> Parsed {
+    read(path, loader, options, sources, None)
+}
+
+/// Loads a configuration. With a visitor virtual servers are shown to it and dropped, all but a few.
+pub(crate) fn read(
+    path: &Path,
+    loader: &mut dyn Loader,
+    options: &Options,
+    sources: SourceMap,
+    mut visit: Option<&mut Visit<'_>>,
+) -> Parsed {
     let mut lowering = Lowering {
         reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
         defined: HashMap::new(),
     };
     let mut config = Config::default();
+    let mut passing = Passing::default();
     lowering.reader.start(path);
     while lowering.reader.next_block() {
         lowering.top_level(&mut config);
         lowering.reader.tape.clear();
+        if let Some(visit) = visit.as_deref_mut() {
+            passing.pass(&mut config, &mut lowering.reader, visit);
+        }
     }
     finish::finish(&mut config, &mut lowering.reader);
-    check::check(&mut config, &mut lowering.reader, options);
+    let passed = std::mem::take(&mut passing.passed);
+    check::check(&mut config, passed, &mut lowering.reader, options);
+    if let Some(visit) = visit {
+        for server in &config.virtual_server {
+            visit(&config, server);
+        }
+    }
     let Reader {
         sources,
         diagnostics,
