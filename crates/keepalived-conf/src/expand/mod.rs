@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
                         }
                         continue;
                     };
-                    let length = rest.find('\n').unwrap_or(rest.len());
+                    let length = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
                     let carriage_return =
                         rest.as_bytes().get(length.wrapping_sub(1)) == Some(&b'\r');
                     let start = self.sources.base_of(*id) + *at as u32;

@@ -41,12 +41,13 @@ pub(super) fn statement<T>(
     let Some(&first) = words.first() else { return };
     let count = words.len();
     let name = low.reader.sources.text(first.span);
-    let Some((number, row, spelling)) = table.find(name) else {
+    let Some(found) = table.find(name) else {
         low.unknown(table.scope, &table.keywords(), index, block);
         return;
     };
+    let (number, row) = (found.number, found.row);
     let keyword = &row.keyword;
-    if let Spelling::Old(old) = spelling {
+    if let Spelling::Old(old) = found.spelling {
         low.old_spelling(keyword, old.known, first.span);
     }
     if keyword.repeat != Repeat::Adds
@@ -68,7 +69,7 @@ pub(super) fn statement<T>(
             low.ranges.push((number, statement.span));
         }
     }
-    match keyword.status(table.scope) {
+    match found.status {
         Status::Done => {}
         Status::NotBuilt => low.not_built(keyword, first.span),
         Status::NoEffect(reason) => low.no_effect(keyword, reason, first.span),
