@@ -5,12 +5,15 @@
 
 mod cli;
 mod config;
+mod control;
 mod daemon;
 mod exit;
 mod kernel;
 mod log;
 mod lvs;
 mod output;
+#[cfg(test)]
+mod recovery;
 mod script;
 mod state;
 mod track;

@@ -66,6 +66,12 @@ const WANTED: &[&str] = &[
     "dummy",
     "8021q",
     "ipip",
+    "ip_gre",
+    "fou",
+    "ip_tables",
+    "iptable_mangle",
+    "xt_mark",
+    "xt_multiport",
     "af_packet",
 ];
 

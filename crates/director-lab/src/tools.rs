@@ -72,7 +72,7 @@ pub(crate) fn missing(scenario: &Scenario, options: &Options) -> Vec<String> {
             // A path may lie in the scenario.
             ProcessKind::Command(command) => command
                 .first()
-                .filter(|program| !program.contains('/'))
+                .filter(|program| !program.contains('/') && *program != crate::stage::OWN_NAME)
                 .map(PathBuf::from),
             ProcessKind::Web { .. } | ProcessKind::Client { .. } => None,
         };

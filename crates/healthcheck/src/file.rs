@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -42,14 +43,16 @@ impl FileSettings {
 /// [`Monitor::check_now`](crate::Monitor::check_now) when the file has changed.
 #[derive(Clone, Debug)]
 pub struct FileProbe {
-    settings: FileSettings,
+    settings: Arc<FileSettings>,
 }
 
 impl FileProbe {
     /// A probe with these settings.
     #[must_use]
-    pub const fn new(settings: FileSettings) -> Self {
-        Self { settings }
+    pub fn new(settings: FileSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
     }
 
     fn judge(&self, value: i64) -> Result<Detail, Cause> {
@@ -130,7 +133,7 @@ impl Probe for FileProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 }
 

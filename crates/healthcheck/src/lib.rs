@@ -25,7 +25,7 @@ pub use dns::{DnsProbe, DnsSettings};
 pub use file::{FileProbe, FileSettings};
 pub use http::{HttpProbe, HttpSettings, HttpUrl};
 pub use misc::{MiscProbe, MiscSettings};
-pub use monitor::{Check, Event, Events, Monitor, MonitorSettings, Snapshot, Stats};
+pub use monitor::{Check, Event, Events, Latency, Monitor, MonitorSettings, Snapshot, Stats};
 pub use outcome::{Cause, Detail, Outcome, SystemError, Wanted, Weight};
 pub use ping::{PingProbe, PingSettings};
 pub use probe::{Attempt, Probe, ProbeKey};

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use socket2::{Protocol, Type};
 use tokio::net::UdpSocket;
@@ -43,7 +44,7 @@ impl PingSettings {
 /// `CAP_NET_RAW`.
 #[derive(Clone, Debug)]
 pub struct PingProbe {
-    settings: PingSettings,
+    settings: Arc<PingSettings>,
 }
 
 /// The two kinds of socket that can send an echo request.
@@ -58,8 +59,10 @@ enum Kind {
 impl PingProbe {
     /// A probe with these settings.
     #[must_use]
-    pub const fn new(settings: PingSettings) -> Self {
-        Self { settings }
+    pub fn new(settings: PingSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
     }
 
     fn open(&self) -> Result<(UdpSocket, Kind), Cause> {
@@ -90,7 +93,7 @@ impl PingProbe {
         }
     }
 
-    const fn unreachable(&self, error: SystemError) -> Cause {
+    fn unreachable(&self, error: SystemError) -> Cause {
         Cause::PingUnreachable {
             target: self.settings.target,
             error,
@@ -192,7 +195,7 @@ impl Probe for PingProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -66,6 +66,12 @@ impl ProbeKey {
     pub fn new<S: Eq + Hash + Send + Sync + 'static>(settings: S) -> Self {
         Self(Arc::new(settings))
     }
+
+    /// Makes a key of settings that the probe keeps anyway, without a copy of them.
+    #[must_use]
+    pub fn shared<S: Eq + Hash + Send + Sync + 'static>(settings: Arc<S>) -> Self {
+        Self(settings)
+    }
 }
 
 impl PartialEq for ProbeKey {

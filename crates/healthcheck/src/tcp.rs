@@ -1,6 +1,7 @@
 //! `TCP_CHECK`: the server accepts connections.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -31,14 +32,16 @@ impl TcpSettings {
 /// Opens a TCP connection and closes it (`TCP_CHECK`).
 #[derive(Clone, Debug)]
 pub struct TcpProbe {
-    settings: TcpSettings,
+    settings: Arc<TcpSettings>,
 }
 
 impl TcpProbe {
     /// A probe with these settings.
     #[must_use]
-    pub const fn new(settings: TcpSettings) -> Self {
-        Self { settings }
+    pub fn new(settings: TcpSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
     }
 }
 
@@ -52,7 +55,7 @@ impl Probe for TcpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

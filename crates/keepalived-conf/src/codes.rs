@@ -184,6 +184,8 @@ codes! {
     TOO_MANY_ADDRESSES = 435, "more addresses than an advert holds";
     /// An interface the instance cannot run on.
     BAD_INTERFACE = 437, "unusable interface";
+    /// Nobody verifies the certificates of checks over TLS.
+    UNVERIFIED_TLS = 439, "certificate that nobody verifies";
 
     /// The main file cannot be read.
     UNREADABLE = 501, "file cannot be read";

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::virtual_link::VirtualLink;
+
 /// Longest interface name or label the kernel takes, in bytes (`IFNAMSIZ` less its terminator).
 pub const MAX_NAME_LENGTH: usize = 15;
 
@@ -19,6 +21,8 @@ pub struct VirtualAddress {
     pub prefix_length: u8,
     /// Interface that carries the address; the interface of the instance if `None` (`dev`).
     pub device: Option<String>,
+    /// An interface made for it on top of that one (`use_vmac` of the address, `use_vmac_addr` of the instance).
+    pub virtual_link: Option<Box<VirtualLink>>,
     /// Name shown by `ifconfig` and `ip address`, such as `eth0:0` (`label`, IPv4 only).
     pub label: Option<String>,
     /// Scope of the address (`scope`, IPv4 only).
@@ -54,6 +58,7 @@ impl VirtualAddress {
             address,
             prefix_length,
             device: None,
+            virtual_link: None,
             label: None,
             scope: AddressScope::GLOBAL,
             broadcast: Broadcast::None,

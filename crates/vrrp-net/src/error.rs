@@ -60,6 +60,16 @@ pub enum ConfigurationError {
         /// The interface.
         interface: String,
     },
+    /// An interface on top of another one that cannot be made.
+    #[error("instance {instance}: interface {name}: {problem}")]
+    VirtualLink {
+        /// The instance.
+        instance: String,
+        /// The interface to be made.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Names are keys.
     #[error("{kind} {name} is configured twice, give each its own name")]
     DuplicateName {

@@ -125,6 +125,34 @@ pub enum Event {
         /// Its priority, 0–255.
         priority: u8,
     },
+    /// A reload gave an instance another name; nothing else happened to it.
+    Renamed {
+        /// Its name before.
+        from: Arc<str>,
+        /// Its name now.
+        to: Arc<str>,
+    },
+    /// An instance goes on where the process before this one stopped.
+    Resumed {
+        /// The instance.
+        instance: Arc<str>,
+        /// The state it has kept.
+        state: State,
+    },
+    /// An instance starts afresh, though the process before this one handed it over.
+    NotResumed {
+        /// The instance.
+        instance: Arc<str>,
+        /// Why, such as `it is 4s old, too late to continue`.
+        reason: String,
+    },
+    /// Something was done to the machine that an operator should find in the log.
+    Notice {
+        /// The instance concerned, if one is.
+        instance: Option<Arc<str>>,
+        /// What was done.
+        message: String,
+    },
     /// Something an operator should know; the text says what to do.
     Warning {
         /// The instance concerned, if one is.
@@ -231,11 +259,28 @@ impl fmt::Display for Event {
                     "{instance}: {by} also claims to be master, with priority {priority}"
                 )
             }
-            Self::Warning {
+            Self::Renamed { from, to } => write!(f, "{to}: was called {from} before"),
+            Self::Resumed { instance, state } => write!(
+                f,
+                "{instance}: goes on as {state} where the process before this one stopped"
+            ),
+            Self::NotResumed { instance, reason } => write!(
+                f,
+                "{instance}: cannot continue from what was handed over, starts afresh: {reason}"
+            ),
+            Self::Notice {
+                instance: Some(instance),
+                message,
+            }
+            | Self::Warning {
                 instance: Some(instance),
                 message,
             } => write!(f, "{instance}: {message}"),
-            Self::Warning {
+            Self::Notice {
+                instance: None,
+                message,
+            }
+            | Self::Warning {
                 instance: None,
                 message,
             } => f.write_str(message),

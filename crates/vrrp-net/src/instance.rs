@@ -1,10 +1,13 @@
 //! What the engine is asked to run: instances and synchronisation groups.
 
+use std::time::Duration;
+
 use vrrp_proto::tracking::{Tracker, TrackerState};
 
 use crate::address::VirtualAddress;
 use crate::route::Route;
 use crate::rule::Rule;
+use crate::virtual_link::{VirtualLink, VirtualLinkKind};
 
 /// Everything the engine runs; given at start and, whole again, at each reload.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,6 +54,23 @@ pub struct InstanceConfig {
     pub track_interfaces: Vec<Tracker>,
     /// Ignore faults of the own interface (`dont_track_primary`).
     pub ignore_own_interface: bool,
+    /// The interface that carries the addresses and adverts in place of [`interface`](Self::interface), on top of it
+    /// (`use_vmac`, `use_ipvlan`).
+    pub virtual_link: Option<VirtualLink>,
+    /// Adverts go out and come in on [`interface`](Self::interface) all the same (`vmac_xmit_base`). Unicast adverts
+    /// always do where the virtual interface is a macvlan.
+    pub transmit_on_base: bool,
+    /// Take packets to the virtual addresses that are not for a forwarded connection; without it they are dropped
+    /// while master, except neighbour discovery (`accept`, `no_accept`). An owner always takes them.
+    pub accept: bool,
+    /// When the first address of a subnet goes, let the next take its place (`promote_secondaries`). Always so on a
+    /// macvlan.
+    pub promote_secondaries: bool,
+    /// Announce addresses on other interfaces than that of the adverts this often; the flag says whether on all, or
+    /// only on virtual ones (`garp_extra_if`).
+    pub extra_announcements: Option<(Duration, bool)>,
+    /// A reason why it can never run, kept as a fault (`unicast_fault_no_peer`).
+    pub standing_fault: Option<String>,
 }
 
 impl InstanceConfig {
@@ -73,7 +93,81 @@ impl InstanceConfig {
             trackers: Vec::new(),
             track_interfaces: Vec::new(),
             ignore_own_interface: false,
+            virtual_link: None,
+            transmit_on_base: false,
+            accept: true,
+            promote_secondaries: false,
+            extra_announcements: None,
+            standing_fault: None,
         }
+    }
+
+    /// The name of the interface that carries its addresses where they name none.
+    #[must_use]
+    pub fn own_interface(&self) -> &str {
+        self.virtual_link
+            .as_ref()
+            .map_or(&self.interface, |link| &link.name)
+    }
+
+    /// The name of the interface that carries its adverts.
+    #[must_use]
+    pub fn advert_interface(&self) -> &str {
+        let unicast = matches!(self.router.transport, vrrp_proto::Transport::Unicast { .. });
+        match &self.virtual_link {
+            Some(link) if !(link.is_macvlan() && (unicast || self.transmit_on_base)) => &link.name,
+            _ => &self.interface,
+        }
+    }
+
+    /// The name of the interface that carries one of its addresses.
+    #[must_use]
+    pub fn carrier<'a>(&'a self, address: &'a VirtualAddress) -> &'a str {
+        if let Some(link) = &address.virtual_link {
+            return &link.name;
+        }
+        if let Some(device) = &address.device {
+            return device;
+        }
+        // The hardware address of a virtual router goes with one family.
+        let macvlan = self
+            .virtual_link
+            .as_ref()
+            .is_some_and(VirtualLink::is_macvlan);
+        let other_family = address.address.is_ipv6() != crate::wire::is_ipv6(self.router.family);
+        if macvlan && other_family {
+            return &self.interface;
+        }
+        self.own_interface()
+    }
+
+    /// All interfaces to be made for it, each with the name of its base.
+    pub(crate) fn virtual_links(&self) -> impl Iterator<Item = (&VirtualLink, &str)> {
+        let own = self
+            .virtual_link
+            .iter()
+            .map(|link| (link, &*self.interface));
+        let others = self.all_addresses().filter_map(|address| {
+            let base = address.device.as_deref().unwrap_or(&self.interface);
+            Some((address.virtual_link.as_deref()?, base))
+        });
+        own.chain(others)
+    }
+
+    /// The address that its ipvlan has besides the virtual ones.
+    pub(crate) fn link_address(&self) -> Option<VirtualAddress> {
+        let link = self.virtual_link.as_ref()?;
+        let VirtualLinkKind::Ipvlan { address, .. } = link.kind else {
+            return None;
+        };
+        let (address, length) = address?;
+        let address = VirtualAddress::new(address).with_prefix_length(length);
+        Some(address.on_device(&link.name))
+    }
+
+    /// Whether packets to its addresses are dropped.
+    pub(crate) fn refuses_packets(&self) -> bool {
+        !self.accept && !self.router.priority.is_owner()
     }
 
     /// Advertised and excluded addresses, in this order.

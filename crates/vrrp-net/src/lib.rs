@@ -35,6 +35,15 @@
 //! channel full is dropped and counted. [`Counters::slowest_takeover`] says how late the first
 //! advert after a master-down deadline was.
 //!
+//! # Passing a running engine on
+//!
+//! [`Engine::hand_over`] stops an engine where it stands, and [`Engine::resume`] starts another one, in another process
+//! too, that goes on from there: no resignation, no transition, no address taken away, the next advert on time.
+//!
+//! # Features
+//!
+//! `serde` writes and reads a [`Handover`].
+//!
 //! # Privileges and panics
 //!
 //! Needs `CAP_NET_ADMIN` and `CAP_NET_RAW` in the network namespace of the thread that calls
@@ -46,30 +55,38 @@ mod announce;
 mod engine;
 mod error;
 mod event;
+mod handover;
 mod instance;
 mod kernel;
+pub mod nftables;
 mod route;
 mod rule;
 mod settings;
 mod snapshot;
 mod sys;
+mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
 pub use engine::{Engine, Handle, Order};
 pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
+pub use handover::{Handover, Held};
 pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
 pub use route::{
     MAIN_TABLE, NextHop, Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement,
     RoutePreference, RoutingError,
 };
 pub use rule::{Rule, RuleAction};
-pub use settings::{DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, Settings};
+pub use settings::{
+    DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, DEFAULT_TABLE, Firewall, GarpGroup, Settings,
+    UpDownDelay,
+};
 pub use snapshot::{
     Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
     SnapshotWatch,
 };
+pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind, virtual_mac};
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
 pub use vrrp_proto::State;

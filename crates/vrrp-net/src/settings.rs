@@ -38,6 +38,65 @@ pub struct Settings {
     /// Receive buffer of each advertisement socket, in bytes; `None` leaves the kernel's default
     /// (`vrrp_rx_bufs_policy`).
     pub receive_buffer: Option<usize>,
+    /// Interfaces whose announcements are spaced together (`garp_group`); each is in one group at most.
+    pub garp_groups: Vec<GarpGroup>,
+    /// Interfaces whose going down or coming up counts only after a while (`interface_up_down_delays`).
+    pub up_down_delays: Vec<UpDownDelay>,
+    /// How long after the start the instances stay silent and deaf (`vrrp_startup_delay`).
+    pub startup_delay: Duration,
+    /// How packets are filtered where an instance does not accept them or has a virtual MAC.
+    pub firewall: Firewall,
+    /// Switch off IGMP reports for link-local groups in this network namespace while the engine runs
+    /// (`disable_local_igmp`).
+    pub disable_local_igmp: bool,
+    /// Let adverts of unknown virtual routers come up from the kernel, and tell of them (`log_unknown_vrids`).
+    pub tell_unknown_routers: bool,
+}
+
+/// A table in nf_tables, made when the first instance needs it and removed when none does any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firewall {
+    /// Its name in the family `inet` (`nftables`). What stands under that name is replaced.
+    pub table: String,
+    /// Priority of its chains (`nftables_priority`); 0 is that of `filter`, less comes before.
+    pub priority: i32,
+    /// Count packets (`nftables_counters`).
+    pub counters: bool,
+    /// Know interfaces by index, not by name (`nftables_ifindex`).
+    pub by_index: bool,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self {
+            table: DEFAULT_TABLE.to_owned(),
+            priority: -1,
+            counters: false,
+            by_index: false,
+        }
+    }
+}
+
+/// Interfaces that share a pace of announcements.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GarpGroup {
+    /// Their names.
+    pub interfaces: Vec<String>,
+    /// Time between two gratuitous ARPs on any of them; `None` is that of [`Settings`].
+    pub garp_interval: Option<Duration>,
+    /// Time between two neighbour advertisements on any of them; `None` is that of [`Settings`].
+    pub neighbour_advertisement_interval: Option<Duration>,
+}
+
+/// How long the state of an interface must last until it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpDownDelay {
+    /// Its name. Virtual interfaces on top of it have no delay of their own: theirs is its state.
+    pub interface: String,
+    /// Down this long before it counts as down.
+    pub down: Duration,
+    /// Up this long before it counts as up.
+    pub up: Duration,
 }
 
 impl Default for Settings {
@@ -55,9 +114,18 @@ impl Default for Settings {
             garp_interval: Duration::ZERO,
             neighbour_advertisement_interval: Duration::ZERO,
             receive_buffer: None,
+            garp_groups: Vec::new(),
+            up_down_delays: Vec::new(),
+            startup_delay: Duration::ZERO,
+            firewall: Firewall::default(),
+            disable_local_igmp: false,
+            tell_unknown_routers: false,
         }
     }
 }
+
+/// Name of the table in nf_tables unless configured otherwise.
+pub const DEFAULT_TABLE: &str = "director";
 
 /// `IFA_PROTO` value of virtual addresses unless configured otherwise: a value no other program is known to use.
 pub const DEFAULT_ADDRESS_MARK: u8 = 112;

@@ -41,6 +41,7 @@
 //! 4. After each of these: [`VirtualRouter::poll_action`] until `None`, in order. On becoming master that
 //!    is advert, addresses, announcements.
 //! 5. [`VirtualRouter::reconfigure`] changes everything but the identity, without a transition.
+//! 6. [`VirtualRouter::hand_over`] and [`VirtualRouter::resume`] pass a running router on to another process.
 //!
 //! # Panics
 //!
@@ -86,9 +87,9 @@ pub use ids::{
 };
 pub use machine::{
     Accepted, Action, AddressCheck, Advert, AnnounceCause, AnnouncePolicy, Announcement, Config,
-    ConfigError, Contest, DropReason, Event, Fault, GroupOrder, Heard, MemberReport, Overslept,
-    Peer, Preemption, Reason, Received, Report, State, Stats, Transition, Transport, Verdict,
-    VirtualRouter, Warning,
+    ConfigError, Contest, Disagreement, DropReason, Event, Fault, GroupOrder, Handover, Heard,
+    MemberReport, Overslept, Peer, Preemption, Reason, Received, Report, ResumeError, State, Stats,
+    Transition, Transport, Verdict, VirtualRouter, Warning,
 };
 pub use time::{Instant, Interval, UnixTime};
 

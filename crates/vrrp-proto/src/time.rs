@@ -204,6 +204,16 @@ impl Interval {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Interval {
+    /// Centiseconds, as they are serialised.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let centiseconds = u16::deserialize(deserializer)?;
+        Self::from_centiseconds(centiseconds)
+            .ok_or_else(|| serde::de::Error::custom("an interval is 1 to 25500 centiseconds"))
+    }
+}
+
 impl Default for Interval {
     fn default() -> Self {
         Self::DEFAULT

@@ -24,7 +24,7 @@ pub struct Tracker {
 
 /// What a tracked object says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TrackerState {
     /// Nothing yet. With weight 0 the router waits for it.
     #[default]

@@ -17,8 +17,8 @@ use vrrp_proto::wire::{
     Advertisement, AuthData, ChecksumForm, Ipv4Header, MAX_ENCODED_LEN, Packet, PseudoHeader, peek,
 };
 use vrrp_proto::{
-    Action, Config, Event, Family, Fault, GroupOrder, Instant, Interval, Overslept, Preemption,
-    Priority, Received, State, Verdict, Version, VirtualRouter, Vrid,
+    Action, Config, Event, Family, Fault, GroupOrder, Handover, Instant, Interval, Overslept,
+    Preemption, Priority, Received, ResumeError, State, Verdict, Version, VirtualRouter, Vrid,
 };
 
 fn family() -> impl Strategy<Value = Family> {
@@ -325,6 +325,12 @@ impl Observer {
     }
 
     fn operate(&mut self, operation: &Operation) {
+        self.act(operation);
+        self.drain();
+    }
+
+    /// Leaves the actions where they are.
+    fn act(&mut self, operation: &Operation) {
         let version = self.router.config().version;
         let group = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
         match operation {
@@ -364,11 +370,99 @@ impl Observer {
                 assert_eq!(self.router.state(), before);
             }
         }
-        self.drain();
     }
 }
 
+/// What was handed over, as the next process reads it.
+fn written_and_read(handover: Handover) -> Handover {
+    #[cfg(feature = "serde")]
+    let handover = serde_json::from_str(&serde_json::to_string(&handover).unwrap()).unwrap();
+    handover
+}
+
+/// All actions but the reports, whose rate a new process bounds anew.
+fn actions(router: &mut VirtualRouter) -> Vec<Action> {
+    std::iter::from_fn(|| router.poll_action())
+        .filter(|action| !matches!(action, Action::Report(_)))
+        .collect()
+}
+
 proptest! {
+    #[test]
+    fn a_router_handed_over_at_any_moment_does_what_it_would_have_done(
+        config in config(),
+        operations in prop::collection::vec((operation(), prop::bool::weighted(0.2)), 1..100),
+    ) {
+        let observer = |router| Observer {
+            router,
+            now: Instant::ZERO,
+            state: State::Initialize,
+            has_addresses: false,
+        };
+        let mut stays = observer(VirtualRouter::new(config.clone()).unwrap());
+        let mut moves = observer(VirtualRouter::new(config).unwrap());
+        for (operation, hand_over) in &operations {
+            stays.act(operation);
+            moves.act(operation);
+            prop_assert_eq!(actions(&mut stays.router), actions(&mut moves.router));
+            let now = moves.now;
+            if *hand_over {
+                let handover = written_and_read(moves.router.hand_over(now));
+                let config = moves.router.config().clone();
+                match VirtualRouter::resume(now, config, &handover) {
+                    Ok(mut router) => {
+                        prop_assert_eq!(actions(&mut router), []);
+                        moves.router = router;
+                    }
+                    // Both stay where they are: time has passed without anybody acting on it.
+                    Err(error) => {
+                        let stale = matches!(error, ResumeError::Stale { .. });
+                        prop_assert!(stale, "{}", error);
+                        prop_assert!(moves.router.poll_timeout().unwrap() < now);
+                    }
+                }
+            }
+            prop_assert_eq!(stays.router.state(), moves.router.state());
+            prop_assert_eq!(stays.router.poll_timeout(), moves.router.poll_timeout());
+            prop_assert_eq!(stays.router.stats(), moves.router.stats());
+            prop_assert_eq!(stays.router.faults(), moves.router.faults());
+            prop_assert_eq!(stays.router.master(), moves.router.master());
+        }
+    }
+
+    #[test]
+    fn what_changed_with_the_process_is_as_after_a_reload(
+        config in config(),
+        operations in prop::collection::vec(operation(), 1..60),
+        priority in 1u8..,
+        more: bool,
+    ) {
+        let mut stays = Observer {
+            router: VirtualRouter::new(config).unwrap(),
+            now: Instant::ZERO,
+            state: State::Initialize,
+            has_addresses: false,
+        };
+        for operation in &operations {
+            stays.act(operation);
+            actions(&mut stays.router);
+        }
+        let mut changed = stays.router.config().clone();
+        changed.priority = Priority::new(priority);
+        if more {
+            changed.addresses.push(Ipv4Addr::new(10, 0, 0, 102).into());
+        }
+        let handover = written_and_read(stays.router.hand_over(stays.now));
+        let Ok(mut moved) = VirtualRouter::resume(stays.now, changed.clone(), &handover) else {
+            return Ok(());
+        };
+        stays.router.reconfigure(stays.now, changed).unwrap();
+        prop_assert_eq!(actions(&mut stays.router), actions(&mut moved));
+        prop_assert_eq!(stays.router.state(), moved.state());
+        prop_assert_eq!(stays.router.poll_timeout(), moved.poll_timeout());
+        prop_assert_eq!(stays.router.effective_priority(), moved.effective_priority());
+    }
+
     #[test]
     fn no_sequence_of_operations_breaks_the_state_machine(
         config in config(),

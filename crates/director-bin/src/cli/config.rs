@@ -1,7 +1,7 @@
-//! `director compare`, `fmt`, `config-reference` and `explain`: what the configuration library answers.
+//! `director compare`, `fmt` and `config-reference`: what the configuration library answers.
 
 use super::check::{Format, LevelArguments};
-use crate::{config, output};
+use crate::output;
 use keepalived_conf::compare::Node;
 use keepalived_conf::{FileSystem, Options, cli};
 use std::path::PathBuf;
@@ -41,12 +41,6 @@ pub(super) struct FormatArguments {
     /// Print the changes as a unified diff
     #[arg(long)]
     diff: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ExplainArguments {
-    /// The code of a diagnostic, such as KC0103
-    code: String,
 }
 
 pub(super) fn compare(arguments: &CompareArguments) -> ExitCode {
@@ -92,17 +86,6 @@ pub(super) fn format(arguments: &FormatArguments) -> ExitCode {
 
 pub(super) fn reference() -> ExitCode {
     show(cli::config_reference())
-}
-
-pub(super) fn explain(arguments: &ExplainArguments) -> ExitCode {
-    let own = arguments.code.parse().ok().and_then(config::explain);
-    match own {
-        Some(page) => {
-            output::print(page);
-            ExitCode::SUCCESS
-        }
-        None => show(cli::explain(&arguments.code)),
-    }
 }
 
 fn show(outcome: cli::Outcome) -> ExitCode {

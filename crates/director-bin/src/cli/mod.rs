@@ -2,9 +2,18 @@
 
 mod check;
 mod config;
+mod connect;
+mod events;
+mod explain;
+mod import;
 mod ipvs;
 mod keepalived;
 mod plan;
+mod schema;
+mod status;
+mod table;
+
+pub(crate) use table::duration;
 
 use crate::exit::Exit;
 use crate::{daemon, log, output};
@@ -38,12 +47,20 @@ enum Command {
     Fmt(config::FormatArguments),
     /// Print the reference of all keywords, in Markdown
     ConfigReference,
-    /// Explain the code of a diagnostic
-    Explain(config::ExplainArguments),
+    /// Explain why a server, address or instance is as it is, or the code of a diagnostic
+    Explain(explain::ExplainArguments),
+    /// Show everything at a glance: instances, servers, their states and reasons
+    Status(status::StatusArguments),
+    /// Show what happened, with reasons
+    Events(events::EventsArguments),
+    /// Print the JSON schema of the control protocol, or hold a document against it
+    ControlSchema(schema::SchemaArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
+    /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
+    Import(import::ImportArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -62,6 +79,12 @@ pub(crate) struct RunArguments {
     /// Where the director keeps what it must know after a restart
     #[arg(long, value_name = "DIR", default_value_os_t = default_state_dir())]
     pub(crate) state_dir: PathBuf,
+    /// The control socket; usually /run/director/control.sock, or in the state directory if that is another one than usual
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) control: Option<PathBuf>,
+    /// Let the members of this group use the control socket, too
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) control_group: Option<String>,
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: log::LogFormat,
@@ -102,9 +125,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(arguments) => config::compare(&arguments),
         Command::Fmt(arguments) => config::format(&arguments),
         Command::ConfigReference => config::reference(),
-        Command::Explain(arguments) => config::explain(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments).into(),
+        Command::Events(arguments) => events::run(&arguments).into(),
+        Command::ControlSchema(arguments) => schema::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

@@ -4,7 +4,7 @@ use super::default_state_dir;
 use crate::config::{Against, Plan, load};
 use crate::exit::Exit;
 use crate::kernel::{IpvsTable, TableError};
-use crate::lvs::{Model, adopt};
+use crate::lvs::{Fate, Model, taken_out};
 use crate::output;
 use crate::state::OwnedServices;
 use ipvs_netlink::Change;
@@ -131,11 +131,16 @@ fn difference(plan: &Plan, arguments: &PlanArguments) -> Result<Difference, Stri
 /// As a start would see it: servers that the running director has taken out stay out.
 fn ipvs(plan: &Plan, record: OwnedServices) -> Result<Vec<Change>, TableError> {
     let mut table = IpvsTable::connect(record)?;
-    let mut virtual_servers = plan.virtual_servers.clone();
-    adopt(&mut virtual_servers, &table.inherited()?);
+    let out = taken_out(&plan.virtual_servers, &table.inherited()?);
     let mut model = Model::default();
-    model.replace(virtual_servers, |_| false);
-    table.difference(&plan.wished(&model))
+    model.replace(&plan.virtual_servers, |id| {
+        if out.contains(id) {
+            Fate::TakenOut
+        } else {
+            Fate::New
+        }
+    });
+    table.difference(&plan.wished(&model), plan.flush_at_start)
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {

@@ -6,18 +6,20 @@ use crate::script::{Program, ProgramError, Security};
 use healthcheck::http::{Md5Digest, Pattern, StatusRanges};
 use healthcheck::misc::Credentials;
 use healthcheck::smtp::SmtpHost;
+use healthcheck::talk::{Expect, TalkStep};
 use healthcheck::{
-    Dialer, DnsProbe, DnsSettings, FileProbe, FileSettings, HttpProbe, HttpSettings, HttpUrl,
-    MiscProbe, MiscSettings, PingProbe, PingSettings, Policy, Probe, SmtpProbe, SmtpSettings,
-    TcpProbe, TcpSettings, UdpProbe, UdpSettings,
+    AgentProbe, AgentSettings, Dialer, DnsProbe, DnsSettings, FileProbe, FileSettings, HttpProbe,
+    HttpSettings, HttpUrl, MiscProbe, MiscSettings, PingProbe, PingSettings, Policy, Probe,
+    SmtpProbe, SmtpSettings, TalkProbe, TalkSettings, TcpProbe, TcpSettings, UdpProbe, UdpSettings,
 };
 use keepalived_conf::model::{
     Checker, CheckerKind, Config, DnsType, FileCheck, HttpGet, HttpProtocol, MiscCheck, Nibble,
-    RealServer, UdpCheck, Url, VirtualServer,
+    RealServer, TalkCheck, TalkTurn, UdpCheck, Url, VirtualServer,
 };
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The check that a checker stands for; `None` with a problem told if there is none.
 pub(super) fn check(
@@ -58,6 +60,16 @@ fn policy(checker: &Checker) -> Policy {
     policy.warmup = Some(*checker.warmup);
     policy.alpha = *checker.alpha;
     policy.log_all_failures = *checker.log_all_failures;
+    if let Some(pace) = &checker.pace {
+        policy.rise = pace.rise.unwrap_or(1);
+        policy.jitter = *pace.jitter;
+    }
+    if let CheckerKind::Ssl(http) = &checker.kind
+        && let Some(days) = http.tls.as_ref().and_then(|tls| *tls.certificate_warning)
+    {
+        let days = Duration::from_secs(24 * 60 * 60).saturating_mul(days);
+        policy.certificate_warning = Some(days).filter(|days| !days.is_zero());
+    }
     policy
 }
 
@@ -113,6 +125,13 @@ impl Context<'_> {
             }
             CheckerKind::Misc(misc) => Arc::new(self.misc(misc)?),
             CheckerKind::File(file) => Arc::new(self.file(file)?),
+            CheckerKind::Talk(talk) => Arc::new(self.talk(talk, problems)?),
+            CheckerKind::Agent(agent) => {
+                let mut settings = AgentSettings::new(self.target()?);
+                settings.dialer = self.dialer();
+                settings.send = agent.send.value.clone().unwrap_or_default();
+                Arc::new(AgentProbe::new(settings))
+            }
             CheckerKind::Bfd(_) => {
                 let message = "not in this version, and without it the server would count as up; use another check";
                 return Err((UNSUPPORTED, message.to_owned()));
@@ -167,11 +186,7 @@ impl Context<'_> {
         with_tls: bool,
         problems: &mut Problems,
     ) -> Result<HttpProbe, Refusal> {
-        let urls = http
-            .url
-            .iter()
-            .map(|url| self::url(url, problems))
-            .collect::<Result<_, _>>()?;
+        let urls = http.url.iter().map(url).collect::<Result<_, _>>()?;
         let mut settings = HttpSettings::new(self.target()?, urls);
         settings.dialer = self.dialer();
         let names = self
@@ -185,6 +200,7 @@ impl Context<'_> {
             self.server.virtualhost.value.clone(),
         ];
         settings.virtual_host = hosts.into_iter().flatten().next();
+        settings.answer_timeout = *http.response_timeout;
         settings.protocol = match *http.http_protocol {
             HttpProtocol::Http10 => healthcheck::http::HttpProtocol::Http10,
             HttpProtocol::Http10Close => healthcheck::http::HttpProtocol::Http10Close,
@@ -192,10 +208,42 @@ impl Context<'_> {
         };
         if with_tls {
             settings.tls = Some(
-                tls::settings(self.config, http, problems).map_err(|message| (MISSING, message))?,
+                tls::of_http(self.config, http, problems).map_err(|message| (MISSING, message))?,
             );
         }
         HttpProbe::new(settings).map_err(unusable)
+    }
+
+    fn talk(&self, talk: &TalkCheck, problems: &mut Problems) -> Result<TalkProbe, Refusal> {
+        let mut steps: Vec<TalkStep> = Vec::new();
+        for turn in &talk.turns {
+            let expect = match turn {
+                TalkTurn::Send(text) => {
+                    steps.push(TalkStep {
+                        send: text.clone(),
+                        expect: Expect::Nothing,
+                    });
+                    continue;
+                }
+                TalkTurn::Expect(text) => Expect::Text(text.clone()),
+                TalkTurn::ExpectRegex(pattern) => Expect::Regex(Pattern::new(pattern.as_str())),
+            };
+            match steps.last_mut() {
+                Some(last) if last.expect == Expect::Nothing => last.expect = expect,
+                _ => steps.push(TalkStep {
+                    send: Vec::new(),
+                    expect,
+                }),
+            }
+        }
+        let mut settings = TalkSettings::new(self.target()?, steps);
+        settings.dialer = self.dialer();
+        settings.answer_timeout = *talk.response_timeout;
+        if *talk.tls {
+            let tls = tls::of_file(self.config, problems);
+            settings.tls = Some(tls.map_err(|message| (MISSING, message))?);
+        }
+        TalkProbe::new(settings).map_err(unusable)
     }
 
     fn misc(&self, misc: &MiscCheck) -> Result<MiscProbe, Refusal> {
@@ -241,7 +289,7 @@ impl Context<'_> {
     }
 }
 
-fn url(url: &Url, problems: &mut Problems) -> Result<HttpUrl, Refusal> {
+fn url(url: &Url) -> Result<HttpUrl, Refusal> {
     let mut page = HttpUrl::new(url.path.value.clone());
     page.virtual_host.clone_from(&url.virtualhost);
     page.status = StatusRanges::new(
@@ -259,14 +307,6 @@ fn url(url: &Url, problems: &mut Problems) -> Result<HttpUrl, Refusal> {
     }
     if let Some(regex) = &*url.regex {
         page.regex = Some(pattern(url, regex)?);
-    }
-    if url.regex_stack.is_written() {
-        let message = "regex_stack has no effect: the matcher needs no stack of its own";
-        problems.warning(
-            UNSUPPORTED,
-            message,
-            url.regex_stack.span.unwrap_or(*url.span),
-        );
     }
     Ok(page)
 }

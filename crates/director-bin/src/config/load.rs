@@ -5,27 +5,13 @@ use keepalived_conf::{
     Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
     render,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// A file that has been read and understood as far as possible.
-pub(crate) struct Loaded {
-    /// What the daemon would run.
-    pub(crate) plan: Plan,
-    /// What is to be said about it.
-    findings: Findings,
-}
-
-impl std::ops::Deref for Loaded {
-    type Target = Findings;
-
-    fn deref(&self) -> &Findings {
-        &self.findings
-    }
-}
-
-/// What is to be said about a file.
-pub(crate) struct Findings {
+pub(crate) struct Loaded<P = Plan> {
+    /// What the daemon would run; nothing if only problems were looked for.
+    pub(crate) plan: P,
     /// Everything found.
     pub(crate) diagnostics: Diagnostics,
     /// The text, to show places.
@@ -47,12 +33,16 @@ pub(crate) fn load(path: &Path, against: Against) -> Loaded {
     options.check_scripts = against == Against::ThisMachine;
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
-    let findings = Findings::new(parsed, &plan, more, against);
-    Loaded { plan, findings }
+    let (diagnostics, sources) = together(parsed, &plan, more, against);
+    Loaded {
+        plan,
+        diagnostics,
+        sources,
+    }
 }
 
 /// Looks for everything that [`load`] would find, and keeps nothing else.
-pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Findings {
+pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Loaded<()> {
     options.check_scripts = against == Against::ThisMachine;
     let mut inspection = Inspection::default();
     let parsed =
@@ -60,7 +50,12 @@ pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Fi
             inspection.virtual_server(config, server);
         });
     let (plan, more) = inspection.finish(&parsed.config);
-    Findings::new(parsed, &plan, more, against)
+    let (diagnostics, sources) = together(parsed, &plan, more, against);
+    Loaded {
+        plan: (),
+        diagnostics,
+        sources,
+    }
 }
 
 /// How files are read unless the user says otherwise: `@ID` lines are for the host's name.
@@ -72,36 +67,47 @@ pub(crate) fn options() -> Options {
     options
 }
 
-impl Findings {
-    /// What the parser found and what the plan adds to it.
-    fn new(mut parsed: Parsed, plan: &Plan, more: Vec<Diagnostic>, against: Against) -> Self {
-        let found: Vec<Diagnostic> = match against {
-            Against::Nothing => more
-                .into_iter()
-                .filter(|diagnostic| diagnostic.code != MISSING)
-                .collect(),
-            Against::ThisMachine => more.into_iter().chain(missing_interfaces(plan)).collect(),
-        };
-        let mut known: HashMap<Option<Span>, Severity> = HashMap::new();
-        if !found.is_empty() {
-            for diagnostic in &parsed.diagnostics {
-                let worst = known
-                    .entry(diagnostic.span())
-                    .or_insert(diagnostic.severity);
-                *worst = diagnostic.severity.max(*worst);
-            }
-        }
-        parsed.report(found.into_iter().filter(|diagnostic| {
-            // The parser may have said the same of the same place already.
-            let said = known.insert(diagnostic.span(), diagnostic.severity);
-            said.is_none_or(|severity| severity < diagnostic.severity)
-        }));
-        Self {
-            diagnostics: parsed.diagnostics,
-            sources: parsed.sources,
+/// What the parser found and what the plan adds to it.
+fn together(
+    mut parsed: Parsed,
+    plan: &Plan,
+    more: Vec<Diagnostic>,
+    against: Against,
+) -> (Diagnostics, SourceMap) {
+    let found: Vec<Diagnostic> = match against {
+        Against::Nothing => more
+            .into_iter()
+            .filter(|diagnostic| diagnostic.code != MISSING)
+            .collect(),
+        Against::ThisMachine => more.into_iter().chain(missing_interfaces(plan)).collect(),
+    };
+    // The same in other words: the parser looks at the file only, the plan also at who runs it.
+    let cannot_run: HashSet<Option<Span>> = found
+        .iter()
+        .filter(|diagnostic| diagnostic.code == MISSING)
+        .map(Diagnostic::span)
+        .collect();
+    parsed.diagnostics.retain(|diagnostic| {
+        diagnostic.code != codes::SCRIPT_PATH || !cannot_run.contains(&diagnostic.span())
+    });
+    let mut known: HashMap<Option<Span>, Severity> = HashMap::new();
+    if !found.is_empty() {
+        for diagnostic in &parsed.diagnostics {
+            let worst = known
+                .entry(diagnostic.span())
+                .or_insert(diagnostic.severity);
+            *worst = diagnostic.severity.max(*worst);
         }
     }
+    parsed.report(found.into_iter().filter(|diagnostic| {
+        // The parser may have said the same of the same place already.
+        let said = known.insert(diagnostic.span(), diagnostic.severity);
+        said.is_none_or(|severity| severity < diagnostic.severity)
+    }));
+    (parsed.diagnostics, parsed.sources)
+}
 
+impl<P> Loaded<P> {
     /// `2 errors, 1 warning`
     pub(crate) fn summary(&self) -> String {
         let count = |severity, word| crate::output::count(self.diagnostics.count(severity), word);

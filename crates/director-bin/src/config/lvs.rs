@@ -1,32 +1,31 @@
-//! `virtual_server`, its groups and its real servers.
+//! `virtual_server`, its groups and its real servers, and the settings of IPVS as a whole.
 
+use super::planned::Entry;
 use super::scripts::Scripts;
+use super::service::{destination_of, services};
 use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
-use crate::lvs::{CheckId, CheckStart, RealServer, SorryServer, VirtualServer};
-use crate::script::Program;
-use ipvs_netlink::{
-    Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol,
-    Scheduler, SchedulerFlags, Service, ServiceId, Timeouts, Tunnel, TunnelFlags, TunnelKind,
-};
-use keepalived_conf::Span;
-use keepalived_conf::model::{
-    self, Config, Granularity, LvsMethod, Script, TunnelChecksum, VirtualServerGroup,
-    VirtualServerGroupMember, VirtualServerTarget,
-};
+use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
+use ipvs_netlink::{DaemonRole, Name, ServiceId, SyncDaemon, Timeouts};
+use keepalived_conf::model::{self, Config, FlushOnStop, Script, VirtualServerTarget};
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Addresses that one group may stand for. Each is a service of its own in the kernel.
-const GROUP_LIMIT: u128 = 65_536;
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.timeouts = timeouts(config);
+    plan.sync = sync(config, problems);
+    plan.flush_at_start = *config.global_defs.lvs_flush;
+    plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
     let mut walk = Walk::default();
     for server in &config.virtual_server {
         walk.virtual_server(config, server, Some(plan), scripts, problems);
     }
+}
+
+/// Looks at what concerns IPVS as a whole, as [`add`] does.
+pub(super) fn look(config: &Config, problems: &mut Problems) {
+    sync(config, problems);
 }
 
 /// Goes from one virtual server to the next.
@@ -64,20 +63,26 @@ impl Walk {
             // The rest of it is looked at all the same.
             plan = None;
         }
-        let mut kept = plan.map(|plan| (plan, name(server, &mut self.ordinals)));
-        if let Some((plan, name)) = kept.as_mut().filter(|_| *server.omega) {
-            plan.omega.insert(name.clone());
-        }
+        let name: Option<Arc<str>> = plan
+            .is_some()
+            .then(|| name(server, &mut self.ordinals).into());
+        let name_or_none = || name.as_deref().unwrap_or_default();
         for (trigger, script) in [
             (Trigger::QuorumUp, &server.quorum_up),
             (Trigger::QuorumDown, &server.quorum_down),
         ] {
-            let program = hook(trigger, script.as_deref(), scripts, problems);
-            if let (Some((plan, name)), Some(program)) = (kept.as_mut(), program) {
-                plan.hooks
-                    .add(virtual_server_object(name), trigger, program);
-            }
+            let object = || virtual_server_object(name_or_none());
+            let script = script.as_deref();
+            add_hook(
+                plan.as_deref_mut(),
+                scripts,
+                problems,
+                object,
+                trigger,
+                script,
+            );
         }
+        let mut planned = Vec::new();
         let mut real_servers = Vec::new();
         for real in &server.real_server {
             let destination = destination_of(real.address, real.port, &real.lvs_method)
@@ -87,56 +92,77 @@ impl Walk {
                 (Trigger::Up, &real.notify_up),
                 (Trigger::Down, &real.notify_down),
             ] {
-                let program = hook(trigger, script.as_deref(), scripts, problems);
-                if let (Some((plan, name)), Some(program)) = (kept.as_mut(), program) {
-                    let object = real_server_object(name, destination.id);
-                    plan.hooks.add(object, trigger, program);
-                }
+                let object = || real_server_object(name_or_none(), destination.id);
+                let script = script.as_deref();
+                add_hook(
+                    plan.as_deref_mut(),
+                    scripts,
+                    problems,
+                    object,
+                    trigger,
+                    script,
+                );
             }
             let mut starts = Vec::new();
             for checker in &real.checkers {
                 let check = checks::check(config, server, real, checker, scripts, problems);
-                let (Some((plan, name)), Some(check)) = (kept.as_mut(), check) else {
+                let (Some(check), Some(_)) = (check, plan.as_ref()) else {
                     continue;
                 };
-                let id = CheckId {
-                    virtual_server: name.clone(),
+                planned.push(Entry {
                     real_server: destination.id,
                     index: starts.len(),
-                };
-                plan.checks.insert(id, check);
+                    check,
+                });
+                starts.reserve_exact(1);
                 starts.push(CheckStart {
                     kind: checker.kind.keyword(),
                     alpha: *checker.alpha,
                 });
             }
-            if kept.is_some() {
-                real_servers.push(RealServer {
-                    destination,
-                    inhibit_on_failure: *real.inhibit_on_failure,
-                    checks: starts,
-                });
+            if plan.is_none() {
+                continue;
             }
+            let names = real.names.as_ref();
+            real_servers.reserve_exact(server.real_server.len() - real_servers.len());
+            real_servers.push(RealServer {
+                destination,
+                inhibit_on_failure: *real.inhibit_on_failure,
+                smtp_alert: *real.smtp_alert,
+                snmp_name: names.and_then(|names| names.snmp_name.as_deref().map(Arc::from)),
+                checks: starts.into(),
+                place: real.span,
+            });
         }
-        let Some((plan, name)) = kept else { return };
+        let (Some(plan), Some(name)) = (plan, name) else {
+            return;
+        };
+        if *server.omega {
+            plan.omega.insert(name.to_string());
+        }
+        plan.checks.insert(&name, planned);
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
             destination: destination_of(sorry.address, sorry.port, &sorry.lvs_method),
             inhibit: sorry.inhibit,
         });
-        plan.virtual_servers.push(VirtualServer {
+        plan.virtual_servers.push(Arc::new(VirtualServer {
             name,
             services,
             quorum: (*server.quorum).max(1),
             hysteresis: *server.hysteresis,
             real_servers,
             sorry_server,
-        });
+            ha_suspend: *server.ha_suspend,
+            smtp_alert: *server.smtp_alert,
+            snmp_name: server.snmp_name.as_deref().map(Arc::from),
+            place: server.span,
+        }));
     }
 }
 
+/// `lvs_timeouts`; 0 leaves a value as it is.
 fn timeouts(config: &Config) -> Option<Timeouts> {
-    let timeouts = config.global_defs.lvs_timeouts.value.as_ref()?;
-    // 0 leaves a value as it is.
+    let timeouts = config.global_defs.lvs_timeouts.as_ref()?;
     let seconds = |time: Option<Duration>| {
         time.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
     };
@@ -147,14 +173,62 @@ fn timeouts(config: &Config) -> Option<Timeouts> {
     })
 }
 
-/// The program of a notification; `None` if there is none or it cannot run.
-fn hook(
-    trigger: Trigger,
-    script: Option<&Script>,
+/// `lvs_sync_daemon`, or else the first `lvs_sync_daemon_interface` of an instance. Without `id` the number is the VRID of
+/// the instance.
+fn sync(config: &Config, problems: &mut Problems) -> Option<SyncDaemons> {
+    let Some(daemon) = config.global_defs.lvs_sync_daemon.as_ref() else {
+        let mut instances = config.vrrp_instance.iter();
+        let (instance, interface) = instances.find_map(|instance| {
+            Some((instance, instance.lvs_sync_daemon_interface.as_deref()?))
+        })?;
+        // A name that is too long was refused where it stands.
+        let interface = Name::new(interface).ok()?;
+        let number = u32::from(*instance.virtual_router_id);
+        return Some(SyncDaemons {
+            instance: Some(instance.name.value.clone()),
+            settings: SyncDaemon::new(DaemonRole::Backup, interface, number),
+        });
+    };
+    let interface = match Name::new(&daemon.interface.value) {
+        Ok(interface) => interface,
+        Err(error) => {
+            problems.error(UNUSABLE, error.to_string(), daemon.interface.span);
+            return None;
+        }
+    };
+    let of_instance = daemon.inst.as_ref().and_then(|name| {
+        let mut instances = config.vrrp_instance.iter();
+        instances.find(|instance| instance.name.value == name.value)
+    });
+    let number = daemon
+        .id
+        .or_else(|| of_instance.map(|instance| *instance.virtual_router_id))
+        .unwrap_or(0);
+    let mut settings = SyncDaemon::new(DaemonRole::Backup, interface, u32::from(number));
+    settings.max_length = daemon.maxlen;
+    settings.port = daemon.port;
+    settings.ttl = daemon.ttl;
+    settings.group = daemon.group;
+    Some(SyncDaemons {
+        // One that does not exist is never master; the reader of the file has refused it.
+        instance: daemon.inst.as_ref().map(|name| name.value.clone()),
+        settings,
+    })
+}
+
+/// Puts a script into the plan, if there is one; without a plan only looks whether it can run.
+fn add_hook(
+    plan: Option<&mut Plan>,
     scripts: &Scripts,
     problems: &mut Problems,
-) -> Option<Program> {
-    scripts.program(script?, trigger.keyword(), problems)
+    object: impl FnOnce() -> String,
+    trigger: Trigger,
+    script: Option<&Script>,
+) {
+    let program = script.and_then(|script| scripts.program(script, trigger.keyword(), problems));
+    if let (Some(plan), Some(program)) = (plan, program) {
+        plan.hooks.add(object(), trigger, program);
+    }
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
@@ -178,209 +252,4 @@ fn name(server: &model::VirtualServer, ordinals: &mut BTreeMap<String, usize>) -
             name
         }
     }
-}
-
-/// The kernel's services that a virtual server stands for.
-fn services(
-    config: &Config,
-    server: &model::VirtualServer,
-    problems: &mut Problems,
-) -> Vec<Service> {
-    let span = *server.span;
-    let protocol = match server.protocol.value {
-        Some(model::Protocol::Tcp) => Protocol::Tcp,
-        Some(model::Protocol::Udp) | None => Protocol::Udp,
-        Some(model::Protocol::Sctp) => Protocol::Sctp,
-    };
-    let ids = match &server.target.value {
-        VirtualServerTarget::Address { address, port } => {
-            vec![ServiceId::Address {
-                protocol,
-                address: *address,
-                port: port.unwrap_or(0),
-            }]
-        }
-        VirtualServerTarget::Fwmark(mark) => fwmark(*mark, server.ip_family.value, span, problems)
-            .into_iter()
-            .collect(),
-        VirtualServerTarget::Group(name) => {
-            match config
-                .virtual_server_group
-                .iter()
-                .find(|group| group.name.value == *name)
-            {
-                Some(group) => members(group, protocol, server.ip_family.value, problems),
-                None => {
-                    problems.error(
-                        UNUSABLE,
-                        format!("virtual_server_group {name} is not defined"),
-                        server.target.span,
-                    );
-                    Vec::new()
-                }
-            }
-        }
-    };
-    ids.into_iter()
-        .map(|id| service(id, server, problems))
-        .collect()
-}
-
-fn fwmark(
-    mark: u32,
-    family: Option<model::Family>,
-    span: Span,
-    problems: &mut Problems,
-) -> Option<ServiceId> {
-    let family = if family == Some(model::Family::Inet6) {
-        Family::V6
-    } else {
-        Family::V4
-    };
-    let id = ServiceId::fwmark(mark, family);
-    if id.is_none() {
-        problems.error(
-            UNUSABLE,
-            "firewall mark 0 marks nothing; use 1 or more",
-            span,
-        );
-    }
-    id
-}
-
-fn members(
-    group: &VirtualServerGroup,
-    protocol: Protocol,
-    family: Option<model::Family>,
-    problems: &mut Problems,
-) -> Vec<ServiceId> {
-    let mut ids = Vec::new();
-    for member in &group.members {
-        match member {
-            VirtualServerGroupMember::Range {
-                first,
-                last,
-                port,
-                span,
-            } => match range(*first, *last) {
-                Some(addresses) => ids.extend(addresses.map(|address| ServiceId::Address {
-                    protocol,
-                    address,
-                    port: port.unwrap_or(0),
-                })),
-                None => {
-                    let message = format!(
-                        "{first} to {last} is more than {GROUP_LIMIT} addresses; use a firewall mark"
-                    );
-                    problems.error(UNUSABLE, message, **span);
-                }
-            },
-            VirtualServerGroupMember::Fwmark {
-                mark,
-                family: own,
-                span,
-            } => {
-                ids.extend(fwmark(*mark, own.or(family), **span, problems));
-            }
-        }
-    }
-    ids
-}
-
-/// All addresses from `first` to `last`; `None` if there are too many, or they are of two families.
-fn range(first: IpAddr, last: IpAddr) -> Option<Box<dyn Iterator<Item = IpAddr>>> {
-    match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => {
-            let (first, last) = (first.to_bits(), last.to_bits());
-            (u128::from(last.saturating_sub(first)) < GROUP_LIMIT)
-                .then(|| Box::new((first..=last).map(|bits| IpAddr::V4(bits.into()))) as Box<_>)
-        }
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            let (first, last) = (first.to_bits(), last.to_bits());
-            (last.saturating_sub(first) < GROUP_LIMIT)
-                .then(|| Box::new((first..=last).map(|bits| IpAddr::V6(bits.into()))) as Box<_>)
-        }
-        _ => None,
-    }
-}
-
-fn service(id: ServiceId, server: &model::VirtualServer, problems: &mut Problems) -> Service {
-    let scheduler = server
-        .lb_algo
-        .name()
-        .parse()
-        .unwrap_or(Scheduler::WeightedLeastConnection);
-    let mut service = Service::new(id, scheduler);
-    let flags = [
-        (*server.flag_1, SchedulerFlags::FLAG_1),
-        (*server.flag_2, SchedulerFlags::FLAG_2),
-        (*server.flag_3, SchedulerFlags::FLAG_3),
-        (
-            *server.sh_port || *server.mh_port,
-            SchedulerFlags::HASH_PORT,
-        ),
-        (
-            *server.sh_fallback || *server.mh_fallback,
-            SchedulerFlags::HASH_FALLBACK,
-        ),
-    ];
-    for (_, flag) in flags.into_iter().filter(|(set, _)| *set) {
-        service.scheduler_flags = service.scheduler_flags.union(flag);
-    }
-    let every_port = matches!(id, ServiceId::Address { port: 0, .. });
-    let timeout = server
-        .persistence_timeout
-        .map(|timeout| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX));
-    let granularity = *server.persistence_granularity;
-    // The kernel has no service for every port without persistence.
-    if timeout.is_some() || granularity.is_some() || every_port {
-        let persistence = Persistence::new(id.family(), timeout.unwrap_or(360));
-        let persistence = match granularity {
-            None => persistence,
-            Some(Granularity::PrefixLength(length)) => {
-                persistence.with_netmask(Netmask::prefix(id.family(), length))
-            }
-            Some(Granularity::Mask(mask)) => persistence.with_netmask(Netmask::V4(mask)),
-        };
-        service.persistence = Some(persistence);
-    }
-    if let Some(engine) = &*server.persistence_engine {
-        match Name::new(engine) {
-            Ok(name) => service.persistence_engine = Some(name),
-            Err(error) => problems.error(
-                UNUSABLE,
-                error.to_string(),
-                server.persistence_engine.span.unwrap_or(*server.span),
-            ),
-        }
-    }
-    service.one_packet = *server.ops;
-    service
-}
-
-fn destination_of(address: IpAddr, port: Option<u16>, method: &LvsMethod) -> Destination {
-    let forwarding = match method {
-        LvsMethod::Nat => Forwarding::Masquerading,
-        LvsMethod::Dr => Forwarding::DirectRouting,
-        LvsMethod::Tun(tunnel) => Forwarding::Tunnel(Tunnel {
-            kind: match tunnel.kind {
-                model::TunnelKind::Ipip => TunnelKind::Ipip,
-                model::TunnelKind::Gue => TunnelKind::Gue,
-                model::TunnelKind::Gre => TunnelKind::Gre,
-            },
-            port: tunnel.port.unwrap_or(0),
-            flags: match tunnel.checksum {
-                TunnelChecksum::None => TunnelFlags::NO_CHECKSUM,
-                TunnelChecksum::Checksum => TunnelFlags::CHECKSUM,
-                TunnelChecksum::Remote => TunnelFlags::REMOTE_CHECKSUM,
-            },
-        }),
-    };
-    Destination::new(
-        DestinationId {
-            address,
-            port: port.unwrap_or(0),
-        },
-        forwarding,
-    )
 }

@@ -7,16 +7,19 @@
 mod checks;
 mod load;
 mod lvs;
+mod planned;
 mod routing;
 mod scripts;
+mod service;
 mod tls;
 mod unsupported;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, examine, load, options};
+pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
-use crate::lvs::{CheckId, Model, VirtualServer};
+use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
@@ -53,11 +56,17 @@ pub(crate) struct Plan {
     /// Scripts and files whose state it is told.
     pub(crate) watched: Vec<Watched>,
     /// The virtual servers.
-    pub(crate) virtual_servers: Vec<VirtualServer>,
+    pub(crate) virtual_servers: Vec<Arc<VirtualServer>>,
+    /// Nobody else is to have services: those are removed at the start (`lvs_flush`).
+    pub(crate) flush_at_start: bool,
+    /// They are removed at the stop too (`lvs_flush_on_stop`).
+    pub(crate) flush_at_stop: bool,
+    /// Connection synchronisation (`lvs_sync_daemon`).
+    pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).
     pub(crate) timeouts: Option<Timeouts>,
     /// Their checks.
-    pub(crate) checks: BTreeMap<CheckId, PlannedCheck>,
+    pub(crate) checks: Checks,
     /// Virtual servers whose down notifications run at a stop (`omega`).
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
@@ -71,9 +80,26 @@ pub(crate) struct Plan {
 impl Plan {
     /// The kernel's table as it should be by this plan and what is known of the servers.
     pub(crate) fn wished(&self, model: &Model) -> Table {
+        let sync = self.sync.as_ref();
         Table {
             timeouts: self.timeouts,
+            daemons: sync.map(|sync| sync.wished(|instance| model.is_master(instance))),
             ..model.wished()
+        }
+    }
+
+    /// What it takes to come from `before`, with what was known then, to this plan and what is known now.
+    pub(crate) fn delta_from(&self, before: &Self, known: &Model, model: &Model) -> Delta {
+        let daemons = |plan: &Self, model: &Model| {
+            let sync = plan.sync.as_ref();
+            sync.map(|sync| sync.wished(|instance| model.is_master(instance)))
+                .unwrap_or_default()
+        };
+        let running = daemons(self, model);
+        Delta {
+            timeouts: self.timeouts,
+            daemons: (running != daemons(before, known)).then_some(running),
+            ..known.delta_to(model)
         }
     }
 }
@@ -163,6 +189,7 @@ impl Inspection {
         let scripts = Scripts::new(&config.global_defs);
         unsupported::report(config, &mut self.problems);
         vrrp::add(config, &mut plan, &scripts, &mut self.problems);
+        lvs::look(config, &mut self.problems);
         (plan, self.problems.list)
     }
 }

@@ -205,7 +205,7 @@ fn a_virtual_server_is_mapped() {
     let [server] = plan.virtual_servers.as_slice() else {
         panic!("{:?}", plan.virtual_servers)
     };
-    assert_eq!(server.name, "[172.16.1.8]:tcp:80");
+    assert_eq!(&*server.name, "[172.16.1.8]:tcp:80");
     assert_eq!((server.quorum, server.hysteresis), (2, 1));
     let service = &server.services[0];
     assert_eq!(service.id, ServiceId::tcp("172.16.1.8:80".parse().unwrap()));
@@ -234,7 +234,7 @@ fn a_virtual_server_is_mapped() {
     );
     let object = real_server_object(&server.name, first.destination.id);
     let happening = crate::lvs::Happening::RealServerDown {
-        virtual_server: server.name.clone(),
+        virtual_server: server.name.to_string(),
         real_server: first.destination.id,
         reason: String::new(),
     };
@@ -247,19 +247,101 @@ fn a_virtual_server_is_mapped() {
 }
 
 #[test]
+fn checkers_of_our_own_are_mapped() {
+    let plan = planned(
+        "
+virtual_server 172.16.1.8 80 {
+    protocol TCP
+    real_server 172.16.1.4 80 {
+        TALK_CHECK {
+            send \"PING\\r\\n\"
+            expect \"+PONG\"
+            send \"\\x51UIT\"
+            response_timeout 2
+            rise 3
+            jitter 0.5
+        }
+        AGENT_CHECK {
+            connect_port 9000
+            send \"weight\\n\"
+        }
+        SSL_GET {
+            url {
+                path /
+            }
+            response_timeout 4
+            certificate_warning 14
+        }
+    }
+}",
+    );
+    let told: Vec<String> = plan
+        .checks
+        .iter()
+        .map(|(_, check)| format!("{check:?}"))
+        .collect();
+    let [talk, agent, https] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    for part in [
+        "TalkStep { send: [80, 73, 78, 71, 13, 10], expect: Text([43, 80, 79, 78, 71]) }",
+        "TalkStep { send: [81, 85, 73, 84], expect: Nothing }",
+        "answer_timeout: Some(2s)",
+        "rise: 3",
+        "jitter: 500ms",
+    ] {
+        assert!(talk.contains(part), "{part} in {talk}");
+    }
+    assert!(
+        agent.contains("172.16.1.4:9000") && agent.contains("AgentProbe"),
+        "{agent}"
+    );
+    for part in [
+        "answer_timeout: Some(4s)",
+        "certificate_warning: Some(1209600s)",
+    ] {
+        assert!(https.contains(part), "{part} in {https}");
+    }
+}
+
+#[test]
+fn a_certificate_file_that_is_missing_is_named() {
+    let told = problems(
+        "
+virtual_server 172.16.1.8 443 {
+    protocol TCP
+    real_server 172.16.1.4 443 {
+        SSL_GET {
+            url {
+                path /
+            }
+            verify_ca /no/such/authorities.pem
+        }
+    }
+}",
+    );
+    assert!(
+        told.iter()
+            .any(|(severity, message)| *severity == Severity::Error
+                && message.contains("/no/such/authorities.pem cannot be read")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_unchanged_check_is_the_same_and_a_changed_one_is_not() {
     let (before, same) = (planned(SERVERS), planned(SERVERS));
     let changed = planned(&SERVERS.replace("path /health", "path /other"));
     let sameness: Vec<bool> = before
         .checks
         .iter()
-        .map(|(id, check)| check.same_as(&same.checks[id]))
+        .map(|(id, check)| check.same_as(same.checks.get(&id).unwrap()))
         .collect();
     assert_eq!(sameness, [true, true]);
     let sameness: Vec<bool> = before
         .checks
         .iter()
-        .map(|(id, check)| check.same_as(&changed.checks[id]))
+        .map(|(id, check)| check.same_as(changed.checks.get(&id).unwrap()))
         .collect();
     assert_eq!(sameness, [true, false], "only the HTTP_GET");
 }
@@ -293,13 +375,13 @@ virtual_server fwmark 9 {
     let [group, mark] = plan.virtual_servers.as_slice() else {
         panic!("{:?}", plan.virtual_servers)
     };
-    assert_eq!((group.name.as_str(), group.services.len()), ("[WEB]:0", 4));
+    assert_eq!((&*group.name, group.services.len()), ("[WEB]:0", 4));
     assert_eq!(group.services[0].scheduler_flags, SchedulerFlags::HASH_PORT);
     assert!(matches!(
         group.real_servers[0].destination.forwarding,
         Forwarding::Tunnel(_)
     ));
-    assert_eq!(mark.name, "FWM 9");
+    assert_eq!(&*mark.name, "FWM 9");
     assert_eq!(
         mark.real_servers[0].destination.forwarding,
         Forwarding::Masquerading
@@ -432,4 +514,94 @@ fn looking_through_finds_what_planning_finds() {
     };
     assert_eq!(planned.len(), 7, "{:?}", messages(&planned));
     assert_eq!(messages(&planned), messages(&found));
+}
+
+const SYNCHRONISED: &str = "
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress { 172.16.1.8 }
+}
+";
+
+#[test]
+fn the_sync_daemon_is_mapped() {
+    let settings = |globals: &str| {
+        let plan = planned(&format!("global_defs {{ {globals} }}\n{SYNCHRONISED}"));
+        plan.sync.expect("a sync daemon")
+    };
+    let full = "lvs_sync_daemon eth1 inst VI_1 id 7 maxlen 1400 port 8850 ttl 3 group 224.0.0.90";
+    let sync = settings(full);
+    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
+    let daemon = sync.settings;
+    assert_eq!((daemon.interface.as_str(), daemon.sync_id), ("eth1", 7));
+    assert_eq!(
+        (daemon.max_length, daemon.port, daemon.ttl),
+        (Some(1400), Some(8850), Some(3))
+    );
+    assert_eq!(daemon.group, Some("224.0.0.90".parse().unwrap()));
+    // Without a number it is the instance's.
+    assert_eq!(settings("lvs_sync_daemon eth1 VI_1").settings.sync_id, 51);
+    let alone = settings("lvs_sync_daemon eth1");
+    assert_eq!((alone.instance, alone.settings.sync_id), (None, 0));
+    let plan = planned(SYNCHRONISED);
+    assert_eq!(plan.sync, None);
+}
+
+#[test]
+fn the_old_place_of_the_sync_daemon_is_mapped() {
+    let text = SYNCHRONISED.replace(
+        "interface eth0",
+        "interface eth0\n lvs_sync_daemon_inteface eth2",
+    );
+    let (plan, _) = plan(&keepalived_conf::load_str(&text).config);
+    let sync = plan.sync.expect("a sync daemon");
+    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
+    assert_eq!(sync.settings.interface.as_str(), "eth2");
+    assert_eq!(sync.settings.sync_id, 51);
+}
+
+#[test]
+fn flushing_is_mapped() {
+    let flush = |globals: &str| {
+        let plan = planned(&format!("global_defs {{ {globals} }}"));
+        (plan.flush_at_start, plan.flush_at_stop)
+    };
+    assert_eq!(flush(""), (false, false));
+    assert_eq!(flush("lvs_flush"), (true, false));
+    assert_eq!(flush("lvs_flush_on_stop"), (false, true));
+    // Our own services go at every stop.
+    assert_eq!(flush("lvs_flush_on_stop VS"), (false, false));
+}
+
+#[test]
+fn what_a_reload_does_not_change_is_the_same() {
+    let text = |weight: u32, loops: u32| {
+        format!(
+            "virtual_server 10.0.0.1 80 {{
+                protocol TCP
+                delay_loop {loops}
+                real_server 10.0.1.1 80 {{ weight {weight}\n TCP_CHECK {{ }} }}
+            }}
+            virtual_server 10.0.0.2 80 {{
+                protocol TCP
+                real_server 10.0.1.1 80 {{ TCP_CHECK {{ }} }}
+            }}"
+        )
+    };
+    let before = planned(&text(1, 5));
+    let shared = |text: &str| {
+        let mut plan = planned(text);
+        plan.share_with(&before);
+        let pairs = plan.virtual_servers.iter().zip(&before.virtual_servers);
+        pairs.map(|(a, b)| Arc::ptr_eq(a, b)).collect::<Vec<_>>()
+    };
+    assert_eq!(shared(&text(1, 5)), [true, true]);
+    assert_eq!(
+        shared(&format!("\n\n{}", text(1, 5))),
+        [true, true],
+        "only moved"
+    );
+    assert_eq!(shared(&text(2, 5)), [false, true]);
+    assert_eq!(shared(&text(1, 6)), [false, true], "another check");
 }

@@ -1,4 +1,4 @@
-//! TLS of `SSL_GET` and the `SSL` block.
+//! TLS of `SSL_GET`, `TALK_CHECK` and the `SSL` block.
 
 use super::{Problems, UNSUPPORTED};
 use healthcheck::TlsSettings;
@@ -9,8 +9,8 @@ use std::io::Read;
 /// Greatest certificate or key file that is read.
 const LIMIT: u64 = 4 << 20;
 
-/// TLS settings of a check; the text says why there are none.
-pub(super) fn settings(
+/// TLS settings of `SSL_GET`; the text says why there are none.
+pub(super) fn of_http(
     config: &Config,
     http: &HttpGet,
     problems: &mut Problems,
@@ -19,8 +19,25 @@ pub(super) fn settings(
         enable_sni: *http.enable_sni,
         sni_name: http.sni_name.value.clone(),
         compliant: *http.tls_compliant || http.url.iter().any(|url| *url.tls_compliant),
-        ..TlsSettings::default()
+        ..of_file(config, problems)?
     };
+    if let Some(own) = &http.tls {
+        if let Some(ca) = &*own.verify_ca {
+            settings.verification = Verification::Authorities(read(ca)?);
+        }
+        if let Some(certificate) = &*own.client_certificate {
+            settings.client_certificate = Some(read(certificate)?);
+        }
+        if let Some(key) = &*own.client_key {
+            settings.client_key = Some(read(key)?);
+        }
+    }
+    Ok(settings)
+}
+
+/// TLS settings of the `SSL` block, which all checks have.
+pub(super) fn of_file(config: &Config, problems: &mut Problems) -> Result<TlsSettings, String> {
+    let mut settings = TlsSettings::default();
     let Some(keys) = &config.ssl else {
         return Ok(settings);
     };

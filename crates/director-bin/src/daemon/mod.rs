@@ -3,6 +3,7 @@
 //! VRRP has a thread of its own, inside `vrrp-net`. Everything else runs on the single-threaded runtime here: one loop that
 //! takes verdicts, transitions, script results and signals, asks the model what follows, and applies the difference.
 
+mod answer;
 mod notify;
 mod privileges;
 mod reload;
@@ -11,6 +12,8 @@ mod running;
 mod service_manager;
 mod start;
 mod stop;
+mod suspend;
+mod table;
 
 #[cfg(test)]
 pub(crate) use notify::Announced;

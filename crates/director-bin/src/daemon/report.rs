@@ -10,7 +10,7 @@ use crate::track::Report;
 use ipvs_netlink::Change;
 use keepalived_conf::Severity;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tracing::{debug, error, info, warn};
 use vrrp_net::{Event, TrackerState};
 
@@ -107,12 +107,23 @@ pub(super) fn changes(changes: &[Change]) {
     }
 }
 
+/// Somebody else had changed what is ours.
+pub(super) fn repaired(changes: &[Change]) {
+    let count = changes.len();
+    warn!(
+        event = "ipvs_repaired",
+        count,
+        "somebody else had changed our services, {} taken back",
+        output::count(count, "change")
+    );
+    self::changes(changes);
+}
+
 pub(super) fn table_error(error: &TableError) {
     let reason = output::chain(error);
     error!(
         event = "ipvs_error",
-        reason,
-        "the IPVS table is not as it should be, it is tried again within a minute: {reason}"
+        reason, "the IPVS table is not as it should be, it is tried again within seconds: {reason}"
     );
 }
 
@@ -168,13 +179,37 @@ pub(super) fn happening(happening: &Happening) {
 
 /// A failed attempt that leaves the verdict as it was.
 pub(super) fn failed_check(event: &healthcheck::Event<CheckId>, rate: &mut RateLimit) {
+    if let healthcheck::Event::CertificateEnds {
+        id, expires, at, ..
+    } = event
+    {
+        certificate_ends(id, *expires, *at);
+    }
     let healthcheck::Event::Failed { id, reason, .. } = event else {
         return;
     };
     if let Some(held_back) = rate.allow(&id.to_string(), Instant::now()) {
-        let (virtual_server, real_server) = (&id.virtual_server, id.real_server);
+        let (virtual_server, real_server) = (&*id.virtual_server, id.real_server);
         let more = more(held_back);
         info!(event = "check_failed", virtual_server, %real_server, %reason, held_back, "{virtual_server}: check of {real_server} failed: {reason}{more}");
+    }
+}
+
+fn certificate_ends(id: &CheckId, expires: SystemTime, at: SystemTime) {
+    let days = |time: Duration| {
+        let days = time.as_secs() / (24 * 60 * 60);
+        output::count(usize::try_from(days).unwrap_or(usize::MAX), "day")
+    };
+    let (virtual_server, real_server) = (&*id.virtual_server, id.real_server);
+    match expires.duration_since(at) {
+        Ok(left) => {
+            let left = days(left);
+            warn!(event = "certificate_ends", virtual_server, %real_server, left, "{virtual_server}: the certificate of {real_server} ends in {left}");
+        }
+        Err(past) => {
+            let ago = days(past.duration());
+            warn!(event = "certificate_ended", virtual_server, %real_server, ago, "{virtual_server}: the certificate of {real_server} ended {ago} ago");
+        }
     }
 }
 

@@ -1,27 +1,30 @@
 //! The running daemon and its loop.
 
 use super::notify::Announced;
+use super::suspend::Suspension;
+use super::table::{AUDIT, Pass, problem};
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
+use crate::control::{self, Control};
 use crate::exit::Exit;
 use crate::kernel::IpvsTable;
 use crate::log::RateLimit;
-use crate::lvs::{CheckId, Happening, Model, Verdict, adopt};
+use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::script::Hooks;
 use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
+use keepalived_conf::SourceMap;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 use vrrp_net::Engine;
 use vrrp_proto::State;
-
-/// How often the kernel's table is read to see whether somebody else has changed what is ours.
-const AUDIT: Duration = Duration::from_secs(60);
 
 /// Verdicts taken together before the table is brought up to date.
 const VERDICTS_AT_ONCE: usize = 4096;
@@ -34,6 +37,7 @@ pub(super) struct Parts {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
+    pub(super) control: Control,
 }
 
 /// The VRRP engine and what it tells.
@@ -49,7 +53,7 @@ pub(super) struct Running {
     pub(super) arguments: RunArguments,
     pub(super) state: StateDirectory,
     /// What is in force.
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
@@ -62,6 +66,10 @@ pub(super) struct Running {
     pub(super) hooks: Hooks,
     signals: Signals,
     audit: Interval,
+    beat: Interval,
+    pub(super) control: Control,
+    pub(super) pass: Pass,
+    pub(super) suspension: Suspension,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -86,7 +94,11 @@ impl Signals {
 
 impl Running {
     /// Starts everything, the services before the addresses. On failure nothing is left behind, and the text says why.
-    pub(super) async fn start(parts: Parts, mut plan: Plan) -> Result<Self, String> {
+    pub(super) async fn start(
+        parts: Parts,
+        plan: Plan,
+        sources: SourceMap,
+    ) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut table = parts.table;
@@ -95,49 +107,62 @@ impl Running {
             let inherited = table
                 .inherited()
                 .map_err(|error| crate::output::chain(&error))?;
-            from_down = adopt(&mut plan.virtual_servers, &inherited);
+            from_down = taken_out(&plan.virtual_servers, &inherited);
             report::adopted(from_down.len());
         }
         let mut model = Model::default();
-        let happenings = model.replace(plan.virtual_servers.clone(), |_| false);
+        let happenings = model.replace(&plan.virtual_servers, |id| {
+            if from_down.contains(id) {
+                Fate::TakenOut
+            } else {
+                Fate::New
+            }
+        });
         if let Some(table) = &mut table {
             let changes = table
-                .replace(&plan.wished(&model))
-                .map_err(|error| crate::output::chain(&error))?;
+                .replace(plan.wished(&model), plan.flush_at_start)
+                .map_err(|error| problem(&error, &plan.virtual_servers, &sources))?;
             report::changes(&changes);
         }
+        drop(sources);
         let vrrp = match start_vrrp(&plan) {
             Ok(vrrp) => vrrp,
             Err(problem) => {
-                if let Some(Err(error)) = table.as_mut().map(IpvsTable::clear) {
+                if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
                     report::table_error(&error);
                 }
                 return Err(problem);
             }
         };
         let (monitor, verdicts) = Monitor::spawn(MonitorSettings::default());
-        for (id, check) in &plan.checks {
-            let check = if from_down.contains(id) {
+        for (id, check) in plan.checks.iter() {
+            let check = if from_down.contains(&id) {
                 check.check_from_down()
             } else {
                 check.check()
             };
-            monitor.set(id.clone(), check);
+            monitor.set(id, check);
         }
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
         trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = tokio::time::interval(control::BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let Parts {
-            arguments, state, ..
+            arguments,
+            state,
+            mut control,
+            ..
         } = parts;
+        control.listen(&arguments);
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let hooks = Hooks::default();
         let mut running = Self {
             arguments,
             state,
-            plan,
+            plan: Arc::new(plan),
             model,
             table,
             vrrp,
@@ -148,8 +173,13 @@ impl Running {
             hooks,
             signals,
             audit,
+            beat,
+            control,
+            pass: Pass::default(),
+            suspension: Suspension::default(),
             rate,
         };
+        running.suspend_checks();
         running.tell(&happenings);
         Ok(running)
     }
@@ -175,14 +205,17 @@ impl Running {
                 },
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
+                () = self.suspension.changed() => self.suspend_checks(),
                 _ = self.audit.tick() => self.audit(),
+                due = self.beat.tick() => self.beat(due.into_std()),
+                Some(asked) = self.control.next() => self.answer(asked).await,
             }
         }
     }
 
     /// Takes this verdict and all that wait behind it, then brings the table up to date once.
     fn take_verdicts(&mut self, first: healthcheck::Event<CheckId>) {
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         let mut happenings = Vec::new();
         let mut next = Some(first);
         let mut taken = 0_usize;
@@ -195,13 +228,12 @@ impl Running {
                 ..
             } = &event
             {
-                touched.insert(id.virtual_server.clone());
                 let verdict = Verdict {
                     up: to.is_up(),
                     weight: *weight,
-                    reason: reason.to_string(),
+                    reason: Cow::Owned(reason.to_string()),
                 };
-                happenings.extend(self.model.observe(id, verdict));
+                happenings.extend(self.model.observe(id, verdict, &mut touched));
             } else {
                 report::failed_check(&event, &mut self.rate);
             }
@@ -211,20 +243,8 @@ impl Running {
                 .flatten();
         }
         // The table first: nobody should be sent to a dead server while the log is written.
-        if let Some(table) = &mut self.table {
-            let services = touched
-                .iter()
-                .flat_map(|name| self.model.wished_of(name))
-                .collect();
-            let result = table.update(services);
-            self.tell(&happenings);
-            match result {
-                Ok(changes) => report::changes(&changes),
-                Err(error) => report::table_error(&error),
-            }
-        } else {
-            self.tell(&happenings);
-        }
+        self.change_table(self.model.delta(&touched));
+        self.tell(&happenings);
     }
 
     /// Logs what happened and queues the scripts for it.
@@ -239,6 +259,9 @@ impl Running {
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
+        if let vrrp_net::Event::Transition { instance, to, .. } = event {
+            self.follow_instance(instance, *to == State::Master);
+        }
         let hooks = match event {
             vrrp_net::Event::Transition {
                 instance,
@@ -260,13 +283,14 @@ impl Running {
 
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
+        self.control.tracker(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
         }
     }
 
-    /// Says what was missed, and repairs what somebody else has changed in our services.
+    /// Says what was missed, and looks after the kernel's table.
     fn audit(&mut self) {
         if let Some(vrrp) = &mut self.vrrp {
             let missed = vrrp.events.missed();
@@ -280,21 +304,7 @@ impl Running {
                 vrrp.missed = missed;
             }
         }
-        let Some(table) = &mut self.table else { return };
-        match table.replace(&self.plan.wished(&self.model)) {
-            Ok(changes) if changes.is_empty() => {}
-            Ok(changes) => {
-                let count = changes.len();
-                tracing::warn!(
-                    event = "ipvs_repaired",
-                    count,
-                    "somebody else had changed our services, {} taken back",
-                    crate::output::count(count, "change")
-                );
-                report::changes(&changes);
-            }
-            Err(error) => report::table_error(&error),
-        }
+        self.audit_table();
     }
 
     fn log_status(&self) {

@@ -4,6 +4,7 @@ use super::running::{Parts, Running};
 use super::{privileges, report, service_manager};
 use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load};
+use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::kernel::{IpvsTable, TableError};
 use crate::state::StateDirectory;
@@ -12,7 +13,8 @@ use keepalived_conf::render;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
-    let _flush = match log::start(arguments.log_format, &arguments.log_level) {
+    let journal = Journal::new();
+    let _flush = match log::start(arguments.log_format, &arguments.log_level, &journal) {
         Ok(flush) => flush,
         Err(error) => {
             output::report(&error);
@@ -34,6 +36,8 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
+    state.0.keep(&journal);
+    let control = Control::new(&arguments, &loaded, journal);
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -47,13 +51,16 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
+    // Nothing of the text is needed once everything runs.
+    let Loaded { plan, sources, .. } = loaded;
     let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
             state: state.0,
             table: state.1,
+            control,
         };
-        match Running::start(parts, loaded.plan).await {
+        match Running::start(parts, plan, sources).await {
             Ok(running) => running.run().await,
             Err(problem) => {
                 tracing::error!(
@@ -107,7 +114,7 @@ fn preconditions(
     arguments: &RunArguments,
     plan: &Plan,
 ) -> Result<(StateDirectory, Option<IpvsTable>), Vec<String>> {
-    let has_ipvs = !plan.virtual_servers.is_empty();
+    let has_ipvs = !plan.virtual_servers.is_empty() || plan.sync.is_some();
     let missing = privileges::missing(!plan.vrrp.instances.is_empty(), has_ipvs);
     let mut problems: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let state = match StateDirectory::open(&arguments.state_dir) {

@@ -39,7 +39,7 @@ impl Running {
         }
         let mut exit = Exit::Success;
         if let Some(table) = &mut self.table {
-            match table.clear() {
+            match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
                 Err(error) => {
                     report::table_error(&error);
@@ -56,6 +56,7 @@ impl Running {
         self.tell(&farewell);
         self.hooks.finish(SCRIPTS).await;
         report::stopped();
+        self.control.close();
         exit
     }
 }

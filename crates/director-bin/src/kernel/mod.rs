@@ -1,5 +1,7 @@
 //! Bringing the kernel to what is wished.
 
+mod addresses;
 mod ipvs;
 
+pub(crate) use addresses::{AddressWatch, local_addresses};
 pub(crate) use ipvs::{IpvsTable, TableError};

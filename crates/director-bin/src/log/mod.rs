@@ -10,9 +10,13 @@ mod writer;
 pub(crate) use rate::RateLimit;
 pub(crate) use writer::Flush;
 
+use crate::control::Journal;
 use clap::ValueEnum;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use writer::Background;
 
 /// How a log line is written.
@@ -36,29 +40,41 @@ pub(crate) struct FilterError {
 }
 
 /// Starts logging for the whole process. The returned guard writes out what is still queued when it is dropped.
-pub(crate) fn start(format: LogFormat, filter: &str) -> Result<Flush, FilterError> {
+/// `journal` gets every event, whatever the filter says of lines.
+pub(crate) fn start(
+    format: LogFormat,
+    filter: &str,
+    journal: &Journal,
+) -> Result<Flush, FilterError> {
     let filter = EnvFilter::try_new(filter).map_err(|source| FilterError {
         text: filter.to_owned(),
         source,
     })?;
     let (background, flush) = Background::start();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(background);
+    let events = journal.layer().with_filter(LevelFilter::INFO);
+    let all = tracing_subscriber::registry().with(events);
     match format {
-        LogFormat::Text => lines
-            .with_ansi(std::io::stderr().is_terminal())
-            .event_format(text::TextLines)
+        LogFormat::Text => all
+            .with(
+                lines
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .event_format(text::TextLines)
+                    .with_filter(filter),
+            )
             .init(),
-        LogFormat::Json => {
-            lines
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .init();
-        }
+        LogFormat::Json => all
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_filter(filter),
+            )
+            .init(),
     }
     Ok(flush)
 }

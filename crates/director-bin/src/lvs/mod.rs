@@ -1,25 +1,37 @@
 //! The LVS model: what should be in the kernel's IPVS table, and why.
 //!
-//! A pure function of the configuration and the verdicts of the checks; it touches nothing and reads no clock. Virtual
-//! services stand in the table in every VRRP state, so that a backup can take over without programming anything.
+//! A pure function of the configuration, the verdicts of the checks and the VRRP states; it touches nothing and reads no
+//! clock. Virtual services stand in the table in every VRRP state, so that a backup can take over without programming
+//! anything.
+//!
+//! Everything here is incremental: a verdict costs work for its real server only, a reload for the virtual servers that
+//! have changed. What is unchanged is known by being the same `Arc`.
 
 mod adopt;
+mod delta;
 mod happening;
 mod model;
 mod server;
+mod suspend;
+mod sync;
 
-pub(crate) use adopt::adopt;
+pub(crate) use adopt::taken_out;
+pub(crate) use delta::{Delta, Touched};
 pub(crate) use happening::Happening;
-pub(crate) use model::{CheckId, Model, Verdict};
-pub(crate) use server::{Presence, Standing};
+pub(crate) use model::{CheckId, Fate, Model, Verdict};
+pub(crate) use server::{Presence, RealView, ServerState, Standing};
+pub(crate) use suspend::suspended;
+pub(crate) use sync::SyncDaemons;
 
 use ipvs_netlink::{Destination, DestinationId, Service};
+use keepalived_conf::model::Origin;
+use std::sync::Arc;
 
 /// One `virtual_server` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VirtualServer {
     /// How keepalived names it: `[172.16.1.8]:tcp:80`, `FWM 7`, `[group]:0`. Unique.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The services in the kernel that it stands for: one, or one for each member of its group.
     pub(crate) services: Vec<Service>,
     /// Sum of the weights of live real servers that it takes to be up (`quorum`), at least 1.
@@ -30,6 +42,14 @@ pub(crate) struct VirtualServer {
     pub(crate) real_servers: Vec<RealServer>,
     /// What answers while the quorum is missing.
     pub(crate) sorry_server: Option<SorryServer>,
+    /// Its servers are checked only while one of its addresses is on this machine (`ha_suspend`).
+    pub(crate) ha_suspend: bool,
+    /// A mail tells when the quorum is gained or lost (`smtp_alert`).
+    pub(crate) smtp_alert: bool,
+    /// What management calls it (`snmp_name`).
+    pub(crate) snmp_name: Option<Arc<str>>,
+    /// Where its block stands in the file.
+    pub(crate) place: Origin,
 }
 
 /// One `real_server` of a virtual server.
@@ -39,8 +59,14 @@ pub(crate) struct RealServer {
     pub(crate) destination: Destination,
     /// Stays in the table with weight 0 while it is down (`inhibit_on_failure`).
     pub(crate) inhibit_on_failure: bool,
+    /// A mail tells when it comes up or goes down (`smtp_alert`).
+    pub(crate) smtp_alert: bool,
+    /// What management calls it (`snmp_name`).
+    pub(crate) snmp_name: Option<Arc<str>>,
     /// Its checks, in the order of the file; without any it is always up.
-    pub(crate) checks: Vec<CheckStart>,
+    pub(crate) checks: Box<[CheckStart]>,
+    /// Where its block stands in the file.
+    pub(crate) place: Origin,
 }
 
 /// How a check of a real server starts.
@@ -62,10 +88,13 @@ pub(crate) struct SorryServer {
 }
 
 impl VirtualServer {
-    /// The real server with this address and port.
-    fn real_server(&self, id: DestinationId) -> Option<&RealServer> {
-        self.real_servers
-            .iter()
-            .find(|server| server.destination.id == id)
+    /// Where the configuration speaks of this destination of this virtual server, or else of the virtual server.
+    pub(crate) fn place_of(&self, destination: Option<DestinationId>) -> Origin {
+        let real = destination.and_then(|id| {
+            self.real_servers
+                .iter()
+                .find(|server| server.destination.id == id)
+        });
+        real.map_or(self.place, |server| server.place)
     }
 }

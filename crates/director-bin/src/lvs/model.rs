@@ -1,17 +1,20 @@
 //! All virtual servers together.
 
+use super::delta::Part;
 use super::server::ServerState;
-use super::{CheckStart, Happening, Standing, VirtualServer};
+use super::{CheckStart, Delta, Happening, Standing, Touched, VirtualServer};
 use healthcheck::Weight;
-use ipvs_netlink::{DestinationId, Table, VirtualService};
-use std::collections::BTreeMap;
+use ipvs_netlink::{DestinationId, ServiceId, Table, VirtualService};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// Which check of which real server of which virtual server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CheckId {
     /// Name of the virtual server.
-    pub(crate) virtual_server: String,
+    pub(crate) virtual_server: Arc<str>,
     /// The real server.
     pub(crate) real_server: DestinationId,
     /// Position among the real server's checks, from 0.
@@ -38,12 +41,12 @@ pub(crate) struct Verdict {
     /// The weight it asks for, if it does.
     pub(crate) weight: Option<Weight>,
     /// What it saw.
-    pub(crate) reason: String,
+    pub(crate) reason: Cow<'static, str>,
 }
 
 impl Verdict {
     /// What holds before the first attempt.
-    pub(super) fn start(check: &CheckStart) -> Self {
+    pub(super) const fn start(check: &CheckStart) -> Self {
         let reason = if check.alpha {
             "no check has succeeded yet"
         } else {
@@ -52,52 +55,100 @@ impl Verdict {
         Self {
             up: !check.alpha,
             weight: None,
-            reason: reason.to_owned(),
+            reason: Cow::Borrowed(reason),
+        }
+    }
+
+    /// Down until the check succeeds.
+    pub(super) const fn down(reason: &'static str) -> Self {
+        Self {
+            up: false,
+            weight: None,
+            reason: Cow::Borrowed(reason),
         }
     }
 }
 
-/// The configuration of all virtual servers and the verdicts about their real servers.
+/// What becomes of a check at a start or reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is the one that ran before, and its verdict holds.
+    Kept,
+    /// It is new. If another one stood in its place and said down, its server has to pass the new one first.
+    New,
+    /// It is new, and a killed predecessor had taken its server out.
+    TakenOut,
+}
+
+/// The configuration of all virtual servers and the verdicts about their real servers. A clone costs no more than a list of
+/// the virtual servers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
-    servers: BTreeMap<String, ServerState>,
+    servers: BTreeMap<Arc<str>, Arc<ServerState>>,
+    /// VRRP instances that are master.
+    masters: BTreeSet<Arc<str>>,
 }
 
 impl Model {
-    /// Takes another configuration. Verdicts of checks for which `keep` says so stay, as do the
-    /// quorum states. A check that has changed starts anew, from where its server stood if that was
-    /// down. Tells what that changes.
+    /// Takes another configuration. A virtual server that is the same `Arc` as before stays as it is, with all that is known
+    /// of it; of the others the quorum states stay, and the verdicts that `fate` keeps. Tells what that changes.
     pub(crate) fn replace(
         &mut self,
-        config: Vec<VirtualServer>,
-        keep: impl Fn(&CheckId) -> bool,
+        config: &[Arc<VirtualServer>],
+        fate: impl Fn(&CheckId) -> Fate,
     ) -> Vec<Happening> {
-        let before = std::mem::take(&mut self.servers);
+        let mut before = std::mem::take(&mut self.servers);
         let mut happenings = Vec::new();
         for config in config {
-            let name = config.name.clone();
-            let old = before.get(&name);
-            let kept = |real_server, index| {
-                keep(&CheckId {
-                    virtual_server: name.clone(),
+            let old = before.remove(&config.name);
+            if let Some(old) = old.as_ref().filter(|old| Arc::ptr_eq(&old.config, config)) {
+                self.servers
+                    .insert(Arc::clone(&config.name), Arc::clone(old));
+                continue;
+            }
+            let of_check = |real_server, index| {
+                fate(&CheckId {
+                    virtual_server: Arc::clone(&config.name),
                     real_server,
                     index,
                 })
             };
-            let mut state = ServerState::new(config, old, kept);
+            let mut state = ServerState::new(Arc::clone(config), old.as_deref(), of_check);
             happenings.extend(state.judge_quorum());
-            self.servers.insert(name, state);
+            self.servers
+                .insert(Arc::clone(&config.name), Arc::new(state));
         }
         happenings
     }
 
-    /// Takes the verdict of a check and tells what it changes. A verdict about a check that is not configured changes
-    /// nothing.
-    pub(crate) fn observe(&mut self, check: &CheckId, verdict: Verdict) -> Vec<Happening> {
-        let state = self.servers.get_mut(&check.virtual_server);
-        state
-            .and_then(|state| state.observe(check.real_server, check.index, verdict))
+    /// Takes the verdict of a check, notes what it touches, and tells what it changes. A verdict about a check that is not
+    /// configured changes nothing.
+    pub(crate) fn observe(
+        &mut self,
+        check: &CheckId,
+        verdict: Verdict,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        self.servers
+            .get_mut(&check.virtual_server)
+            .and_then(|state| {
+                Arc::make_mut(state).observe(check.real_server, check.index, verdict, touched)
+            })
             .unwrap_or_default()
+    }
+
+    /// Takes note of whether a VRRP instance is master; true if that is new.
+    pub(crate) fn set_master(&mut self, instance: &Arc<str>, master: bool) -> bool {
+        if master {
+            self.masters.insert(Arc::clone(instance))
+        } else {
+            self.masters.remove(instance)
+        }
+    }
+
+    /// Whether this VRRP instance is master.
+    pub(crate) fn is_master(&self, instance: &str) -> bool {
+        self.masters.contains(instance)
     }
 
     /// Whether this check says down now.
@@ -110,31 +161,84 @@ impl Model {
     pub(crate) fn wished(&self) -> Table {
         self.servers
             .values()
-            .flat_map(ServerState::wished)
+            .flat_map(|state| state.wished())
             .collect()
     }
 
-    /// The services of one virtual server as they should be.
-    pub(crate) fn wished_of(&self, virtual_server: &str) -> Vec<VirtualService> {
-        self.servers
-            .get(virtual_server)
-            .map(ServerState::wished)
-            .unwrap_or_default()
+    /// What the verdicts that were noted mean for the table.
+    pub(crate) fn delta(&self, touched: &Touched) -> Delta {
+        let mut delta = Delta::default();
+        for (name, part) in touched.parts() {
+            let Some(state) = self.servers.get(name) else {
+                continue;
+            };
+            match part {
+                Part::Everything => delta.services.extend(state.wished()),
+                Part::Servers(servers) => {
+                    for server in servers {
+                        let wished = state.wished_server(*server);
+                        let each = state.config.services.iter();
+                        delta
+                            .destinations
+                            .extend(each.map(|service| (service.id, *server, wished)));
+                    }
+                }
+            }
+        }
+        delta
+    }
+
+    /// What it takes to come from here to `next`: only virtual servers that are not the same in both.
+    pub(crate) fn delta_to(&self, next: &Self) -> Delta {
+        let mut services: Vec<VirtualService> = Vec::new();
+        let mut removed: Vec<ServiceId> = Vec::new();
+        for (name, state) in &next.servers {
+            let before = self.servers.get(name);
+            if before.is_some_and(|before| Arc::ptr_eq(before, state)) {
+                continue;
+            }
+            services.extend(state.wished());
+            removed.extend(before.into_iter().flat_map(|before| before.service_ids()));
+        }
+        let gone = self
+            .servers
+            .iter()
+            .filter(|(name, _)| !next.servers.contains_key(*name));
+        removed.extend(gone.flat_map(|(_, state)| state.service_ids()));
+        // A service may have gone over from one virtual server to another.
+        let stays: BTreeSet<ServiceId> =
+            services.iter().map(|service| service.service.id).collect();
+        removed.retain(|id| !stays.contains(id));
+        Delta {
+            services,
+            removed,
+            ..Delta::default()
+        }
+    }
+
+    /// The configuration of a virtual server.
+    pub(crate) fn virtual_server(&self, name: &str) -> Option<&VirtualServer> {
+        self.servers.get(name).map(|state| &*state.config)
     }
 
     /// What a stop changes for this virtual server (`omega`).
     pub(crate) fn farewell(&self, virtual_server: &str) -> Vec<Happening> {
         self.servers
             .get(virtual_server)
-            .map(ServerState::farewell)
+            .map(|state| state.farewell())
             .unwrap_or_default()
+    }
+
+    /// Every virtual server with what is known of it, by name.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &ServerState> {
+        self.servers.values().map(|state| &**state)
     }
 
     /// Every virtual server with whether its quorum is there, and its servers with their reasons.
     pub(crate) fn standings(&self) -> impl Iterator<Item = (&str, bool, Vec<Standing>)> {
         self.servers
             .iter()
-            .map(|(name, state)| (name.as_str(), state.quorum_up(), state.standings()))
+            .map(|(name, state)| (&**name, state.quorum_up(), state.standings()))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::{CheckStart, RealServer, SorryServer};
 use super::*;
 use ipvs_netlink::{Destination, Forwarding, Scheduler, Service, ServiceId};
+use keepalived_conf::model::Origin;
 use proptest::prelude::*;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,19 +17,23 @@ fn real_server(last: u8, weight: u32, checks: usize) -> RealServer {
     RealServer {
         destination: Destination::new(address(last), Forwarding::DirectRouting).with_weight(weight),
         inhibit_on_failure: false,
+        smtp_alert: false,
+        snmp_name: None,
         checks: vec![
             CheckStart {
                 kind: "TCP_CHECK",
                 alpha: false
             };
             checks
-        ],
+        ]
+        .into(),
+        place: Origin::default(),
     }
 }
 
 fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
     VirtualServer {
-        name: NAME.to_owned(),
+        name: NAME.into(),
         services: vec![Service::new(
             ServiceId::tcp(address(8)),
             Scheduler::RoundRobin,
@@ -37,6 +42,10 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         hysteresis: 0,
         real_servers,
         sorry_server: None,
+        ha_suspend: false,
+        smtp_alert: false,
+        snmp_name: None,
+        place: Origin::default(),
     }
 }
 
@@ -49,24 +58,25 @@ fn sorry(inhibit: bool) -> Option<SorryServer> {
 
 fn model(server: VirtualServer) -> Model {
     let mut model = Model::default();
-    model.replace(vec![server], |_| true);
+    model.replace(&[Arc::new(server)], |_| Fate::Kept);
     model
 }
 
 fn tell(model: &mut Model, last: u8, index: usize, up: bool) -> Vec<Happening> {
     let check = CheckId {
-        virtual_server: NAME.to_owned(),
+        virtual_server: NAME.into(),
         real_server: address(last).into(),
         index,
     };
-    model.observe(
-        &check,
-        Verdict {
-            up,
-            weight: None,
-            reason: "test".to_owned(),
-        },
-    )
+    model.observe(&check, verdict(up), &mut Touched::default())
+}
+
+fn verdict(up: bool) -> Verdict {
+    Verdict {
+        up,
+        weight: None,
+        reason: "test".into(),
+    }
 }
 
 /// Last octet and weight of what the table has.
@@ -226,7 +236,7 @@ fn alpha_starts_down_and_tells_when_it_comes_up() {
     let mut server = virtual_server(vec![real_server(4, 1, 1)]);
     server.real_servers[0].checks[0].alpha = true;
     let mut model = Model::default();
-    let told = model.replace(vec![server], |_| true);
+    let told = model.replace(&[Arc::new(server)], |_| Fate::Kept);
     assert!(told.is_empty(), "{told:?}");
     assert!(table(&model).is_empty());
     let told = tell(&mut model, 4, 0, true);
@@ -247,16 +257,17 @@ fn alpha_starts_down_and_tells_when_it_comes_up() {
 fn a_dynamic_weight_is_programmed() {
     let mut model = model(virtual_server(vec![real_server(4, 10, 1)]));
     let check = CheckId {
-        virtual_server: NAME.to_owned(),
+        virtual_server: NAME.into(),
         real_server: address(4).into(),
         index: 0,
     };
     let verdict = |weight| Verdict {
         up: true,
         weight: Some(weight),
-        reason: "test".to_owned(),
+        reason: "test".into(),
     };
-    let told = model.observe(&check, verdict(Weight::Exact(3)));
+    let mut touched = Touched::default();
+    let told = model.observe(&check, verdict(Weight::Exact(3)), &mut touched);
     assert!(
         matches!(
             told.as_slice(),
@@ -269,7 +280,7 @@ fn a_dynamic_weight_is_programmed() {
         "{told:?}"
     );
     assert_eq!(table(&model), [(4, 3)]);
-    model.observe(&check, verdict(Weight::Adjust(-20)));
+    model.observe(&check, verdict(Weight::Adjust(-20)), &mut touched);
     assert_eq!(table(&model), [(4, 0)]);
 }
 
@@ -280,19 +291,23 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     tell(&mut model, 4, 0, false);
     let mut changed = server;
     changed.real_servers.push(real_server(6, 2, 1));
-    assert!(model.replace(vec![changed.clone()], |_| true).is_empty());
+    assert!(
+        model
+            .replace(&[Arc::new(changed.clone())], |_| Fate::Kept)
+            .is_empty()
+    );
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
     // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails.
-    model.replace(vec![changed], |_| false);
+    model.replace(&[Arc::new(changed)], |_| Fate::New);
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
     assert!(model.is_down(&CheckId {
-        virtual_server: NAME.to_owned(),
+        virtual_server: NAME.into(),
         real_server: address(4).into(),
         index: 0
     }));
     tell(&mut model, 4, 0, true);
     assert_eq!(table(&model), [(4, 1), (5, 1), (6, 2)]);
-    assert!(model.replace(Vec::new(), |_| true).is_empty());
+    assert!(model.replace(&[], |_| Fate::Kept).is_empty());
     assert!(model.wished().services.is_empty());
 }
 
@@ -312,6 +327,80 @@ fn every_server_has_a_reason() {
         standings[1]
     );
     assert_eq!(standings[2].presence, super::super::Presence::Weight(1));
+}
+
+#[test]
+fn a_verdict_costs_work_for_its_server_only() {
+    // The second of its services too, but no other destination and no other virtual server.
+    let mut server = virtual_server((4..200).map(|last| real_server(last, 1, 1)).collect());
+    let second = Service::new(ServiceId::tcp(address(9)), Scheduler::RoundRobin);
+    server.services.push(second);
+    server.sorry_server = sorry(false);
+    let mut model = model(server);
+    let observe = |model: &mut Model, last, up| {
+        let check = CheckId {
+            virtual_server: NAME.into(),
+            real_server: address(last).into(),
+            index: 0,
+        };
+        let mut touched = Touched::default();
+        model.observe(&check, verdict(up), &mut touched);
+        model.delta(&touched)
+    };
+    let delta = observe(&mut model, 77, false);
+    assert!(delta.services.is_empty() && delta.removed.is_empty());
+    let wished: Vec<_> = delta
+        .destinations
+        .iter()
+        .map(|(service, id, to)| (*service, *id, *to))
+        .collect();
+    let id = DestinationId::from(address(77));
+    assert_eq!(
+        wished,
+        [
+            (ServiceId::tcp(address(8)), id, None),
+            (ServiceId::tcp(address(9)), id, None)
+        ]
+    );
+    assert_eq!(
+        observe(&mut model, 77, false),
+        Delta::default(),
+        "said before"
+    );
+    // Only the quorum concerns all.
+    for last in 4..199 {
+        observe(&mut model, last, false);
+    }
+    let delta = observe(&mut model, 199, false);
+    assert_eq!((delta.services.len(), delta.destinations.len()), (2, 0));
+}
+
+#[test]
+fn a_reload_costs_work_for_what_has_changed_only() {
+    let mut one = virtual_server(vec![real_server(4, 1, 1)]);
+    let mut two = one.clone();
+    two.name = "two".into();
+    two.services = vec![Service::new(
+        ServiceId::tcp(address(9)),
+        Scheduler::RoundRobin,
+    )];
+    let (first, second) = (Arc::new(one.clone()), Arc::new(two));
+    let mut before = Model::default();
+    before.replace(&[Arc::clone(&first), Arc::clone(&second)], |_| Fate::New);
+    one.real_servers.push(real_server(5, 1, 1));
+    let mut after = before.clone();
+    let asked = std::cell::RefCell::new(Vec::new());
+    after.replace(&[Arc::new(one), second], |id| {
+        asked.borrow_mut().push(id.virtual_server.to_string());
+        Fate::New
+    });
+    assert_eq!(asked.into_inner(), [NAME, NAME], "nothing of the other one");
+    let delta = before.delta_to(&after);
+    assert_eq!((delta.services.len(), delta.removed.len()), (1, 0));
+    let mut gone = before.clone();
+    gone.replace(&[first], |_| Fate::New);
+    let delta = before.delta_to(&gone);
+    assert_eq!((delta.services.len(), delta.removed.len()), (0, 1));
 }
 
 proptest! {

@@ -1,9 +1,10 @@
 //! One virtual server: its configuration, what is known about its real servers, and what follows for the table.
 
-use super::model::Verdict;
-use super::{Happening, RealServer, VirtualServer};
-use ipvs_netlink::{Destination, DestinationId, VirtualService};
+use super::model::{Fate, Verdict};
+use super::{Happening, RealServer, Touched, VirtualServer};
+use ipvs_netlink::{Destination, DestinationId, ServiceId, VirtualService};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Whether and how something stands in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,117 +26,191 @@ pub(crate) struct Standing {
     pub(crate) reasons: Vec<String>,
 }
 
+/// A real server with what is known of it.
+#[derive(Debug)]
+pub(crate) struct RealView<'a> {
+    /// Its configuration.
+    pub(crate) config: &'a RealServer,
+    /// One for each of its checks.
+    pub(crate) verdicts: &'a [Verdict],
+    /// All of its checks say up.
+    pub(crate) up: bool,
+    /// Whether and how it should be in the table.
+    pub(crate) presence: Presence,
+    /// Why, outermost cause first.
+    pub(crate) reasons: Vec<String>,
+}
+
 /// A virtual server with the verdicts about its real servers.
 #[derive(Debug, Clone)]
-pub(super) struct ServerState {
-    pub(super) config: VirtualServer,
-    /// Verdicts by real server, one for each of its checks.
-    verdicts: BTreeMap<DestinationId, Vec<Verdict>>,
+pub(crate) struct ServerState {
+    pub(super) config: Arc<VirtualServer>,
+    /// What is known of each real server, in the order of the configuration.
+    known: Vec<Known>,
+    /// Positions of the real servers in the order of their addresses.
+    by_address: Box<[u32]>,
+    /// Sum of the weights of the real servers that are up.
+    live_weight: u64,
     quorum_up: bool,
+}
+
+/// What is known of a real server.
+#[derive(Debug, Clone)]
+struct Known {
+    /// One for each of its checks.
+    verdicts: Box<[Verdict]>,
+    /// All of its checks say up.
+    up: bool,
+    /// The configured weight with what the checks add to it.
+    weight: u32,
+}
+
+impl Known {
+    fn new(server: &RealServer, verdicts: Box<[Verdict]>) -> Self {
+        let mut known = Self {
+            verdicts,
+            up: true,
+            weight: 0,
+        };
+        known.judge(server);
+        known
+    }
+
+    fn judge(&mut self, server: &RealServer) {
+        self.up = self.verdicts.iter().all(|verdict| verdict.up);
+        let configured = i64::from(server.destination.weight);
+        let change = |verdict: &Verdict| {
+            verdict.weight.map_or(0, |weight| {
+                i64::from(weight.apply(server.destination.weight)).saturating_sub(configured)
+            })
+        };
+        let changes = self.verdicts.iter().map(change);
+        let weight = changes.fold(configured, i64::saturating_add);
+        self.weight = u32::try_from(weight.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
+    }
+
+    /// What it adds to the live weight.
+    fn counts(&self) -> u64 {
+        if self.up { u64::from(self.weight) } else { 0 }
+    }
 }
 
 impl ServerState {
     /// A server of which nothing is known yet; `before` hands on what an earlier configuration knew of checks that stay.
     pub(super) fn new(
-        config: VirtualServer,
+        config: Arc<VirtualServer>,
         before: Option<&Self>,
-        keep: impl Fn(DestinationId, usize) -> bool,
+        fate: impl Fn(DestinationId, usize) -> Fate,
     ) -> Self {
-        let changed = "its check has changed and has not succeeded since";
-        let verdicts = config
+        let known: Vec<Known> = config
             .real_servers
             .iter()
             .map(|server| {
                 let id = server.destination.id;
-                let known = before.and_then(|state| state.verdicts.get(&id));
+                let old = before.and_then(|state| state.known_of(id));
                 let start = |(index, check): (usize, &super::CheckStart)| {
-                    match known.and_then(|known| known.get(index)) {
-                        Some(verdict) if keep(id, index) => verdict.clone(),
+                    let old = old.and_then(|(_, known)| known.verdicts.get(index));
+                    match (fate(id, index), old) {
+                        (Fate::Kept, Some(verdict)) => verdict.clone(),
+                        (Fate::TakenOut, _) => {
+                            Verdict::down("an earlier director had taken it out, and no check has succeeded since")
+                        }
                         // A server that is down comes back by passing the new check, not by the change of it.
-                        Some(verdict) if !verdict.up => Verdict {
-                            up: false,
-                            weight: None,
-                            reason: changed.to_owned(),
-                        },
+                        (_, Some(verdict)) if !verdict.up => {
+                            Verdict::down("its check has changed and has not succeeded since")
+                        }
                         _ => Verdict::start(check),
                     }
                 };
-                (id, server.checks.iter().enumerate().map(start).collect())
+                Known::new(server, server.checks.iter().enumerate().map(start).collect())
             })
             .collect();
+        let mut by_address: Box<[u32]> =
+            (0..u32::try_from(known.len()).unwrap_or(u32::MAX)).collect();
+        by_address.sort_unstable_by_key(|position| id_at(&config, *position));
         Self {
-            config,
-            verdicts,
+            live_weight: known.iter().map(Known::counts).sum(),
             quorum_up: before.is_some_and(|state| state.quorum_up),
+            config,
+            known,
+            by_address,
         }
     }
 
     /// Takes the verdict of one check; `None` if there is no such check.
     pub(super) fn observe(
         &mut self,
-        server: DestinationId,
+        id: DestinationId,
         index: usize,
         verdict: Verdict,
+        touched: &mut Touched,
     ) -> Option<Vec<Happening>> {
-        let config = self.config.real_server(server)?;
-        let (was_up, was_weight) = (self.is_up(config), self.live_weight(config));
-        let reason = verdict.reason.clone();
-        *self.verdicts.get_mut(&server)?.get_mut(index)? = verdict;
-        let config = self.config.real_server(server)?;
-        let (up, weight) = (self.is_up(config), self.live_weight(config));
-        let virtual_server = self.config.name.clone();
+        let position = self.position(id)?;
+        let server = self.config.real_servers.get(position)?;
+        let known = self.known.get_mut(position)?;
+        let (was_up, was_weight, counted) = (known.up, known.weight, known.counts());
+        let reason = verdict.reason.to_string();
+        *known.verdicts.get_mut(index)? = verdict;
+        known.judge(server);
+        let (up, weight) = (known.up, known.weight);
+        self.live_weight = self
+            .live_weight
+            .saturating_sub(counted)
+            .saturating_add(known.counts());
+        let virtual_server = self.config.name.to_string();
         let mut happenings = Vec::new();
         match (was_up, up) {
             (false, true) => happenings.push(Happening::RealServerUp {
                 virtual_server,
-                real_server: server,
+                real_server: id,
                 reason,
             }),
             (true, false) => happenings.push(Happening::RealServerDown {
                 virtual_server,
-                real_server: server,
+                real_server: id,
                 reason,
             }),
             (true, true) if was_weight != weight => happenings.push(Happening::WeightChanged {
                 virtual_server,
-                real_server: server,
+                real_server: id,
                 from: was_weight,
                 to: weight,
                 reason,
             }),
             _ => {}
         }
-        happenings.extend(self.judge_quorum());
+        let quorum = self.judge_quorum();
+        if quorum.is_some() && self.config.sorry_server.is_some() {
+            touched.everything(&self.config.name);
+        } else if !happenings.is_empty() {
+            touched.server(&self.config.name, id);
+        }
+        happenings.extend(quorum);
         Some(happenings)
     }
 
     /// Brings the quorum up to date. It begins as missing, which is not told; what is told at a start is that it is there.
     pub(super) fn judge_quorum(&mut self) -> Option<Happening> {
-        let weight = self.weight_sum();
+        let weight = self.live_weight;
         let gain = u64::from(self.config.quorum).saturating_add(u64::from(self.config.hysteresis));
         let keep = u64::from(self.config.quorum)
             .saturating_sub(u64::from(self.config.hysteresis))
             .max(1);
-        let virtual_server = self.config.name.clone();
         if !self.quorum_up && weight >= gain {
             self.quorum_up = true;
             Some(Happening::QuorumGained {
-                virtual_server,
+                virtual_server: self.config.name.to_string(),
                 weight,
                 needed: gain,
             })
         } else if self.quorum_up && weight < keep {
             self.quorum_up = false;
-            let sorry_server = self
-                .config
-                .sorry_server
-                .as_ref()
-                .map(|sorry| sorry.destination.id);
+            let sorry_server = self.config.sorry_server.as_ref();
             Some(Happening::QuorumLost {
-                virtual_server,
+                virtual_server: self.config.name.to_string(),
                 weight,
                 needed: keep,
-                sorry_server,
+                sorry_server: sorry_server.map(|sorry| sorry.destination.id),
             })
         } else {
             None
@@ -144,92 +219,146 @@ impl ServerState {
 
     /// Whether this check says up now.
     pub(super) fn check_is_up(&self, server: DestinationId, index: usize) -> Option<bool> {
-        self.verdicts
-            .get(&server)?
-            .get(index)
-            .map(|verdict| verdict.up)
+        let (_, known) = self.known_of(server)?;
+        known.verdicts.get(index).map(|verdict| verdict.up)
     }
 
     /// What is told when the director stops and `omega` is set: everything that is up goes down.
     pub(super) fn farewell(&self) -> Vec<Happening> {
-        let reason = "the director stops".to_owned();
-        let down = |server: &RealServer| Happening::RealServerDown {
-            virtual_server: self.config.name.clone(),
+        let down = |(server, _): (&RealServer, &Known)| Happening::RealServerDown {
+            virtual_server: self.config.name.to_string(),
             real_server: server.destination.id,
-            reason: reason.clone(),
+            reason: "the director stops".to_owned(),
         };
-        let servers = self
-            .config
-            .real_servers
-            .iter()
-            .filter(|server| self.is_up(server))
-            .map(down);
         let quorum = self.quorum_up.then(|| Happening::QuorumLost {
-            virtual_server: self.config.name.clone(),
+            virtual_server: self.config.name.to_string(),
             weight: 0,
             needed: u64::from(self.config.quorum),
             sorry_server: None,
         });
-        servers.chain(quorum).collect()
+        let up = self.servers().filter(|(_, known)| known.up);
+        up.map(down).chain(quorum).collect()
+    }
+
+    /// The services that it stands for.
+    pub(super) fn service_ids(&self) -> impl Iterator<Item = ServiceId> {
+        self.config.services.iter().map(|service| service.id)
     }
 
     /// The services of this virtual server as they should be in the kernel.
     pub(super) fn wished(&self) -> Vec<VirtualService> {
-        let mut destinations: BTreeMap<DestinationId, Destination> = BTreeMap::new();
-        for server in &self.config.real_servers {
-            if let Presence::Weight(weight) = self.presence(server) {
-                destinations.insert(
-                    server.destination.id,
-                    server.destination.with_weight(weight),
-                );
-            }
+        let mut destinations: BTreeMap<DestinationId, Destination> = self
+            .servers()
+            .filter_map(|(server, known)| self.wished_real(server, known))
+            .map(|destination| (destination.id, destination))
+            .collect();
+        if let Some(id) = self.sorry_id() {
+            let wished = self.wished_sorry(destinations.get(&id).copied());
+            destinations.extend(wished.map(|destination| (id, destination)));
         }
-        if let Some(sorry) = &self.config.sorry_server {
-            let id = sorry.destination.id;
-            if self.sorry_in_use() {
-                destinations.insert(id, sorry.destination);
-            } else if sorry.inhibit {
-                destinations
-                    .entry(id)
-                    .or_insert_with(|| sorry.destination.with_weight(0));
-            }
-        }
+        let Some((last, others)) = self.config.services.split_last() else {
+            return Vec::new();
+        };
         let with = |service: &ipvs_netlink::Service| VirtualService {
             service: service.clone(),
             destinations: destinations.clone(),
         };
-        self.config.services.iter().map(with).collect()
+        let mut services: Vec<VirtualService> = others.iter().map(with).collect();
+        services.push(VirtualService {
+            service: last.clone(),
+            destinations,
+        });
+        services
+    }
+
+    /// One destination of each of its services, as it should be.
+    pub(super) fn wished_server(&self, id: DestinationId) -> Option<Destination> {
+        let real = self
+            .position(id)
+            .and_then(|position| {
+                self.config
+                    .real_servers
+                    .get(position)
+                    .zip(self.known.get(position))
+            })
+            .and_then(|(server, known)| self.wished_real(server, known));
+        if self.sorry_id() == Some(id) {
+            self.wished_sorry(real)
+        } else {
+            real
+        }
+    }
+
+    fn wished_real(&self, server: &RealServer, known: &Known) -> Option<Destination> {
+        match self.presence(server, known) {
+            Presence::Weight(weight) => Some(server.destination.with_weight(weight)),
+            Presence::Absent => None,
+        }
+    }
+
+    fn sorry_id(&self) -> Option<DestinationId> {
+        let sorry = self.config.sorry_server.as_ref();
+        sorry.map(|sorry| sorry.destination.id)
+    }
+
+    /// What stands in the place of the sorry server, where `real` would stand if there were none.
+    fn wished_sorry(&self, real: Option<Destination>) -> Option<Destination> {
+        let sorry = self.config.sorry_server.as_ref()?;
+        if self.sorry_in_use() {
+            Some(sorry.destination)
+        } else if sorry.inhibit {
+            real.or_else(|| Some(sorry.destination.with_weight(0)))
+        } else {
+            real
+        }
     }
 
     /// Every server with its presence and why.
     pub(super) fn standings(&self) -> Vec<Standing> {
-        let real = self.config.real_servers.iter().map(|server| Standing {
+        let real = self.servers().map(|(server, known)| Standing {
             server: server.destination.id,
-            presence: self.presence(server),
-            reasons: self.reasons(server),
+            presence: self.presence(server, known),
+            reasons: self.reasons(server, known),
         });
         let sorry = self.config.sorry_server.iter().map(|sorry| {
-            let weight = self.weight_sum();
-            let (presence, reason) = match (self.sorry_in_use(), sorry.inhibit) {
-                (true, _) => (
-                    Presence::Weight(sorry.destination.weight),
-                    self.quorum_text("is missing", weight),
-                ),
-                (false, true) => (Presence::Weight(0), self.quorum_text("is there", weight)),
-                (false, false) => (Presence::Absent, self.quorum_text("is there", weight)),
+            let (presence, what) = match (self.sorry_in_use(), sorry.inhibit) {
+                (true, _) => (Presence::Weight(sorry.destination.weight), "is missing"),
+                (false, true) => (Presence::Weight(0), "is there"),
+                (false, false) => (Presence::Absent, "is there"),
             };
             Standing {
                 server: sorry.destination.id,
                 presence,
-                reasons: vec![reason],
+                reasons: vec![self.quorum_text(what)],
             }
         });
         real.chain(sorry).collect()
     }
 
-    fn presence(&self, server: &RealServer) -> Presence {
-        if self.is_up(server) && !self.sorry_in_use() {
-            Presence::Weight(self.live_weight(server))
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &VirtualServer {
+        &self.config
+    }
+
+    /// The weights of all live real servers together.
+    pub(crate) const fn live_weight(&self) -> u64 {
+        self.live_weight
+    }
+
+    /// Every real server with what is known of it, in the order of the configuration.
+    pub(crate) fn real_servers(&self) -> impl Iterator<Item = RealView<'_>> {
+        self.servers().map(|(config, known)| RealView {
+            config,
+            verdicts: &known.verdicts,
+            up: known.up,
+            presence: self.presence(config, known),
+            reasons: self.reasons(config, known),
+        })
+    }
+
+    fn presence(&self, server: &RealServer, known: &Known) -> Presence {
+        if known.up && !self.sorry_in_use() {
+            Presence::Weight(known.weight)
         } else if server.inhibit_on_failure {
             Presence::Weight(0)
         } else {
@@ -237,23 +366,22 @@ impl ServerState {
         }
     }
 
-    fn reasons(&self, server: &RealServer) -> Vec<String> {
+    fn reasons(&self, server: &RealServer, known: &Known) -> Vec<String> {
         let mut reasons = Vec::new();
-        let up = self.is_up(server);
+        let up = known.up;
         if up && self.sorry_in_use() {
             reasons.push(format!(
                 "{}, so the sorry server answers alone",
-                self.quorum_text("is missing", self.weight_sum())
+                self.quorum_text("is missing")
             ));
         }
         if server.checks.is_empty() {
             reasons.push("it has no check, so it counts as up".to_owned());
         }
-        let verdicts = self.verdicts_of(server);
         for (check, verdict) in server
             .checks
             .iter()
-            .zip(verdicts)
+            .zip(&known.verdicts)
             .filter(|(_, verdict)| up || !verdict.up)
         {
             reasons.push(format!("{}: {}", check.kind, verdict.reason));
@@ -264,53 +392,46 @@ impl ServerState {
         reasons
     }
 
-    fn quorum_text(&self, what: &str, weight: u64) -> String {
+    fn quorum_text(&self, what: &str) -> String {
         format!(
-            "the quorum of {} {what}, live weight {weight}",
-            self.config.quorum
+            "the quorum of {} {what}, live weight {}",
+            self.config.quorum, self.live_weight
         )
     }
 
-    pub(super) const fn quorum_up(&self) -> bool {
+    /// Whether enough real servers are up.
+    pub(crate) const fn quorum_up(&self) -> bool {
         self.quorum_up
     }
 
-    const fn sorry_in_use(&self) -> bool {
+    /// Whether the sorry server answers alone.
+    pub(crate) fn sorry_in_use(&self) -> bool {
         !self.quorum_up && self.config.sorry_server.is_some()
     }
 
-    fn verdicts_of(&self, server: &RealServer) -> &[Verdict] {
-        self.verdicts
-            .get(&server.destination.id)
-            .map_or(&[], Vec::as_slice)
+    fn servers(&self) -> impl Iterator<Item = (&RealServer, &Known)> {
+        self.config.real_servers.iter().zip(&self.known)
     }
 
-    fn is_up(&self, server: &RealServer) -> bool {
-        self.verdicts_of(server).iter().all(|verdict| verdict.up)
+    fn position(&self, id: DestinationId) -> Option<usize> {
+        let found = self
+            .by_address
+            .binary_search_by_key(&Some(id), |position| id_at(&self.config, *position));
+        let position = *self.by_address.get(found.ok()?)?;
+        usize::try_from(position).ok()
     }
 
-    /// The configured weight with what the checks add to it.
-    fn live_weight(&self, server: &RealServer) -> u32 {
-        let configured = i64::from(server.destination.weight);
-        let change = |verdict: &Verdict| {
-            verdict.weight.map_or(0, |weight| {
-                i64::from(weight.apply(server.destination.weight)).saturating_sub(configured)
-            })
-        };
-        let weight = self
-            .verdicts_of(server)
-            .iter()
-            .map(change)
-            .fold(configured, i64::saturating_add);
-        u32::try_from(weight.clamp(0, i64::from(i32::MAX))).unwrap_or(0)
-    }
-
-    fn weight_sum(&self) -> u64 {
-        let live = self
-            .config
+    fn known_of(&self, id: DestinationId) -> Option<(&RealServer, &Known)> {
+        let position = self.position(id)?;
+        self.config
             .real_servers
-            .iter()
-            .filter(|server| self.is_up(server));
-        live.map(|server| u64::from(self.live_weight(server))).sum()
+            .get(position)
+            .zip(self.known.get(position))
     }
+}
+
+fn id_at(config: &VirtualServer, position: u32) -> Option<DestinationId> {
+    let position = usize::try_from(position).ok()?;
+    let server = config.real_servers.get(position)?;
+    Some(server.destination.id)
 }

@@ -1,6 +1,6 @@
 //! Notification scripts: for each object one at a time and in the order of the events.
 
-use super::{Program, run};
+use super::{HookLedger, Program, run};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -29,6 +29,7 @@ pub(crate) struct Hook {
 pub(crate) struct Hooks {
     queues: BTreeMap<String, mpsc::Sender<Hook>>,
     tasks: JoinSet<()>,
+    ledger: HookLedger,
 }
 
 impl Hooks {
@@ -36,14 +37,17 @@ impl Hooks {
     pub(crate) fn send(&mut self, object: &str, hook: Hook) {
         // Reap tasks whose queues have been dropped.
         while self.tasks.try_join_next().is_some() {}
-        let tasks = &mut self.tasks;
+        let (tasks, ledger) = (&mut self.tasks, &self.ledger);
         let queue = self.queues.entry(object.to_owned()).or_insert_with(|| {
             let (queue, waiting) = mpsc::channel(QUEUE);
-            tasks.spawn(run_in_order(object.to_owned(), waiting));
+            tasks.spawn(run_in_order(object.to_owned(), waiting, ledger.clone()));
             queue
         });
         let (keyword, line) = (hook.keyword, hook.program.line());
-        if queue.try_send(hook).is_err() {
+        if queue.try_send(hook).is_ok() {
+            ledger.queued(object);
+        } else {
+            ledger.dropped(object);
             warn!(
                 event = "hook_dropped",
                 object,
@@ -52,6 +56,11 @@ impl Hooks {
                 "{object}: {keyword} is not run, {QUEUE} earlier notifications are still waiting; make the script faster"
             );
         }
+    }
+
+    /// What runs, and how the last runs ended.
+    pub(crate) const fn ledger(&self) -> &HookLedger {
+        &self.ledger
     }
 
     /// Lets what is queued finish, at most until `deadline`, then ends the rest. No hook may be sent afterwards.
@@ -69,11 +78,13 @@ impl Hooks {
     }
 }
 
-async fn run_in_order(object: String, mut waiting: mpsc::Receiver<Hook>) {
+async fn run_in_order(object: String, mut waiting: mpsc::Receiver<Hook>, ledger: HookLedger) {
     while let Some(hook) = waiting.recv().await {
         let started = Instant::now();
-        let ended = run(&hook.program, &hook.extra, DEADLINE).await;
         let (keyword, command) = (hook.keyword, hook.program.line());
+        ledger.began(&object, keyword, command.clone(), started);
+        let ended = run(&hook.program, &hook.extra, DEADLINE).await;
+        ledger.ended(&object, ended.success(), ended.to_string(), Instant::now());
         let seconds = started.elapsed().as_secs_f64();
         if ended.success() {
             debug!(

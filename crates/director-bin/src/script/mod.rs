@@ -3,9 +3,11 @@
 //! They are started without a shell, in a process group of their own, as the configured user, with a deadline.
 
 mod hooks;
+mod ledger;
 mod program;
 mod run;
 
 pub(crate) use hooks::{Hook, Hooks};
+pub(crate) use ledger::HookLedger;
 pub(crate) use program::{Identity, Program, ProgramError, Security};
 pub(crate) use run::{Ended, run};

@@ -3,8 +3,9 @@
 
 mod owned;
 
-pub(crate) use owned::{OwnedServices, RecordError};
+pub(crate) use owned::{Owned, OwnedServices, RecordError};
 
+use crate::control::Journal;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -63,6 +64,16 @@ impl StateDirectory {
             }),
             Err((_, nix::Error::EWOULDBLOCK)) => Err(StateError::Locked(path.to_owned())),
             Err((_, error)) => Err(unusable(&lock_path)(error.into())),
+        }
+    }
+
+    /// Lets the journal of events go on in this directory. Without its file it is only kept in memory.
+    pub(crate) fn keep(&self, journal: &Journal) {
+        let name = format!("journal-{}.jsonl", network_namespace());
+        let path = self.path.join(name);
+        if let Err(error) = journal.attach(&path) {
+            let path = path.display();
+            tracing::warn!(event = "journal_unavailable", %error, "events are kept in memory only, {path} cannot be used: {error}");
         }
     }
 

@@ -15,14 +15,36 @@ const LIMIT: u64 = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct OwnedServices {
     path: PathBuf,
-    written: Option<BTreeSet<ServiceId>>,
+    written: Option<Owned>,
+}
+
+/// What is ours in the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owned {
+    /// Services.
+    pub(crate) services: BTreeSet<ServiceId>,
+    /// The sync daemons, if any runs.
+    #[serde(default)]
+    pub(crate) daemons: bool,
+}
+
+impl Owned {
+    /// Nothing is ours.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.services.is_empty() && !self.daemons
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        other.services.is_subset(&self.services) && (self.daemons || !other.daemons)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 struct Record {
     /// The running kernel: after a boot nothing of the record is true any more.
     boot: String,
-    services: BTreeSet<ServiceId>,
+    #[serde(flatten)]
+    owned: Owned,
 }
 
 /// The record cannot be written.
@@ -48,37 +70,36 @@ impl OwnedServices {
 
     /// What a predecessor has recorded since the last boot. An unreadable record counts as empty: then only what is
     /// configured is ours, and nobody else's service is at risk.
-    pub(crate) fn read(&self) -> BTreeSet<ServiceId> {
+    pub(crate) fn read(&self) -> Owned {
         let text = File::open(&self.path).and_then(|file| {
             let mut text = String::new();
             file.take(LIMIT).read_to_string(&mut text).map(|_| text)
         });
         let record = match text {
             Ok(text) => serde_json::from_str::<Record>(&text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return BTreeSet::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Owned::default(),
             Err(error) => Err(serde_json::Error::io(error)),
         };
         match record {
-            Ok(record) if record.boot == boot() => record.services,
-            Ok(_) => BTreeSet::new(),
+            Ok(record) if record.boot == boot() => record.owned,
+            Ok(_) => Owned::default(),
             Err(error) => {
                 let path = self.path.display();
                 tracing::warn!(event = "state_unreadable", %error, "{path} cannot be read, leftovers of an earlier run stay in the table: {error}");
-                BTreeSet::new()
+                Owned::default()
             }
         }
     }
 
-    /// True if all of `services` are in what we have recorded.
-    pub(crate) fn covers(&self, services: &BTreeSet<ServiceId>) -> bool {
-        self.written
-            .as_ref()
-            .is_some_and(|written| services.is_subset(written))
+    /// True if all of it is in what we have recorded.
+    pub(crate) fn covers(&self, owned: &Owned) -> bool {
+        let written = self.written.as_ref();
+        written.is_some_and(|written| written.covers(owned))
     }
 
-    /// Records `services` as ours, whole or not at all. Nothing is written if the record says so already.
-    pub(crate) fn write(&mut self, services: BTreeSet<ServiceId>) -> Result<(), RecordError> {
-        if self.written.as_ref() == Some(&services) {
+    /// Records what is ours, whole or not at all. Nothing is written if the record says so already.
+    pub(crate) fn write(&mut self, owned: Owned) -> Result<(), RecordError> {
+        if self.written.as_ref() == Some(&owned) {
             return Ok(());
         }
         let failed = |source| RecordError {
@@ -87,7 +108,7 @@ impl OwnedServices {
         };
         let record = Record {
             boot: boot(),
-            services,
+            owned,
         };
         let text = serde_json::to_vec(&record).map_err(|error| failed(error.into()))?;
         let new = self.path.with_extension("new");
@@ -103,7 +124,7 @@ impl OwnedServices {
         file.write_all(&text)
             .and_then(|()| std::fs::rename(&new, &self.path))
             .map_err(failed)?;
-        self.written = Some(record.services);
+        self.written = Some(record.owned);
         Ok(())
     }
 }
@@ -131,13 +152,13 @@ mod tests {
     use super::*;
     use std::net::SocketAddr;
 
-    fn services(ports: &[u16]) -> BTreeSet<ServiceId> {
+    fn services(ports: &[u16]) -> Owned {
         let id = |port: &u16| ServiceId::tcp(SocketAddr::from(([10, 0, 0, 1], *port)));
-        ports
-            .iter()
-            .map(id)
-            .chain(ServiceId::fwmark(7, ipvs_netlink::Family::V6))
-            .collect()
+        let mark = ServiceId::fwmark(7, ipvs_netlink::Family::V6);
+        Owned {
+            services: ports.iter().map(id).chain(mark).collect(),
+            daemons: ports.len() > 1,
+        }
     }
 
     #[test]
@@ -153,7 +174,8 @@ mod tests {
         );
         std::fs::write(&path, "{").unwrap();
         assert!(record.read().is_empty(), "a broken record is no record");
-        let other = serde_json::json!({ "boot": "another kernel", "services": services(&[80]) });
+        let other =
+            serde_json::json!({ "boot": "another kernel", "services": services(&[80]).services });
         std::fs::write(&path, other.to_string()).unwrap();
         assert!(record.read().is_empty(), "the table it speaks of is gone");
     }

@@ -27,7 +27,7 @@ use crate::scenario::{LoadError, Scenario};
 use children::Children;
 use node::{NodeError, NodeHandle};
 
-pub(crate) use program::is_keepalived;
+pub(crate) use program::{OWN_NAME, is_keepalived};
 
 /// What the program that was called wants played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

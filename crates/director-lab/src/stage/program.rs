@@ -83,11 +83,19 @@ pub(crate) fn command_line(process: &Process, order: &StageOrder) -> CommandLine
     }
 }
 
+/// What a scenario calls the program that plays it.
+pub(crate) const OWN_NAME: &str = "director";
+
 /// A command as the scenario writes it.
 pub(crate) fn command_of(words: &[String]) -> CommandLine {
     let mut words = words.iter();
     let program = Path::new(words.next().map(String::as_str).unwrap_or_default());
-    CommandLine::new(tools::find(program).unwrap_or_else(|| program.to_owned())).with(words)
+    let found = if program == Path::new(OWN_NAME) {
+        std::env::current_exe().ok()
+    } else {
+        tools::find(program)
+    };
+    CommandLine::new(found.unwrap_or_else(|| program.to_owned())).with(words)
 }
 
 /// The line of output that says that a process is at work.

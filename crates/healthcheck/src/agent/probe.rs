@@ -1,6 +1,7 @@
 //! The socket part of an agent check.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -41,14 +42,16 @@ impl AgentSettings {
 /// agents for HAProxy send it. keepalived has no such check.
 #[derive(Clone, Debug)]
 pub struct AgentProbe {
-    settings: AgentSettings,
+    settings: Arc<AgentSettings>,
 }
 
 impl AgentProbe {
     /// A probe with these settings.
     #[must_use]
-    pub const fn new(settings: AgentSettings) -> Self {
-        Self { settings }
+    pub fn new(settings: AgentSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
     }
 
     async fn check(&self) -> Result<Detail, Cause> {
@@ -125,7 +128,7 @@ impl Probe for AgentProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -39,7 +40,7 @@ impl DnsSettings {
 /// Asks a name server over UDP; any answer to the question with code 0 will do (`DNS_CHECK`).
 #[derive(Clone, Debug)]
 pub struct DnsProbe {
-    settings: DnsSettings,
+    settings: Arc<DnsSettings>,
     question: Question,
 }
 
@@ -51,7 +52,10 @@ impl DnsProbe {
             name: settings.name.clone(),
             record_type: settings.record_type,
         };
-        Self { settings, question }
+        Self {
+            settings: Arc::new(settings),
+            question,
+        }
     }
 
     async fn check(&self, start: Instant) -> Result<Detail, Cause> {
@@ -112,7 +116,7 @@ impl Probe for DnsProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -1,15 +1,21 @@
-//! One request and its answer over an open connection.
+//! One request and its answer over a connection of its own.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::{Header, ResponseError, ResponseReader, Step};
+use crate::dial::Dialer;
 use crate::outcome::{Cause, Wanted};
+use crate::tls::Connector;
 
 /// Takes an answer as it comes.
 pub(super) trait Consumer {
@@ -19,91 +25,161 @@ pub(super) trait Consumer {
     fn body(&mut self, octets: &[u8]) -> ControlFlow<()>;
 }
 
-/// Sends the request and hands the answer to the consumer until it is complete.
-pub(super) async fn exchange(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    target: SocketAddr,
-    request: &[u8],
-    limit: Duration,
-    reader: &mut ResponseReader,
-    consumer: &mut impl Consumer,
-) -> Result<(), Cause> {
-    let mut wanted = Wanted::RequestSent;
-    let work = run(stream, target, request, reader, consumer, &mut wanted);
-    match timeout(limit, work).await {
-        Ok(result) => result,
-        Err(_elapsed) => Err(Cause::Timeout {
+/// A request, and the way to the server.
+pub(super) struct Question<'a> {
+    pub(super) dialer: &'a Dialer,
+    /// TLS, if wanted.
+    pub(super) connector: Option<&'a Connector>,
+    pub(super) target: SocketAddr,
+    /// The virtual host, which names the server in TLS.
+    pub(super) host: Option<&'a str>,
+    pub(super) request: &'a [u8],
+    /// Limit on the whole answer.
+    pub(super) limit: Duration,
+}
+
+impl Question<'_> {
+    /// Connects, sends the request, and hands the answer to the consumer until it is complete.
+    /// Tells when the certificate of the server ends, over TLS.
+    pub(super) async fn ask(
+        &self,
+        reader: &mut ResponseReader,
+        consumer: &mut impl Consumer,
+    ) -> Result<Option<SystemTime>, Cause> {
+        let mut stream = self.dialer.connect(self.target).await?;
+        let Some(connector) = self.connector else {
+            self.exchange(&mut stream, reader, consumer).await?;
+            return Ok(None);
+        };
+        // Boxed, so that attempts without TLS do not make room for it.
+        Box::pin(async move {
+            let limit = self.dialer.connect_timeout;
+            let mut stream = connector
+                .handshake(stream, self.target, self.host, limit)
+                .await?;
+            self.exchange(&mut stream, reader, consumer).await?;
+            let certificate_expires = connector.certificate_expires(&stream);
+            connector.close(stream).await;
+            Ok(certificate_expires)
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        reader: &mut ResponseReader,
+        consumer: &mut impl Consumer,
+    ) -> Result<(), Cause> {
+        let mut wanted = Wanted::RequestSent;
+        let work = self.run(stream, reader, consumer, &mut wanted);
+        match timeout(self.limit, work).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(Cause::Timeout {
+                target: self.target,
+                wanted,
+                after: self.limit,
+            }),
+        }
+    }
+
+    async fn run(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        reader: &mut ResponseReader,
+        consumer: &mut impl Consumer,
+        wanted: &mut Wanted,
+    ) -> Result<(), Cause> {
+        let target = self.target;
+        let broken = |wanted, error: io::Error| Cause::Broken {
             target,
             wanted,
-            after: limit,
-        }),
+            error: error.into(),
+        };
+        let sent = async {
+            stream.write_all(self.request).await?;
+            stream.flush().await
+        };
+        if let Err(error) = sent.await {
+            return Err(broken(*wanted, error));
+        }
+        *wanted = Wanted::HttpHeader;
+        loop {
+            let received = poll_fn(|context| {
+                receive(Pin::new(&mut *stream), context, |octets| {
+                    take(octets, target, reader, consumer, wanted)
+                })
+            });
+            match received.await {
+                Ok(Some(taken)) => {
+                    if taken?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => {
+                    return reader.closed().map_err(|_cut_off| Cause::Closed {
+                        target,
+                        wanted: *wanted,
+                    });
+                }
+                Err(error) => return Err(broken(*wanted, error)),
+            }
+        }
     }
 }
 
-async fn run(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+/// Hands over what has come; `None` at the end of the stream. The buffer stands on the stack of
+/// the poll, so that an attempt that waits does not hold one.
+fn receive<S: AsyncRead, T>(
+    stream: Pin<&mut S>,
+    context: &mut Context<'_>,
+    take: impl FnOnce(&[u8]) -> T,
+) -> Poll<io::Result<Option<T>>> {
+    let mut space = [MaybeUninit::uninit(); 4096];
+    let mut buffer = ReadBuf::uninit(&mut space);
+    Poll::Ready(match ready!(stream.poll_read(context, &mut buffer)) {
+        Ok(()) if buffer.filled().is_empty() => Ok(None),
+        Ok(()) => Ok(Some(take(buffer.filled()))),
+        // TLS without a farewell: the length of the answer tells whether it is complete.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+/// Reads on in the answer. Breaks off when it is complete or the consumer has seen enough.
+fn take(
+    octets: &[u8],
     target: SocketAddr,
-    request: &[u8],
     reader: &mut ResponseReader,
     consumer: &mut impl Consumer,
     wanted: &mut Wanted,
-) -> Result<(), Cause> {
-    let broken = |wanted, error: io::Error| Cause::Broken {
-        target,
-        wanted,
-        error: error.into(),
-    };
-    let sent = async {
-        stream.write_all(request).await?;
-        stream.flush().await
-    };
-    if let Err(error) = sent.await {
-        return Err(broken(*wanted, error));
-    }
-    *wanted = Wanted::HttpHeader;
-    let mut buffer = [0_u8; 4096];
-    loop {
-        let length = match stream.read(&mut buffer).await {
-            Ok(length) => length,
-            // TLS without a farewell: the length of the answer tells whether it is complete.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-            Err(error) => return Err(broken(*wanted, error)),
-        };
-        if length == 0 {
-            return match reader.closed() {
-                Ok(()) => Ok(()),
-                Err(_cut_off) => Err(Cause::Closed {
-                    target,
-                    wanted: *wanted,
-                }),
-            };
-        }
-        let had_header = reader.header().is_some();
-        let mut flow = ControlFlow::Continue(());
-        let mut held = Vec::new();
-        let octets = buffer.get(..length).unwrap_or_default();
-        let step = reader
-            .receive(octets, |body| {
-                if had_header {
-                    if flow.is_continue() {
-                        flow = consumer.body(body);
-                    }
-                } else {
-                    held.extend_from_slice(body);
+) -> Result<ControlFlow<()>, Cause> {
+    let had_header = reader.header().is_some();
+    let mut flow = ControlFlow::Continue(());
+    let mut held = Vec::new();
+    let step = reader
+        .receive(octets, |body| {
+            if had_header {
+                if flow.is_continue() {
+                    flow = consumer.body(body);
                 }
-            })
-            .map_err(|error| protocol(target, &error))?;
-        if !had_header && let Some(header) = reader.header() {
-            *wanted = Wanted::HttpBody;
-            flow = consumer.header(header);
-            if flow.is_continue() && !held.is_empty() {
-                flow = consumer.body(&held);
+            } else {
+                held.extend_from_slice(body);
             }
-        }
-        if flow.is_break() || step == Step::Complete {
-            return Ok(());
+        })
+        .map_err(|error| protocol(target, &error))?;
+    if !had_header && let Some(header) = reader.header() {
+        *wanted = Wanted::HttpBody;
+        flow = consumer.header(header);
+        if flow.is_continue() && !held.is_empty() {
+            flow = consumer.body(&held);
         }
     }
+    Ok(if step == Step::Complete {
+        ControlFlow::Break(())
+    } else {
+        flow
+    })
 }
 
 fn protocol(target: SocketAddr, error: &ResponseError) -> Cause {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::exchange::{Consumer, exchange};
+use super::exchange::{Consumer, Question};
 use super::{
     BodyDigest, Header, HttpProtocol, HttpSettings, InvalidHttp, Md5Digest, Request,
     ResponseReader, StatusCode,
@@ -129,7 +129,6 @@ pub async fn genhash(settings: &GenhashSettings) -> Result<Genhash, GenhashError
     }
     let connector = settings.tls.as_ref().map(Connector::new).transpose()?;
     let target = settings.target;
-    let limit = settings.timeout;
     let request = Request {
         protocol: settings.protocol,
         path: &settings.path,
@@ -145,34 +144,15 @@ pub async fn genhash(settings: &GenhashSettings) -> Result<Genhash, GenhashError
         limit: settings.body_limit,
         body: settings.keep_body.then(Vec::new),
     };
-    let mut stream = settings.dialer.connect(target).await?;
-    match connector {
-        None => {
-            exchange(
-                &mut stream,
-                target,
-                &request,
-                limit,
-                &mut reader,
-                &mut collector,
-            )
-            .await?;
-        }
-        Some(connector) => {
-            let handshake = settings.dialer.connect_timeout;
-            let mut stream = connector.handshake(stream, target, host, handshake).await?;
-            exchange(
-                &mut stream,
-                target,
-                &request,
-                limit,
-                &mut reader,
-                &mut collector,
-            )
-            .await?;
-            connector.close(stream).await;
-        }
-    }
+    let question = Question {
+        dialer: &settings.dialer,
+        connector: connector.as_ref(),
+        target,
+        host,
+        request: &request,
+        limit: settings.timeout,
+    };
+    question.ask(&mut reader, &mut collector).await?;
     if collector.seen > settings.body_limit {
         let url = format!("http://{target}{}", settings.path);
         return Err(Cause::TooLong {

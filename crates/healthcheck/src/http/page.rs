@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use super::exchange::Consumer;
-use super::{BodyDigest, Header, HttpUrl, Md5Digest, StatusCode, StatusRanges};
+use super::{
+    BodyDigest, Header, HttpSettings, HttpUrl, Md5Digest, Request, StatusCode, StatusRanges,
+};
 use crate::outcome::{Cause, Detail};
 use crate::regex::Compiled;
 
@@ -15,11 +17,23 @@ pub(super) struct Page {
     pub(super) digest: Option<Md5Digest>,
     pub(super) pattern: Option<Compiled>,
     pub(super) body_limit: u64,
+    /// The request as it goes over the wire.
+    pub(super) request: Box<[u8]>,
 }
 
 impl Page {
-    pub(super) fn new(url: &HttpUrl, body_limit: u64) -> Result<Self, super::InvalidPattern> {
+    pub(super) fn new(
+        settings: &HttpSettings,
+        url: &HttpUrl,
+    ) -> Result<Self, super::InvalidPattern> {
+        let request = Request {
+            protocol: settings.protocol,
+            path: &url.path,
+            virtual_host: settings.host(url),
+            target: settings.target,
+        };
         Ok(Self {
+            request: request.encode().into(),
             status: url.status.clone(),
             digest: url.digest,
             pattern: url
@@ -27,7 +41,7 @@ impl Page {
                 .as_ref()
                 .map(super::Pattern::compile)
                 .transpose()?,
-            body_limit,
+            body_limit: settings.body_limit,
         })
     }
 }

@@ -1,10 +1,11 @@
 //! The socket part of `HTTP_GET` and `SSL_GET`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::exchange::exchange;
+use super::exchange::Question;
 use super::page::{Judge, Page};
 use super::{HttpSettings, HttpUrl, InvalidHttp, Request, ResponseReader};
 use crate::outcome::{Cause, Detail, Outcome};
@@ -14,7 +15,7 @@ use crate::tls::Connector;
 /// Asks for pages and judges their status, digest and text (`HTTP_GET`, `SSL_GET`).
 #[derive(Clone, Debug)]
 pub struct HttpProbe {
-    settings: HttpSettings,
+    settings: Arc<HttpSettings>,
     pages: Vec<Page>,
     connector: Option<Connector>,
 }
@@ -42,11 +43,11 @@ impl HttpProbe {
         let pages = settings
             .urls
             .iter()
-            .map(|url| Page::new(url, settings.body_limit))
+            .map(|url| Page::new(&settings, url))
             .collect::<Result<_, _>>()?;
         let connector = settings.tls.as_ref().map(Connector::new).transpose()?;
         Ok(Self {
-            settings,
+            settings: Arc::new(settings),
             pages,
             connector,
         })
@@ -63,52 +64,19 @@ impl HttpProbe {
     async fn check_page(&self, url: &HttpUrl, page: &Page) -> Result<Detail, Cause> {
         let settings = &self.settings;
         let target = settings.target;
-        let limit = settings
-            .answer_timeout
-            .unwrap_or(settings.dialer.connect_timeout);
-        let host = url
-            .virtual_host
-            .as_deref()
-            .or(settings.virtual_host.as_deref());
-        let request = Request {
-            protocol: settings.protocol,
-            path: &url.path,
-            virtual_host: host,
+        let question = Question {
+            dialer: &settings.dialer,
+            connector: self.connector.as_ref(),
             target,
-        }
-        .encode();
+            host: settings.host(url),
+            request: &page.request,
+            limit: settings
+                .answer_timeout
+                .unwrap_or(settings.dialer.connect_timeout),
+        };
         let mut reader = ResponseReader::new();
         let mut judge = Judge::new(page);
-        let mut certificate_expires = None;
-        let mut stream = settings.dialer.connect(target).await?;
-        match &self.connector {
-            None => {
-                exchange(
-                    &mut stream,
-                    target,
-                    &request,
-                    limit,
-                    &mut reader,
-                    &mut judge,
-                )
-                .await?;
-            }
-            Some(connector) => {
-                let handshake = settings.dialer.connect_timeout;
-                let mut stream = connector.handshake(stream, target, host, handshake).await?;
-                exchange(
-                    &mut stream,
-                    target,
-                    &request,
-                    limit,
-                    &mut reader,
-                    &mut judge,
-                )
-                .await?;
-                certificate_expires = connector.certificate_expires(&stream);
-                connector.close(stream).await;
-            }
-        }
+        let certificate_expires = question.ask(&mut reader, &mut judge).await?;
         let scheme = if self.connector.is_some() {
             "https"
         } else {
@@ -130,7 +98,7 @@ impl Probe for HttpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

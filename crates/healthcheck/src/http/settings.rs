@@ -133,6 +133,11 @@ impl HttpSettings {
             body_limit: Self::DEFAULT_BODY_LIMIT,
         }
     }
+
+    /// The virtual host of a page: its own, else that of the check.
+    pub(super) fn host<'a>(&'a self, url: &'a HttpUrl) -> Option<&'a str> {
+        url.virtual_host.as_deref().or(self.virtual_host.as_deref())
+    }
 }
 
 /// The settings of an HTTP check cannot be used.

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -81,7 +82,7 @@ pub enum InvalidMisc {
 /// once.
 #[derive(Clone, Debug)]
 pub struct MiscProbe {
-    settings: MiscSettings,
+    settings: Arc<MiscSettings>,
     program: PathBuf,
 }
 
@@ -107,7 +108,10 @@ impl MiscProbe {
         if bad_words || bad_variables {
             return Err(InvalidMisc::Unusable(program));
         }
-        Ok(Self { settings, program })
+        Ok(Self {
+            settings: Arc::new(settings),
+            program,
+        })
     }
 
     async fn check(&self) -> Result<Detail, Cause> {
@@ -169,7 +173,7 @@ impl Probe for MiscProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 }
 

@@ -1,19 +1,20 @@
-//! The one task of a monitor: a heap of due times, the attempts that run, and the events to tell.
+//! The one task of a monitor: due times, the attempts that run, and the events to tell.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{Id, JoinError, JoinSet};
 
+use super::attempts::{Attempts, Ended};
 use super::entry::{Entry, Subscription, same_probe};
 use super::queue::Admission;
+use super::store::Store;
+use super::wheel::Wheel;
 use super::{Check, Event, MonitorSettings, Snapshot, Stats};
 use crate::outcome::{Cause, Outcome, Weight};
 use crate::probe::{Probe, ProbeKey};
@@ -22,6 +23,9 @@ use crate::schedule::{Policy, Tracker, Verdict};
 /// A step of this size through all 64-bit values spreads any number of points evenly (the golden
 /// ratio).
 const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Commands taken before the due attempts have their turn.
+const COMMANDS_AT_ONCE: usize = 1000;
 
 /// What the handle asks of the engine.
 pub(super) enum Command<K> {
@@ -41,15 +45,13 @@ pub(super) struct Engine<K> {
     /// `None` once the reader is gone.
     pub(super) events: Option<mpsc::Sender<Event<K>>>,
     pub(super) names: HashMap<K, Subscription>,
-    pub(super) entries: BTreeMap<u64, Entry<K>>,
-    shared: HashMap<(ProbeKey, Policy), u64>,
-    heap: BinaryHeap<Reverse<(Instant, u64)>>,
+    pub(super) entries: Store<Entry<K>>,
+    shared: HashMap<(ProbeKey, Arc<Policy>), u64>,
+    wheel: Wheel,
     admission: Admission,
-    tasks: JoinSet<Outcome>,
-    task_entries: HashMap<Id, (u64, Option<IpAddr>)>,
+    attempts: Attempts,
     /// Names whose owner is to be told something, in order.
     pub(super) outbox: VecDeque<K>,
-    next_entry: u64,
     phase: u64,
     started: u64,
     worst_lateness: Duration,
@@ -71,13 +73,11 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             inbox,
             events: Some(events),
             names: HashMap::new(),
-            entries: BTreeMap::new(),
+            entries: Store::default(),
             shared: HashMap::new(),
-            heap: BinaryHeap::new(),
-            tasks: JoinSet::new(),
-            task_entries: HashMap::new(),
+            wheel: Wheel::new(now()),
+            attempts: Attempts::default(),
             outbox: VecDeque::new(),
-            next_entry: 0,
             phase,
             started: 0,
             worst_lateness: Duration::ZERO,
@@ -88,12 +88,10 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     /// Runs until every handle is gone.
     pub(super) async fn run(mut self) {
         let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut ended = Vec::new();
         loop {
             self.start_due(now());
-            let due = self
-                .heap
-                .peek()
-                .map(|Reverse((due, _))| tokio::time::Instant::from(*due));
+            let due = self.wheel.next().map(tokio::time::Instant::from);
             if let Some(due) = due
                 && alarm.deadline() != due
             {
@@ -103,7 +101,14 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             tokio::select! {
                 biased;
                 command = self.inbox.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => {
+                        self.obey(command);
+                        // A configuration comes as many commands.
+                        for _ in 0..COMMANDS_AT_ONCE {
+                            let Ok(command) = self.inbox.try_recv() else { break };
+                            self.obey(command);
+                        }
+                    }
                     None => return,
                 },
                 permit = reserve(events.as_ref()), if !self.outbox.is_empty() => match permit {
@@ -114,11 +119,10 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                     }
                     None => self.events = None,
                 },
-                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
-                    self.finish(joined);
-                    // Many end at the same time: do not go around for each of them.
-                    while let Some(joined) = self.tasks.try_join_next_with_id() {
-                        self.finish(joined);
+                () = poll_fn(|context| self.attempts.poll_ended(context, &mut ended)) => {
+                    let now = now();
+                    for ended in ended.drain(..) {
+                        self.finish(ended, now);
                     }
                 }
                 () = alarm.as_mut(), if due.is_some() => {}
@@ -143,7 +147,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             Command::Resume(id) => self.suspend(&id, false),
             Command::Report(id, outcome) => {
                 if let Some(entry) = self.entry_of(&id) {
-                    self.observe(entry, outcome);
+                    self.observe(entry, outcome, now());
                 }
             }
             Command::Snapshot(reply) => {
@@ -166,9 +170,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         self.names.get(id).map(|subscription| subscription.entry)
     }
 
-    /// Changes an entry and puts its new due time into the heap.
+    /// Changes an entry and puts its new due time into the wheel.
     fn with_entry(&mut self, entry: u64, change: impl FnOnce(&mut Entry<K>, Instant)) {
-        if let Some(check) = self.entries.get_mut(&entry) {
+        if let Some(check) = self.entries.get_mut(entry) {
             change(check, now());
         }
         self.schedule(entry);
@@ -180,7 +184,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let mut suspended = false;
         let mut verdict = None;
         if let Some(subscription) = self.names.get(&id) {
-            let old = self.entries.get(&subscription.entry);
+            let old = self.entries.get(subscription.entry);
             if old.is_some_and(|old| old.check.same_as(&check)) {
                 return;
             }
@@ -195,13 +199,13 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             self.leave(entry, &id);
         }
         let key = check.probe.as_ref().and_then(|probe| probe.key());
-        let shared_as = key.map(|key| (key, check.policy.clone()));
+        let shared_as = key.map(|key| (key, Arc::clone(&check.policy)));
         let existing = shared_as
             .as_ref()
             .and_then(|key| self.shared.get(key))
             .copied();
         let entry = existing.unwrap_or_else(|| self.insert(check, shared_as, verdict, now));
-        let Some(state) = self.entries.get_mut(&entry) else {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         state.names.push(id.clone());
@@ -227,28 +231,26 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     fn insert(
         &mut self,
         check: Check,
-        shared_as: Option<(ProbeKey, Policy)>,
+        shared_as: Option<(ProbeKey, Arc<Policy>)>,
         verdict: Option<(Verdict, Option<Weight>)>,
         now: Instant,
     ) -> u64 {
-        let serial = self.next_entry;
-        self.next_entry += 1;
         self.phase = self.phase.wrapping_add(GOLDEN_STEP);
-        let mut tracker = Tracker::new(check.policy.clone(), now, self.phase);
+        let mut tracker = Tracker::new(Arc::clone(&check.policy), now, self.phase);
         if let Some((verdict, weight)) = verdict {
             tracker.adopt(verdict, weight);
         }
-        if let Some(key) = &shared_as {
-            self.shared.insert(key.clone(), serial);
+        let key = shared_as.clone();
+        let number = self.entries.insert(Entry::new(check, shared_as, tracker));
+        if let Some(key) = key {
+            self.shared.insert(key, number);
         }
-        let entry = Entry::new(check, shared_as, tracker);
-        self.entries.insert(serial, entry);
-        serial
+        number
     }
 
     /// Takes a name off a check, and ends the check if it was the last one.
     fn leave(&mut self, entry: u64, id: &K) {
-        let Some(state) = self.entries.get_mut(&entry) else {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         state.names.retain(|name| name != id);
@@ -256,12 +258,13 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             self.settle_suspension(entry);
             return;
         }
-        if let Some(gone) = self.entries.remove(&entry) {
+        if let Some(gone) = self.entries.remove(entry) {
             if let Some(key) = &gone.shared_as {
                 self.shared.remove(key);
             }
-            if let Some(task) = gone.running {
-                task.abort();
+            if let Some(slot) = gone.running {
+                self.attempts.cancel(slot);
+                self.admission.release(gone.host);
             }
         }
     }
@@ -279,7 +282,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     /// A check rests while all its names are suspended.
     fn settle_suspension(&mut self, entry: u64) {
         let names = &self.names;
-        let Some(state) = self.entries.get_mut(&entry) else {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         let all = state
@@ -288,8 +291,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             .all(|id| names.get(id).is_some_and(|name| name.suspended));
         if all && !state.tracker.is_suspended() {
             state.tracker.suspend();
-            if let Some(task) = state.running.take() {
-                task.abort();
+            if let Some(slot) = state.running.take() {
+                self.attempts.cancel(slot);
+                self.admission.release(state.host);
                 state.tracker.cancel(now());
             }
         } else if !all && state.tracker.is_suspended() {
@@ -298,56 +302,55 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         self.schedule(entry);
     }
 
-    /// Puts the due time of a check into the heap, if it is not there already.
+    /// Puts the due time of a check into the wheel, if it is not there already.
     fn schedule(&mut self, entry: u64) {
-        let Some(state) = self.entries.get_mut(&entry) else {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         if state.check.probe.is_none() || state.waiting {
             return;
         }
         let due = state.tracker.poll_timeout();
-        if due == state.scheduled {
+        let slice = due.map(|due| self.wheel.slice(due));
+        if slice == state.scheduled {
             return;
         }
-        state.scheduled = due;
-        if let Some(due) = due {
-            self.heap.push(Reverse((due, entry)));
+        state.scheduled = slice;
+        if let Some(slice) = slice {
+            self.wheel.insert(slice, entry);
         }
     }
 
     /// Starts what is due, as far as the limits allow.
     fn start_due(&mut self, now: Instant) {
         while let Some((entry, host)) = self.admission.next() {
-            let state = self.entries.get_mut(&entry);
-            let wanted = state.is_some_and(|state| {
+            let state = self.entries.get_mut(entry);
+            let due = state.and_then(|state| {
                 state.waiting = false;
-                state.tracker.poll_timeout().is_some()
+                state.tracker.poll_timeout()
             });
-            if wanted {
-                self.start(entry, now);
-            } else {
-                self.admission.decline(host);
+            match due {
+                Some(due) => self.start(entry, due, now),
+                None => self.admission.decline(host),
             }
         }
-        while let Some(Reverse((due, entry))) = self.heap.peek().copied() {
-            if due > now {
-                break;
+        while let Some((slice, list)) = self.wheel.take_due(now) {
+            let due = self.wheel.end(slice);
+            for entry in &list {
+                let Some(state) = self.entries.get_mut(*entry) else {
+                    continue;
+                };
+                if state.scheduled == Some(slice) {
+                    state.scheduled = None;
+                    self.start(*entry, due, now);
+                }
             }
-            self.heap.pop();
-            let Some(state) = self.entries.get_mut(&entry) else {
-                continue;
-            };
-            if state.scheduled != Some(due) {
-                continue;
-            }
-            state.scheduled = None;
-            self.start(entry, now);
+            self.wheel.recycle(list);
         }
     }
 
-    fn start(&mut self, entry: u64, now: Instant) {
-        let Some(state) = self.entries.get_mut(&entry) else {
+    fn start(&mut self, entry: u64, due: Instant, now: Instant) {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         let Some(probe) = state.check.probe.clone() else {
@@ -357,57 +360,38 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             state.waiting = true;
             return;
         }
-        if let Some(due) = state.tracker.poll_timeout() {
-            let late = now.saturating_duration_since(due);
-            self.worst_lateness = self.worst_lateness.max(late);
-        }
+        let late = now.saturating_duration_since(due);
+        self.worst_lateness = self.worst_lateness.max(late);
         state.tracker.start(now);
         self.started += 1;
-        let task = self.tasks.spawn(attempt(probe));
-        self.task_entries.insert(task.id(), (entry, state.host));
-        state.running = Some(task);
+        let slot = self.attempts.start(entry, Box::pin(attempt(probe)));
+        state.running = Some(slot);
     }
 
-    fn finish(&mut self, joined: Result<(Id, Outcome), JoinError>) {
-        let (id, outcome) = match joined {
-            Ok((id, outcome)) => (id, Some(outcome)),
-            Err(error) => {
-                let panicked = error
-                    .is_panic()
-                    .then(|| Outcome::from_result(Err(Cause::Panicked), Duration::ZERO));
-                (error.id(), panicked)
-            }
-        };
-        let Some((entry, host)) = self.task_entries.remove(&id) else {
+    fn finish(&mut self, ended: Ended, now: Instant) {
+        let Some(state) = self.entries.get_mut(ended.check) else {
             return;
         };
-        self.admission.release(host);
-        let Some(state) = self.entries.get_mut(&entry) else {
-            return;
-        };
-        // A task that was given up may end after its successor has begun.
-        if state.running.as_ref().is_none_or(|task| task.id() != id) {
-            return;
-        }
         state.running = None;
-        match outcome {
-            Some(outcome) => self.observe(entry, outcome),
-            None => self.with_entry(entry, |check, now| check.tracker.cancel(now)),
-        }
+        self.admission.release(state.host);
+        let panicked = || Outcome::from_result(Err(Cause::Panicked), Duration::ZERO);
+        let outcome = ended.outcome.unwrap_or_else(panicked);
+        self.observe(ended.check, outcome, now);
     }
 
     /// Takes a result, and tells who wants to know.
-    fn observe(&mut self, entry: u64, outcome: Outcome) {
-        let now = now();
+    fn observe(&mut self, entry: u64, outcome: Outcome, now: Instant) {
         let wall = (self.settings.wall_clock)();
-        let Some(state) = self.entries.get_mut(&entry) else {
+        let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
         state.attempts += 1;
+        state.latency.observe(outcome.took());
         if !outcome.is_up() {
             state.failures += 1;
         }
         let change = state.tracker.observe(now, &outcome);
+        let certificate = state.certificate_warning(&outcome, wall);
         let tell_failure =
             change.is_none() && !outcome.is_up() && state.tracker.policy().log_all_failures;
         state.last_attempt = Some(wall);
@@ -419,6 +403,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             }
         } else if tell_failure {
             self.tell_failure(entry, wall);
+        }
+        if let Some(expires) = certificate {
+            self.tell_certificate(entry, expires, wall);
         }
         self.schedule(entry);
     }

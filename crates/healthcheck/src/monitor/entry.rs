@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use tokio::task::AbortHandle;
-
-use super::{Check, Snapshot};
+use super::attempts::Slot;
+use super::wheel::Slice;
+use super::{Check, Latency, Snapshot};
 use crate::outcome::{Outcome, Weight};
 use crate::probe::ProbeKey;
 use crate::schedule::{Change, Policy, Tracker, Verdict};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One name under which a check is known.
 pub(super) struct Subscription {
@@ -24,15 +26,15 @@ pub(super) struct Subscription {
 /// One check that is run, for one or more names.
 pub(super) struct Entry<K> {
     pub(super) check: Check,
-    pub(super) shared_as: Option<(ProbeKey, Policy)>,
+    pub(super) shared_as: Option<(ProbeKey, Arc<Policy>)>,
     pub(super) host: Option<IpAddr>,
     pub(super) tracker: Tracker,
     pub(super) names: Vec<K>,
-    /// The due time that stands in the heap; others in the heap are out of date.
-    pub(super) scheduled: Option<Instant>,
+    /// The slice of the wheel in which it stands; others there are out of date.
+    pub(super) scheduled: Option<Slice>,
     /// It is due and waits for a limit.
     pub(super) waiting: bool,
-    pub(super) running: Option<AbortHandle>,
+    pub(super) running: Option<Slot>,
     /// How the verdict in force was made.
     pub(super) made: Option<Made>,
     pub(super) last_outcome: Option<Outcome>,
@@ -40,6 +42,9 @@ pub(super) struct Entry<K> {
     pub(super) attempts: u64,
     pub(super) failures: u64,
     pub(super) flips: u64,
+    pub(super) latency: Latency,
+    /// When the end of the certificate was last told.
+    pub(super) warned: Option<SystemTime>,
 }
 
 pub(super) struct Made {
@@ -53,7 +58,7 @@ impl<K> Entry<K> {
     /// A check that has not been tried yet and has no name.
     pub(super) fn new(
         check: Check,
-        shared_as: Option<(ProbeKey, Policy)>,
+        shared_as: Option<(ProbeKey, Arc<Policy>)>,
         tracker: Tracker,
     ) -> Self {
         Self {
@@ -71,6 +76,8 @@ impl<K> Entry<K> {
             attempts: 0,
             failures: 0,
             flips: 0,
+            latency: Latency::default(),
+            warned: None,
         }
     }
 }
@@ -96,7 +103,28 @@ impl<K: Clone> Entry<K> {
         });
     }
 
+    /// The end of the certificate, if it is near and was not told today.
+    pub(super) fn certificate_warning(
+        &mut self,
+        outcome: &Outcome,
+        wall: SystemTime,
+    ) -> Option<SystemTime> {
+        let before = self.tracker.policy().certificate_warning?;
+        let expires = outcome.certificate_expires()?;
+        if expires.checked_sub(before)? > wall {
+            self.warned = None;
+            return None;
+        }
+        let told = self.warned.and_then(|told| wall.duration_since(told).ok());
+        if told.is_some_and(|ago| ago < DAY) {
+            return None;
+        }
+        self.warned = Some(wall);
+        Some(expires)
+    }
+
     pub(super) fn snapshot(&self, id: &K, suspended: bool, now: Instant) -> Snapshot<K> {
+        let due = self.scheduled.and_then(|_| self.tracker.poll_timeout());
         Snapshot {
             id: id.clone(),
             verdict: self.tracker.verdict(),
@@ -105,11 +133,12 @@ impl<K: Clone> Entry<K> {
             reason: self.made.as_ref().map(|made| made.reason.clone()),
             last_outcome: self.last_outcome.clone(),
             last_attempt: self.last_attempt,
-            next_in: self.scheduled.map(|due| due.saturating_duration_since(now)),
+            next_in: due.map(|due| due.saturating_duration_since(now)),
             suspended,
             attempts: self.attempts,
             failures: self.failures,
             flips: self.flips,
+            latency: self.latency,
             shared_with: self.names.len().saturating_sub(1),
         }
     }

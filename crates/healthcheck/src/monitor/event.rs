@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 use crate::outcome::{Outcome, Weight};
 use crate::schedule::Verdict;
 
+use super::Latency;
+
 /// Something that a monitor tells about the check `id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -43,13 +45,26 @@ pub enum Event<K> {
         /// When the attempt ended.
         at: SystemTime,
     },
+    /// The certificate of the server ends soon, or has ended; told once a day with
+    /// [`certificate_warning`](crate::Policy::certificate_warning). Lost until the next day when
+    /// the reader is too slow.
+    CertificateEnds {
+        /// The name of the check.
+        id: K,
+        /// The end of its validity.
+        expires: SystemTime,
+        /// When the attempt that saw it ended.
+        at: SystemTime,
+    },
 }
 
 impl<K> Event<K> {
     /// The name of the check.
     pub const fn id(&self) -> &K {
         match self {
-            Self::Changed { id, .. } | Self::Failed { id, .. } => id,
+            Self::Changed { id, .. }
+            | Self::Failed { id, .. }
+            | Self::CertificateEnds { id, .. } => id,
         }
     }
 }
@@ -106,6 +121,8 @@ pub struct Snapshot<K> {
     pub failures: u64,
     /// Changes between up and down.
     pub flips: u64,
+    /// How long its attempts took.
+    pub latency: Latency,
     /// Other names that share the same attempts.
     pub shared_with: usize,
 }
@@ -125,6 +142,7 @@ pub struct Stats {
     pub started: u64,
     /// The longest time that any attempt started after it was due.
     pub worst_lateness: Duration,
-    /// Events of failed attempts that were lost because the reader was too slow.
+    /// Events of failed attempts and of certificates that were lost because the reader was too
+    /// slow.
     pub lost_events: u64,
 }

@@ -1,12 +1,17 @@
 //! Many checks at once, and their verdicts as a stream.
 
+mod attempts;
 mod engine;
 mod entry;
 mod event;
+mod latency;
 mod queue;
+mod store;
 mod telling;
+mod wheel;
 
 pub use event::{Event, Events, Snapshot, Stats};
+pub use latency::Latency;
 
 use std::fmt;
 use std::hash::Hash;
@@ -24,35 +29,36 @@ use engine::{Command, Engine};
 #[derive(Clone, Debug)]
 pub struct Check {
     pub(crate) probe: Option<Arc<dyn Probe>>,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
 }
 
 impl Check {
     /// A check that runs a probe.
     #[must_use]
-    pub fn new(probe: impl Probe, policy: Policy) -> Self {
+    pub fn new(probe: impl Probe, policy: impl Into<Arc<Policy>>) -> Self {
         Self {
             probe: Some(Arc::new(probe)),
-            policy,
+            policy: policy.into(),
         }
     }
 
-    /// A check that runs a probe which is already shared.
+    /// A check that runs a probe which is already shared. Checks with equal rules take less
+    /// memory if they share these too.
     #[must_use]
-    pub fn shared(probe: Arc<dyn Probe>, policy: Policy) -> Self {
+    pub fn shared(probe: Arc<dyn Probe>, policy: impl Into<Arc<Policy>>) -> Self {
         Self {
             probe: Some(probe),
-            policy,
+            policy: policy.into(),
         }
     }
 
     /// A check that is fed from outside with [`Monitor::report`], such as a BFD session
     /// (`BFD_CHECK`). Nothing is run; retry, rise and alpha apply as always.
     #[must_use]
-    pub const fn fed(policy: Policy) -> Self {
+    pub fn fed(policy: impl Into<Arc<Policy>>) -> Self {
         Self {
             probe: None,
-            policy,
+            policy: policy.into(),
         }
     }
 
@@ -103,8 +109,9 @@ impl Default for MonitorSettings {
 /// change. Clones share the same monitor; it stops, and cancels what runs, when the last one is
 /// dropped.
 ///
-/// Checks are spread evenly over their interval. A check costs a few hundred octets while it
-/// waits, and a task only while an attempt runs.
+/// Checks are spread evenly over their interval, in slices of 10 ms: those of one slice start
+/// together. A check costs a few hundred octets while it waits; attempts run on the task of the
+/// monitor.
 pub struct Monitor<K> {
     commands: mpsc::UnboundedSender<Command<K>>,
 }

@@ -13,7 +13,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let Some(name) = self.names.get_mut(id) else {
             return;
         };
-        let Some(state) = self.entries.get(&name.entry) else {
+        let Some(state) = self.entries.get(name.entry) else {
             return;
         };
         let news = state.made.is_some() && state.tells() != name.told;
@@ -24,26 +24,38 @@ impl<K: Clone + Eq + Hash> Engine<K> {
     }
 
     pub(super) fn tell_failure(&mut self, entry: u64, at: SystemTime) {
-        let Some(state) = self.entries.get(&entry) else {
+        let Some(state) = self.entries.get(entry) else {
             return;
         };
         let Some(reason) = &state.last_outcome else {
+            return;
+        };
+        let (verdict, reason) = (state.tracker.verdict(), reason.clone());
+        self.tell_all(entry, |id| Event::Failed {
+            id,
+            verdict,
+            reason: reason.clone(),
+            at,
+        });
+    }
+
+    pub(super) fn tell_certificate(&mut self, entry: u64, expires: SystemTime, at: SystemTime) {
+        self.tell_all(entry, |id| Event::CertificateEnds { id, expires, at });
+    }
+
+    /// Tells everybody who has not suspended the check, as far as there is room.
+    fn tell_all(&mut self, entry: u64, event: impl Fn(K) -> Event<K>) {
+        let Some(state) = self.entries.get(entry) else {
             return;
         };
         for id in &state.names {
             if self.names.get(id).is_none_or(|name| name.suspended) {
                 continue;
             }
-            let event = Event::Failed {
-                id: id.clone(),
-                verdict: state.tracker.verdict(),
-                reason: reason.clone(),
-                at,
-            };
             let sent = self
                 .events
                 .as_ref()
-                .is_some_and(|events| events.try_send(event).is_ok());
+                .is_some_and(|events| events.try_send(event(id.clone())).is_ok());
             if !sent {
                 self.lost_events += 1;
             }
@@ -58,7 +70,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         if name.suspended {
             return None;
         }
-        let state = self.entries.get(&name.entry)?;
+        let state = self.entries.get(name.entry)?;
         let made = state.made.as_ref()?;
         let (from, told_weight) = name.told;
         let (to, weight) = state.tells();

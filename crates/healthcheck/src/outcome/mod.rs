@@ -74,6 +74,22 @@ impl Outcome {
         }
     }
 
+    /// When the certificate of the server ends, if the check saw one.
+    #[must_use]
+    pub const fn certificate_expires(&self) -> Option<SystemTime> {
+        match self {
+            Self::Up {
+                detail:
+                    Detail::Http {
+                        certificate_expires,
+                        ..
+                    },
+                ..
+            } => *certificate_expires,
+            _ => None,
+        }
+    }
+
     /// The weight that the server or script asked for, if this kind of check carries one.
     #[must_use]
     pub const fn weight(&self) -> Option<Weight> {

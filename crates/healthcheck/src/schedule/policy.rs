@@ -26,6 +26,9 @@ pub struct Policy {
     /// Every failed attempt is told, not only those that change the verdict
     /// (`log_all_failures`).
     pub log_all_failures: bool,
+    /// The end of the server's certificate is told from this time before it on, once a day
+    /// (checks over TLS). `None`, the default, tells nothing.
+    pub certificate_warning: Option<Duration>,
 }
 
 impl Policy {
@@ -42,6 +45,7 @@ impl Policy {
             alpha: false,
             jitter: Duration::ZERO,
             log_all_failures: false,
+            certificate_warning: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The schedule and the verdict of one check.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Policy;
@@ -105,7 +106,7 @@ struct Row {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tracker {
-    policy: Policy,
+    policy: Arc<Policy>,
     verdict: Verdict,
     weight: Option<Weight>,
     /// Start of the running attempt.
@@ -125,7 +126,8 @@ impl Tracker {
     /// A check that begins now. `random` should be evenly spread over all 64-bit values; it
     /// places the first attempt within the warm-up and feeds the jitter.
     #[must_use]
-    pub fn new(policy: Policy, now: Instant, random: u64) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>, now: Instant, random: u64) -> Self {
+        let policy = policy.into();
         let warmup = policy.warmup.unwrap_or(policy.delay_loop);
         let beat = now + share(warmup, random);
         Self {
@@ -290,7 +292,7 @@ impl Tracker {
 
     /// The rules in force.
     #[must_use]
-    pub const fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &Policy {
         &self.policy
     }
 

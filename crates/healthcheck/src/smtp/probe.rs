@@ -1,6 +1,7 @@
 //! The socket part of `SMTP_CHECK`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -70,7 +71,7 @@ pub enum InvalidSmtp {
 /// Waits for the greeting of each mail server, says `HELO` and `QUIT` (`SMTP_CHECK`).
 #[derive(Clone, Debug)]
 pub struct SmtpProbe {
-    settings: SmtpSettings,
+    settings: Arc<SmtpSettings>,
 }
 
 impl SmtpProbe {
@@ -86,7 +87,9 @@ impl SmtpProbe {
         if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_graphic()) {
             return Err(InvalidSmtp::HeloName(name.clone()));
         }
-        Ok(Self { settings })
+        Ok(Self {
+            settings: Arc::new(settings),
+        })
     }
 
     async fn check(&self) -> Result<Detail, Cause> {
@@ -173,7 +176,7 @@ impl Probe for SmtpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -1,6 +1,7 @@
 //! Send and expect, as the checkers of other directors do it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -84,7 +85,7 @@ pub enum InvalidTalk {
 /// Sends octets and waits for others, in turns. keepalived has no such check.
 #[derive(Clone, Debug)]
 pub struct TalkProbe {
-    settings: TalkSettings,
+    settings: Arc<TalkSettings>,
     patterns: Vec<Option<Compiled>>,
     connector: Option<Connector>,
 }
@@ -105,7 +106,7 @@ impl TalkProbe {
             .collect::<Result<_, _>>()?;
         let connector = settings.tls.as_ref().map(Connector::new).transpose()?;
         Ok(Self {
-            settings,
+            settings: Arc::new(settings),
             patterns,
             connector,
         })
@@ -230,7 +231,7 @@ impl Probe for TalkProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

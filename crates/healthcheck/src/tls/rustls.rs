@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
@@ -28,6 +28,9 @@ use crate::outcome::{Cause, Wanted};
 /// Limit on sending the farewell; the verdict is made by then.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// Configurations in use, so that many checks with the same settings share one.
+static CONFIGURATIONS: Mutex<Vec<(TlsSettings, Weak<ClientConfig>)>> = Mutex::new(Vec::new());
+
 /// Makes TLS sessions over open connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
@@ -45,45 +48,8 @@ impl Connector {
                 ServerName::try_from(name.clone()).map_err(|_| InvalidTls::ServerName(name.clone()))
             })
             .transpose()?;
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(library)?;
-        let builder = match &settings.verification {
-            Verification::None => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
-            Verification::Authorities(pem) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(pem, "authorities")? {
-                    roots.add(certificate).map_err(library)?;
-                }
-                builder.with_root_certificates(roots)
-            }
-        };
-        let mut config = match (&settings.client_certificate, &settings.client_key) {
-            (None, None) => builder.with_no_client_auth(),
-            (Some(certificate), Some(key)) => {
-                let chain = certificates(certificate, "client certificate")?;
-                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {
-                    InvalidTls::Pem {
-                        what: "client key",
-                        source: Some(Box::new(source)),
-                    }
-                })?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|source| InvalidTls::Identity {
-                        source: Some(Box::new(source)),
-                    })?
-            }
-            _ => return Err(InvalidTls::Identity { source: None }),
-        };
-        config.enable_sni = settings.enable_sni || settings.sni_name.is_some();
-        // Every attempt must show that the server can make a new session.
-        config.resumption = Resumption::disabled();
         Ok(Self {
-            config: Arc::new(config),
+            config: configuration(settings)?,
             sni_name,
             compliant: settings.compliant,
         })
@@ -131,6 +97,69 @@ impl Connector {
             let _ = timeout(FAREWELL, stream.shutdown()).await;
         }
     }
+}
+
+/// The configuration of these settings, shared with others that use it.
+fn configuration(settings: &TlsSettings) -> Result<Arc<ClientConfig>, InvalidTls> {
+    // These are of the connector, not of the configuration.
+    let settings = TlsSettings {
+        enable_sni: settings.enable_sni || settings.sni_name.is_some(),
+        sni_name: None,
+        compliant: false,
+        ..settings.clone()
+    };
+    let mut known = CONFIGURATIONS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    known.retain(|(_, config)| config.strong_count() > 0);
+    let found = known.iter().find(|(key, _)| *key == settings);
+    if let Some(config) = found.and_then(|(_, config)| config.upgrade()) {
+        return Ok(config);
+    }
+    let config = Arc::new(configure(&settings)?);
+    known.push((settings, Arc::downgrade(&config)));
+    Ok(config)
+}
+
+fn configure(settings: &TlsSettings) -> Result<ClientConfig, InvalidTls> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(library)?;
+    let builder = match &settings.verification {
+        Verification::None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+        Verification::Authorities(pem) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(pem, "authorities")? {
+                roots.add(certificate).map_err(library)?;
+            }
+            builder.with_root_certificates(roots)
+        }
+    };
+    let mut config = match (&settings.client_certificate, &settings.client_key) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(certificate), Some(key)) => {
+            let chain = certificates(certificate, "client certificate")?;
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {
+                InvalidTls::Pem {
+                    what: "client key",
+                    source: Some(Box::new(source)),
+                }
+            })?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|source| InvalidTls::Identity {
+                    source: Some(Box::new(source)),
+                })?
+        }
+        _ => return Err(InvalidTls::Identity { source: None }),
+    };
+    config.enable_sni = settings.enable_sni;
+    // Every attempt must show that the server can make a new session.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn handshake_cause(target: SocketAddr, error: &io::Error) -> Cause {

@@ -1,17 +1,30 @@
 //! What TLS should do.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Text in PEM form: certificates or a private key. Never printed.
+/// Text in PEM form: certificates or a private key. Never printed. Equal texts share their memory,
+/// since thousands of checks may name the same file.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Pem(Arc<[u8]>);
+
+/// The texts in use.
+static TEXTS: Mutex<Vec<Weak<[u8]>>> = Mutex::new(Vec::new());
 
 impl Pem {
     /// Takes the content of a PEM file.
     #[must_use]
     pub fn new(content: impl Into<Vec<u8>>) -> Self {
-        Self(Arc::from(content.into()))
+        let content = content.into();
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|text| text.strong_count() > 0);
+        let known = texts.iter().filter_map(Weak::upgrade);
+        if let Some(known) = known.into_iter().find(|known| **known == *content) {
+            return Self(known);
+        }
+        let text: Arc<[u8]> = Arc::from(content);
+        texts.push(Arc::downgrade(&text));
+        Self(text)
     }
 
     /// The content.

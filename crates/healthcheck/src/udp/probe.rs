@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -67,7 +68,7 @@ pub enum InvalidUdp {
 /// Sends a datagram and waits for an answer or an ICMP error (`UDP_CHECK`).
 #[derive(Clone, Debug)]
 pub struct UdpProbe {
-    settings: UdpSettings,
+    settings: Arc<UdpSettings>,
 }
 
 impl UdpProbe {
@@ -88,7 +89,9 @@ impl UdpProbe {
                 max: settings.max_reply_length,
             });
         }
-        Ok(Self { settings })
+        Ok(Self {
+            settings: Arc::new(settings),
+        })
     }
 
     async fn check(&self, start: Instant) -> Result<Detail, Cause> {
@@ -153,7 +156,7 @@ impl Probe for UdpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::shared(Arc::clone(&self.settings)))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -48,6 +48,7 @@ pub(super) fn check(config: &mut Config, passed: Vec<Target>, reader: &mut Reade
     targets.sort_by_key(|target| target.span.start());
     duplicates(&targets, reader);
     held(config, &targets, reader);
+    unverified(config, reader);
     for server in &mut config.virtual_server {
         virtual_server(server, reader);
     }
@@ -114,6 +115,32 @@ fn duplicates(targets: &[Target], reader: &mut Reader<'_>) {
         .label(before, "first here")
         .note("both edit one entry of the kernel's table; the outcome depends on timing")
         .help("merge the two blocks");
+        reader.report(diagnostic);
+    }
+}
+
+/// Says once that nobody looks at the certificates of `SSL_GET`.
+fn unverified(config: &Config, reader: &mut Reader<'_>) {
+    if config.ssl.as_ref().is_some_and(|ssl| ssl.ca.is_some()) {
+        return;
+    }
+    let checkers = config
+        .virtual_server
+        .iter()
+        .flat_map(|server| &server.real_server)
+        .flat_map(|real| &real.checkers);
+    let unverified = |checker: &&Checker| match &checker.kind {
+        CheckerKind::Ssl(http) => http.tls.as_ref().is_none_or(|tls| tls.verify_ca.is_none()),
+        _ => false,
+    };
+    if let Some(first) = checkers.into_iter().find(unverified) {
+        let diagnostic = Diagnostic::new(
+            codes::UNVERIFIED_TLS,
+            Severity::Note,
+            "this check takes any certificate, as in keepalived",
+            first.span.0,
+        )
+        .help("name the authorities with `verify_ca FILE` here, or with `ca FILE` in `SSL`");
         reader.report(diagnostic);
     }
 }
@@ -333,6 +360,10 @@ fn checker(real: &RealServer, checker: &Checker, reader: &mut Reader<'_>) {
         }
         CheckerKind::Bfd(name) if name.value.is_empty() => {
             reader.report(lost("`BFD_CHECK` has no `name`", span));
+        }
+        CheckerKind::Talk(talk) if talk.turns.is_empty() => {
+            let message = "`TALK_CHECK` has neither `send` nor `expect`: it only connects";
+            reader.report(warn(codes::INEFFECTIVE, message, span).help("use `TCP_CHECK`"));
         }
         CheckerKind::Udp(udp) if udp.min_reply_length.value > udp.max_reply_length.value => {
             let span = udp.min_reply_length.span.unwrap_or(span);

@@ -3,18 +3,27 @@
 use super::arguments::{
     BOOL, CONNECT_TIMEOUT, FLAG, SCRIPT, TIMER, U32, block, choice, grammar, int, seconds, text,
 };
-use super::table::{deprecated, put};
+use super::table::{OURS, deprecated, put};
 use super::{Arguments, Row, Scope, Table, row};
 use crate::lower::{Call, check_parts};
 use crate::model::{
-    Checker, CheckerKind, DnsCheck, DnsType, FileCheck, HttpGet, HttpProtocol, MiscCheck, Origin,
-    RealServer, SmtpCheck, SourceBinding, Spanned, UdpCheck, Url,
+    AgentCheck, Checker, CheckerKind, DnsCheck, DnsType, FileCheck, HttpGet, HttpProtocol,
+    MiscCheck, Origin, Pace, RealServer, SmtpCheck, SourceBinding, Spanned, TalkCheck, TlsTrust,
+    UdpCheck, Url,
 };
 
 const PORT: Arguments = int(1, 65535);
 
 fn source(checker: &mut Checker) -> &mut SourceBinding {
     checker.source.get_or_insert_with(Box::default)
+}
+
+fn pace(checker: &mut Checker) -> &mut Pace {
+    checker.pace.get_or_insert_with(Box::default)
+}
+
+fn trust(http: &mut HttpGet) -> &mut TlsTrust {
+    http.tls.get_or_insert_with(Box::default)
 }
 
 type C = Checker;
@@ -40,8 +49,15 @@ static SCHEDULE: &[Row<Checker>] = &[
     row("log_all_failures", BOOL, "checker_log_all_failures", "Log every failure, not only changes.", put!(log_all_failures)),
 ];
 
-pub(crate) static TCP: Table<Checker> = Table::new(Scope::TcpCheck, &[CONNECTION, SCHEDULE]);
-pub(crate) static PING: Table<Checker> = Table::new(Scope::PingCheck, &[CONNECTION, SCHEDULE]);
+#[rustfmt::skip]
+static PACE: &[Row<Checker>] = &[
+    row("rise", int(1, u32::MAX as i64), "1", "Successes in a row that bring a failed server back.", |t: &mut C, c| c.put(&mut pace(t).rise)).since(OURS),
+    row("jitter", TIMER, "0", "Upper bound of a random delay of each attempt.", |t: &mut C, c| c.put(&mut pace(t).jitter)).since(OURS),
+];
+
+pub(crate) static TCP: Table<Checker> = Table::new(Scope::TcpCheck, &[CONNECTION, SCHEDULE, PACE]);
+pub(crate) static PING: Table<Checker> =
+    Table::new(Scope::PingCheck, &[CONNECTION, SCHEDULE, PACE]);
 
 macro_rules! part {
     ($name:ident, $variant:ident($($or:ident)?), $ty:ty) => {
@@ -59,6 +75,8 @@ part!(smtp_part, Smtp(), SmtpCheck);
 part!(dns_part, Dns(), DnsCheck);
 part!(misc_part, Misc(), MiscCheck);
 part!(file_part, File(), FileCheck);
+part!(talk_part, Talk(), TalkCheck);
+part!(agent_part, Agent(), AgentCheck);
 
 #[rustfmt::skip]
 static UDP_ROWS: &[Row<Checker>] = &[
@@ -69,7 +87,7 @@ static UDP_ROWS: &[Row<Checker>] = &[
 ];
 
 pub(crate) static UDP: Table<Checker> =
-    Table::new(Scope::UdpCheck, &[UDP_ROWS, CONNECTION, SCHEDULE]);
+    Table::new(Scope::UdpCheck, &[UDP_ROWS, CONNECTION, SCHEDULE, PACE]);
 
 const PROTOCOLS: &[HttpProtocol] = &[
     HttpProtocol::Http10,
@@ -89,6 +107,7 @@ static HTTP_ROWS: &[Row<Checker>] = &[
         c.set(&mut p.sni_name, name);
         c.set(&mut p.enable_sni, true);
     })).since("2.4.3+"),
+    row("response_timeout", CONNECT_TIMEOUT, "connect_timeout", "Limit on one whole answer.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.response_timeout))).since(OURS),
 ];
 
 #[rustfmt::skip]
@@ -110,15 +129,19 @@ static HTTP_URL: &[Row<Checker>] = &[
 static SSL_ROWS: &[Row<Checker>] = &[
     row("url", block("", Scope::SslUrl), "", "A request; at least one, in order.", |t: &mut C, c| http_part(t, |p| check_parts::url(p, &SSL_URL, c))).adds(),
     row("tls_compliant", BOOL, "false", "Send `close_notify`.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.tls_compliant))).since("2.4.3"),
+    row("verify_ca", text("FILE"), "ca of SSL, else not verified", "Authorities (PEM) that must have signed the server's certificate.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).verify_ca))).since(OURS),
+    row("client_certificate", text("FILE"), "certificate of SSL", "Our certificate chain (PEM), for servers that ask for one.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).client_certificate))).since(OURS),
+    row("client_key", text("FILE"), "key of SSL", "Private key (PEM) of our certificate.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).client_key))).since(OURS),
+    row("certificate_warning", int(0, 3650), "no warning", "Days before the end of the server's certificate from which the log warns; 0 for none.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).certificate_warning))).since(OURS),
 ];
 
 pub(crate) static HTTP: Table<Checker> = Table::new(
     Scope::HttpGet,
-    &[HTTP_URL, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE],
+    &[HTTP_URL, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE, PACE],
 );
 pub(crate) static SSL_GET: Table<Checker> = Table::new(
     Scope::SslGet,
-    &[SSL_ROWS, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE],
+    &[SSL_ROWS, HTTP_ROWS, CONNECTION, HTTP_SCHEDULE, PACE],
 );
 
 type U = Url;
@@ -152,7 +175,7 @@ static SMTP_ROWS: &[Row<Checker>] = &[
 ];
 
 pub(crate) static SMTP: Table<Checker> =
-    Table::new(Scope::SmtpCheck, &[SMTP_ROWS, CONNECTION, SCHEDULE]);
+    Table::new(Scope::SmtpCheck, &[SMTP_ROWS, CONNECTION, SCHEDULE, PACE]);
 pub(crate) static SMTP_HOST: Table<Checker> = Table::new(Scope::SmtpHost, &[CONNECTION, SCHEDULE]);
 
 const TYPES: &[DnsType] = &[
@@ -174,7 +197,7 @@ static DNS_ROWS: &[Row<Checker>] = &[
 ];
 
 pub(crate) static DNS: Table<Checker> =
-    Table::new(Scope::DnsCheck, &[DNS_ROWS, CONNECTION, SCHEDULE]);
+    Table::new(Scope::DnsCheck, &[DNS_ROWS, CONNECTION, SCHEDULE, PACE]);
 
 #[rustfmt::skip]
 static MISC_ROWS: &[Row<Checker>] = &[
@@ -184,7 +207,7 @@ static MISC_ROWS: &[Row<Checker>] = &[
     row("user", Arguments::User, "script_user", "Who runs the command.", |t: &mut C, c| misc_part(t, |p| check_parts::misc_user(p, c))),
 ];
 
-pub(crate) static MISC: Table<Checker> = Table::new(Scope::MiscCheck, &[MISC_ROWS, SCHEDULE]);
+pub(crate) static MISC: Table<Checker> = Table::new(Scope::MiscCheck, &[MISC_ROWS, SCHEDULE, PACE]);
 
 #[rustfmt::skip]
 static FILE_ROWS: &[Row<Checker>] = &[
@@ -206,6 +229,26 @@ static BFD_ROWS: &[Row<Checker>] = &[
 ];
 
 pub(crate) static BFD: Table<Checker> = Table::new(Scope::BfdCheck, &[BFD_ROWS]);
+
+#[rustfmt::skip]
+static TALK_ROWS: &[Row<Checker>] = &[
+    row("send", text("TEXT"), "nothing", r"Text to send, in turn; `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes.", |t: &mut C, c| talk_part(t, |p| check_parts::send(p, c))).adds().since(OURS),
+    row("expect", text("TEXT"), "nothing", "Text that the answer must hold, in turn.", |t: &mut C, c| talk_part(t, |p| check_parts::expect(p, c))).adds().since(OURS),
+    row("expect_regex", text("PATTERN"), "nothing", "Expression that the answer must match, in turn.", |t: &mut C, c| talk_part(t, |p| check_parts::expect_regex(p, c))).adds().since(OURS),
+    row("tls", FLAG, "", "TLS from the first byte on.", |t: &mut C, c| talk_part(t, |p| c.put(&mut p.tls))).since(OURS),
+    row("response_timeout", CONNECT_TIMEOUT, "connect_timeout", "Limit on the whole talk.", |t: &mut C, c| talk_part(t, |p| c.put(&mut p.response_timeout))).since(OURS),
+];
+
+pub(crate) static TALK: Table<Checker> =
+    Table::new(Scope::TalkCheck, &[TALK_ROWS, CONNECTION, SCHEDULE, PACE]);
+
+#[rustfmt::skip]
+static AGENT_ROWS: &[Row<Checker>] = &[
+    row("send", text("TEXT"), "nothing", "Text to send before the agent's line is read.", |t: &mut C, c| agent_part(t, |p| check_parts::agent_send(p, c))).since(OURS),
+];
+
+pub(crate) static AGENT: Table<Checker> =
+    Table::new(Scope::AgentCheck, &[AGENT_ROWS, CONNECTION, SCHEDULE, PACE]);
 
 fn add(
     server: &mut RealServer,
@@ -243,6 +286,8 @@ adders! {
     dns: DNS, CheckerKind::Dns(Box::default());
     misc: MISC, CheckerKind::Misc(Box::default());
     file: FILE, CheckerKind::File(Box::default());
+    talk: TALK, CheckerKind::Talk(Box::default());
+    agent: AGENT, CheckerKind::Agent(Box::default());
     bfd: BFD, CheckerKind::Bfd(Box::new(Spanned::new(String::new(), call_span())));
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::{
     BOOL, CONNECT_TIMEOUT, FLAG, SCRIPT, TIMER, U32, block, choice, grammar, int, text,
 };
-use super::table::{forgotten, put};
+use super::table::{OURS, forgotten, put};
 use super::{Arguments, Row, Scope, Table, checker, row};
 use crate::lower::lvs_parts;
 use crate::model::{CheckDefaults, Family, Protocol, RealServer, Scheduler, VirtualServer};
@@ -54,6 +54,9 @@ static VIRTUAL_ROWS: &[Row<VirtualServer>] = &[
     row("warmup", TIMER, "delay_loop", "Upper bound of the random first delay; 0 for none.", put!(checks.warmup)),
     row("connect_timeout", CONNECT_TIMEOUT, "5", "Limit for connections, for all checkers.", put!(checks.connect_timeout)),
     row("delay_loop", Arguments::Seconds { min: 1, max: u64::MAX / 2, places: 6, zero: false }, "60", "Period of the checks.", put!(checks.delay_loop)),
+    row("slow_start", TIMER, "none", "Time in which the weight of a real server that came back grows to its full value.", |t: &mut V, c| c.put(&mut t.checks.slow_start)).since(OURS),
+    row("flap_damping", TIMER, "none", "Half-life of the count of a real server's failures; above `flap_limit` of them it is held down.", |t: &mut V, c| c.put(&mut t.checks.flap_damping)).since(OURS),
+    row("flap_limit", int(1, 1000), "3", "Failures, counted with `flap_damping`, that a real server is forgiven.", |t: &mut V, c| c.put(&mut t.checks.flap_limit)).since(OURS),
     row("inhibit_on_failure", FLAG, "", "Failed real servers stay in the table with weight 0.", put!(inhibit_on_failure)),
     row("sorry_server", grammar("ADDRESS [PORT]"), "none", "Server that answers while there is no quorum.", |t: &mut V, c| lvs_parts::sorry_server(t, c)),
     row("sorry_server_inhibit", FLAG, "", "The sorry server stays in the table with weight 0.", |t: &mut V, c| lvs_parts::sorry_inhibit(t, c)),
@@ -85,6 +88,9 @@ static REAL_ROWS: &[Row<RealServer>] = &[
     row("warmup", TIMER, "of the virtual server", "Upper bound of the random first delay.", |t: &mut R, c| c.put(&mut checks(t).warmup)),
     row("connect_timeout", CONNECT_TIMEOUT, "of the virtual server", "Limit for connections, for all checkers.", |t: &mut R, c| c.put(&mut checks(t).connect_timeout)),
     row("delay_loop", TIMER, "of the virtual server", "Period of the checks.", |t: &mut R, c| c.put(&mut checks(t).delay_loop)),
+    row("slow_start", TIMER, "of the virtual server", "Time in which the weight grows to its full value after the server came back.", |t: &mut R, c| c.put(&mut checks(t).slow_start)).since(OURS),
+    row("flap_damping", TIMER, "of the virtual server", "Half-life of the count of its failures; above `flap_limit` of them it is held down.", |t: &mut R, c| c.put(&mut checks(t).flap_damping)).since(OURS),
+    row("flap_limit", int(1, 1000), "of the virtual server", "Failures, counted with `flap_damping`, that it is forgiven.", |t: &mut R, c| c.put(&mut checks(t).flap_limit)).since(OURS),
     row("smtp_alert", BOOL, "smtp_alert_checker, smtp_alert, true", "Send mail when the server comes up or goes down.", put!(smtp_alert)),
     row("virtualhost", text("HOST"), "", "Default HTTP host name of checkers.", |t: &mut R, c| c.put(&mut t.names.get_or_insert_with(Box::default).virtualhost)),
     row("snmp_name", text("NAME"), "", "Name in SNMP.", |t: &mut R, c| c.put(&mut t.names.get_or_insert_with(Box::default).snmp_name)),
@@ -98,6 +104,8 @@ static REAL_ROWS: &[Row<RealServer>] = &[
     row("UDP_CHECK", block("", Scope::UdpCheck), "", "Check by a UDP datagram.", |t: &mut R, c| checker::udp(t, c)).adds(),
     row("FILE_CHECK", block("", Scope::FileCheck), "", "Check by the number in a file.", |t: &mut R, c| checker::file(t, c)).adds(),
     row("BFD_CHECK", block("", Scope::BfdCheck), "", "Check by a BFD session.", |t: &mut R, c| checker::bfd(t, c)).adds(),
+    row("TALK_CHECK", block("", Scope::TalkCheck), "", "Check by sending and expecting text.", |t: &mut R, c| checker::talk(t, c)).adds().since(OURS),
+    row("AGENT_CHECK", block("", Scope::AgentCheck), "", "Ask an agent on the server for its state and weight.", |t: &mut R, c| checker::agent(t, c)).adds().since(OURS),
 ];
 
 pub(crate) static REAL_SERVER: Table<RealServer> = Table::new(Scope::RealServer, &[REAL_ROWS]);

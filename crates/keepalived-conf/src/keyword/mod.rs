@@ -54,6 +54,8 @@ pub enum Scope {
     MiscCheck,
     FileCheck,
     BfdCheck,
+    TalkCheck,
+    AgentCheck,
     Ssl,
     /// A block of entries, with a grammar of its own instead of keywords.
     Entries,
@@ -89,6 +91,8 @@ impl Scope {
         Self::MiscCheck,
         Self::FileCheck,
         Self::BfdCheck,
+        Self::TalkCheck,
+        Self::AgentCheck,
         Self::Ssl,
     ];
 
@@ -122,6 +126,8 @@ impl Scope {
             Self::MiscCheck => "MISC_CHECK",
             Self::FileCheck => "FILE_CHECK",
             Self::BfdCheck => "BFD_CHECK",
+            Self::TalkCheck => "TALK_CHECK",
+            Self::AgentCheck => "AGENT_CHECK",
             Self::Ssl => "SSL",
             Self::Entries => "a list",
         }
@@ -154,7 +160,7 @@ pub struct Keyword {
     /// Whether it may be written several times, and which one counts.
     pub repeat: Repeat,
     /// keepalived version: the oldest of 2.2.7, 2.4.3 and 2.4.3+ (its development branch) that
-    /// knows the keyword.
+    /// knows the keyword; `director` for those that keepalived has never known.
     pub since: &'static str,
     /// One line of documentation.
     pub summary: &'static str,
@@ -210,6 +216,8 @@ pub fn keywords(scope: Scope) -> Vec<&'static Keyword> {
         Scope::MiscCheck => checker::MISC.keywords(),
         Scope::FileCheck => checker::FILE.keywords(),
         Scope::BfdCheck => checker::BFD.keywords(),
+        Scope::TalkCheck => checker::TALK.keywords(),
+        Scope::AgentCheck => checker::AGENT.keywords(),
         Scope::Ssl => root::SSL.keywords(),
         Scope::Entries => Vec::new(),
     }
@@ -265,6 +273,8 @@ pub(crate) fn may_open_block(word: &str) -> bool {
                 | "MISC_CHECK"
                 | "FILE_CHECK"
                 | "BFD_CHECK"
+                | "TALK_CHECK"
+                | "AGENT_CHECK"
                 | "vrrp_track_file"
         )
 }

@@ -50,7 +50,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "vmac_addr_prefix", "disable_local_igmp", "iproute_usr_dir", "iproute_etc_dir",
         "vrrp_iptables", "vrrp_ipsets", "nftables", "nftables_priority", "nftables_ifindex",
         "nftables_counters", "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "lvs_sync_daemon", "notify_fifo", "notify_fifo_script",
+        "nftables_ipvs_start_fwmark", "notify_fifo", "notify_fifo_script",
         "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo",
         "lvs_notify_fifo_script", "fifo_write_vrrp_states_on_reload", "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
@@ -60,7 +60,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "reload_file", "config_save_dir", "data_use_instance",
         "state_dump_file", "json_version", "umask", "max_auto_priority",
         "min_auto_priority_delay", "vrrp_cpu_affinity",
-        "vrrp_rlimit_rttime", "lvs_flush", "lvs_flush_on_stop",
+        "vrrp_rlimit_rttime",
     ]),
     (Scope::Instance, &[
         "vrf", "use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "native_ipv6",
@@ -68,16 +68,14 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "timer_expired_backup", "strict_mode",
         "no_accept", "promote_secondaries",
         "track_process", "track_bfd",
-        "notify_priority_changes", "smtp_alert", "lvs_sync_daemon_interface", "garp_extra_if",
+        "notify_priority_changes", "smtp_alert", "garp_extra_if",
     ]),
     (Scope::SyncGroup, &[
         "track_process", "track_bfd", "smtp_alert", "notify_priority_changes",
         "sync_group_tracking_weight",
     ]),
-    (Scope::VirtualServer, &["ha_suspend", "smtp_alert", "snmp_name"]),
-    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK"]),
-    (Scope::Url, &["regex_stack"]),
-    (Scope::SslUrl, &["regex_stack"]),
+    (Scope::VirtualServer, &["smtp_alert", "snmp_name", "slow_start", "flap_damping", "flap_limit"]),
+    (Scope::RealServer, &["smtp_alert", "snmp_name", "BFD_CHECK", "slow_start", "flap_damping", "flap_limit"]),
 ];
 
 /// Keywords that are accepted without effect, and why.
@@ -104,6 +102,8 @@ const NO_EFFECT: &[(Scope, &[&str], &str)] = &[
     (Scope::Instance, &["debug"], "it has none in keepalived either"),
     (Scope::VrrpScript, &["init_fail"], "it has none in keepalived either"),
     (Scope::VirtualServer, &["hashed"], "it has none in keepalived either"),
+    (Scope::Url, &["regex_stack"], "the matcher needs no stack of its own"),
+    (Scope::SslUrl, &["regex_stack"], "the matcher needs no stack of its own"),
 ];
 
 /// Keywords that are refused, and why.

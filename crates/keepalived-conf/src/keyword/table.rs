@@ -13,6 +13,9 @@ pub(crate) struct Row<T: 'static> {
     pub(crate) set: fn(&mut T, &mut Call<'_, '_>),
 }
 
+/// In place of a version: keywords that keepalived has never known.
+pub(crate) const OURS: &str = "director";
+
 /// A row without aliases, last use counts, known to keepalived 2.2.7.
 pub(crate) const fn row<T>(
     name: &'static str,

@@ -5,7 +5,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::keyword::Table;
 use crate::model::{
-    Checker, DnsCheck, HttpGet, MiscCheck, Nibble, Origin, StatusRange, UdpCheck, Url,
+    AgentCheck, Checker, DnsCheck, HttpGet, MiscCheck, Nibble, Origin, Spanned, StatusRange,
+    TalkCheck, TalkTurn, UdpCheck, Url,
 };
 
 /// Longest payload of a UDP check.
@@ -308,5 +309,71 @@ pub(crate) fn misc_user(check: &mut MiscCheck, call: &mut Call<'_, '_>) {
     let span = call.span();
     if let Some(user) = call.user() {
         check.user.set(Some(user), span);
+    }
+}
+
+/// The bytes that a text stands for: `\r`, `\n`, `\t`, `\\` and `\xHH` are escapes.
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'\\' {
+            bytes.push(*first);
+            continue;
+        }
+        let (escape, after) = rest.split_first()?;
+        rest = after;
+        bytes.push(match escape {
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'\\' => b'\\',
+            b'x' => {
+                let (digits, after) = rest.split_at_checked(2)?;
+                rest = after;
+                u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?
+            }
+            _ => return None,
+        });
+    }
+    Some(bytes)
+}
+
+/// The one text after the keyword, with its escapes resolved.
+fn octets(call: &mut Call<'_, '_>) -> Option<Vec<u8>> {
+    let word = call.required()?;
+    let text = call.text(word.span).to_owned();
+    let bytes = unescape(&text);
+    if bytes.is_none() {
+        let message = "an escape is none of \\r, \\n, \\t, \\\\ and \\xHH";
+        call.error(codes::BAD_VALUE, message, word.span);
+    }
+    bytes
+}
+
+pub(crate) fn send(check: &mut TalkCheck, call: &mut Call<'_, '_>) {
+    if let Some(bytes) = octets(call) {
+        check.turns.push(TalkTurn::Send(bytes));
+    }
+}
+
+pub(crate) fn expect(check: &mut TalkCheck, call: &mut Call<'_, '_>) {
+    if let Some(bytes) = octets(call) {
+        check.turns.push(TalkTurn::Expect(bytes));
+    }
+}
+
+pub(crate) fn expect_regex(check: &mut TalkCheck, call: &mut Call<'_, '_>) {
+    if let Some(word) = call.required() {
+        let pattern = Spanned::new(call.text(word.span).to_owned(), word.span);
+        check.turns.push(TalkTurn::ExpectRegex(pattern));
+    }
+}
+
+pub(crate) fn agent_send(check: &mut AgentCheck, call: &mut Call<'_, '_>) {
+    if let Some(bytes) = octets(call) {
+        let span = call.span();
+        check.send.set(Some(bytes), span);
     }
 }

@@ -56,12 +56,13 @@ fn stands_alone(server: &VirtualServer) -> bool {
             && real.notify_down.is_none()
             && Family::of(&real.address) == family
             && real.checkers.iter().all(|checker| {
-                !matches!(
+                matches!(
                     checker.kind,
-                    CheckerKind::Misc(_)
-                        | CheckerKind::File(_)
-                        | CheckerKind::Bfd(_)
-                        | CheckerKind::Ssl(_)
+                    CheckerKind::Tcp
+                        | CheckerKind::Ping
+                        | CheckerKind::Udp(_)
+                        | CheckerKind::Http(_)
+                        | CheckerKind::Dns(_)
                 )
             })
     };

@@ -36,6 +36,8 @@ const MATTERS: &[&str] = &[
     "DNS_CHECK",
     "UDP_CHECK",
     "PING_CHECK",
+    "TALK_CHECK",
+    "AGENT_CHECK",
     "FILE_CHECK",
     "BFD_CHECK",
     "url",

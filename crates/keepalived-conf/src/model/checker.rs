@@ -34,6 +34,8 @@ settings! {
     } plus {
         /// Where connections come from; `None` if nothing was written.
         source: Option<Box<SourceBinding>> = None,
+        /// `rise` and `jitter`; `None` if neither was written.
+        pace: Option<Box<Pace>> = None,
         /// What is checked.
         kind: CheckerKind = CheckerKind::Tcp,
         /// Where the keyword stands.
@@ -53,6 +55,16 @@ pub struct SourceBinding {
     pub bind_if: Setting<Option<String>>,
     /// `fwmark`: mark of the packets (SO_MARK); 0 for none.
     pub fwmark: Setting<u32>,
+}
+
+/// `rise` and `jitter`, which keepalived does not know.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Pace {
+    /// `rise`: successes in a row that bring a failed server back; one if `None`.
+    pub rise: Setting<Option<u32>>,
+    /// `jitter`: upper bound of a random delay of each attempt.
+    pub jitter: Setting<Duration>,
 }
 
 /// The kinds of checkers.
@@ -80,6 +92,10 @@ pub enum CheckerKind {
     File(Box<FileCheck>),
     /// `BFD_CHECK`: a BFD session.
     Bfd(Box<Spanned<String>>),
+    /// `TALK_CHECK`: send and expect.
+    Talk(Box<TalkCheck>),
+    /// `AGENT_CHECK`: an agent on the server tells its weight.
+    Agent(Box<AgentCheck>),
 }
 
 impl CheckerKind {
@@ -97,6 +113,8 @@ impl CheckerKind {
             Self::Misc(_) => "MISC_CHECK",
             Self::File(_) => "FILE_CHECK",
             Self::Bfd(_) => "BFD_CHECK",
+            Self::Talk(_) => "TALK_CHECK",
+            Self::Agent(_) => "AGENT_CHECK",
         }
     }
 }
@@ -152,10 +170,29 @@ settings! {
         sni_name: Option<String> = None,
         /// Send `close_notify`.
         tls_compliant: bool = false,
+        /// Limit on one whole answer; `connect_timeout` if `None`.
+        response_timeout: Option<Duration> = None,
     } plus {
         /// What is asked for, in order; at least one.
         url: Vec<Url> = Vec::new(),
+        /// What is wanted of the server's certificate, and our own; `None` if nothing was written.
+        tls: Option<Box<TlsTrust>> = None,
     }
+}
+
+/// Verification and identity in TLS, which keepalived does not do for each check.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct TlsTrust {
+    /// `verify_ca`: file of the authorities that must have signed the server's certificate.
+    pub verify_ca: Setting<Option<String>>,
+    /// `client_certificate`: file of our certificate chain.
+    pub client_certificate: Setting<Option<String>>,
+    /// `client_key`: file of its private key.
+    pub client_key: Setting<Option<String>>,
+    /// `certificate_warning`: days before the end of the server's certificate from which the log
+    /// warns.
+    pub certificate_warning: Setting<Option<u32>>,
 }
 
 /// Accepted HTTP status codes, both ends included.
@@ -272,5 +309,38 @@ settings! {
         track_file: Option<String> = None,
         /// Multiplied with the number in the file; the `track_file`'s unless written.
         weight: TrackWeight = TrackWeight { weight: 1, reverse: false },
+    }
+}
+
+/// One turn of a [`TalkCheck`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum TalkTurn {
+    /// `send`: these bytes go out.
+    Send(Vec<u8>),
+    /// `expect`: these bytes must stand in the answer.
+    Expect(Vec<u8>),
+    /// `expect_regex`: the answer must match.
+    ExpectRegex(Spanned<String>),
+}
+
+settings! {
+    /// `TALK_CHECK { }`.
+    pub struct TalkCheck {
+        /// TLS from the first byte on.
+        tls: bool = false,
+        /// Limit on the whole talk; `connect_timeout` if `None`.
+        response_timeout: Option<Duration> = None,
+    } plus {
+        /// What is sent and expected, in order.
+        turns: Vec<TalkTurn> = Vec::new(),
+    }
+}
+
+settings! {
+    /// `AGENT_CHECK { }`.
+    pub struct AgentCheck {
+        /// Sent before the agent's line is read.
+        send: Option<Vec<u8>> = None,
     }
 }

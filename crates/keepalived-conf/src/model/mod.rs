@@ -21,8 +21,9 @@ mod vrrp;
 pub use address::{Broadcast, Lifetime, PeerAddress, RouteScope, VirtualAddress};
 pub use bfd::BfdInstance;
 pub use checker::{
-    Checker, CheckerKind, DnsCheck, DnsType, FileCheck, HttpGet, HttpProtocol, MiscCheck, Nibble,
-    SmtpCheck, SourceBinding, StatusRange, UdpCheck, Url,
+    AgentCheck, Checker, CheckerKind, DnsCheck, DnsType, FileCheck, HttpGet, HttpProtocol,
+    MiscCheck, Nibble, Pace, SmtpCheck, SourceBinding, StatusRange, TalkCheck, TalkTurn, TlsTrust,
+    UdpCheck, Url,
 };
 pub use global::{
     AutoPriority, DynamicInterfaces, ExtraInterfaceGarp, FlushOnStop, GlobalDefs, IncludeChecks,

@@ -21,6 +21,12 @@ pub struct CheckDefaults {
     pub connect_timeout: Setting<Option<Duration>>,
     /// `delay_loop`.
     pub delay_loop: Setting<Option<Duration>>,
+    /// `slow_start`: time in which the weight of a server that came back grows to its full value.
+    pub slow_start: Setting<Option<Duration>>,
+    /// `flap_damping`: half-life of the count of a server's failures.
+    pub flap_damping: Setting<Option<Duration>>,
+    /// `flap_limit`: that count from which on a failed server is held down.
+    pub flap_limit: Setting<Option<u32>>,
 }
 
 settings! {

@@ -10,6 +10,7 @@ use vrrp_proto::tracking::Tracker;
 use crate::instance::{Configuration, GroupConfig, InstanceConfig};
 use crate::kernel::LinkKind;
 use crate::kernel::links::Picture;
+use crate::virtual_link::{VirtualLink, VirtualLinkKind};
 use crate::wire::is_ipv6;
 
 /// Says the first thing that cannot be.
@@ -36,9 +37,11 @@ pub(super) fn check(
     for instance in &configuration.instances {
         check_instance(instance)?;
         check_interfaces(instance, picture, late_interfaces)?;
+        check_virtual_links(instance)?;
         check_trackers(configuration, &instance.name, &instance.trackers)?;
     }
     check_router_ids(&configuration.instances)?;
+    check_names_of_links(&configuration.instances)?;
     check_static_addresses(&configuration.static_addresses)?;
     check_addresses(configuration)?;
     check_entries(configuration, picture, late_interfaces)?;
@@ -141,6 +144,56 @@ fn check_trackers(
     Ok(())
 }
 
+fn check_virtual_links(instance: &InstanceConfig) -> Result<(), ConfigurationError> {
+    for (link, base) in instance.virtual_links() {
+        let problem = if !link.name_is_good() || link.name == base {
+            "the kernel takes no interface of that name"
+        } else if matches!(link.kind, VirtualLinkKind::Macvlan { mac: [first, ..] } if first & 1 == 1)
+        {
+            "its hardware address is a multicast address"
+        } else {
+            continue;
+        };
+        return Err(ConfigurationError::VirtualLink {
+            instance: instance.name.clone(),
+            name: link.name.clone(),
+            problem: problem.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Several addresses may be on one virtual interface, which is then the same for all; two hardware addresses on one
+/// base must differ.
+fn check_names_of_links(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
+    let mut names: BTreeMap<&str, (&VirtualLink, &str)> = BTreeMap::new();
+    let mut addresses: BTreeMap<(&str, [u8; 6]), &str> = BTreeMap::new();
+    for instance in instances {
+        for (link, base) in instance.virtual_links() {
+            let error = |problem: String| ConfigurationError::VirtualLink {
+                instance: instance.name.clone(),
+                name: link.name.clone(),
+                problem,
+            };
+            let first = *names.entry(&link.name).or_insert((link, base));
+            if first != (link, base) {
+                return Err(error(
+                    "another interface is to have the same name".to_owned(),
+                ));
+            }
+            let VirtualLinkKind::Macvlan { mac } = link.kind else {
+                continue;
+            };
+            let first = *addresses.entry((base, mac)).or_insert(&link.name);
+            if first != link.name {
+                let problem = format!("{first} on {base} has the same hardware address");
+                return Err(error(problem));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One virtual router per interface, family and number. Unicast peers that differ make them distinct on the wire, but
 /// their answers could not be told apart here.
 fn check_router_ids(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
@@ -185,10 +238,14 @@ fn check_addresses(configuration: &Configuration) -> Result<(), ConfigurationErr
     let virtuals = configuration.instances.iter().flat_map(|instance| {
         instance
             .all_addresses()
-            .map(|address| (&*instance.name, &*instance.interface, address))
+            .map(|address| (&*instance.name, instance.carrier(address), address))
     });
     for (user, interface, address) in statics.chain(virtuals) {
-        let device = address.device.as_deref().unwrap_or(interface);
+        let device = if interface.is_empty() {
+            address.device.as_deref().unwrap_or_default()
+        } else {
+            interface
+        };
         let key = (device, address.address, address.prefix_length);
         if let Some(first) = seen.insert(key, user) {
             return Err(ConfigurationError::DuplicateAddress {
@@ -286,7 +343,9 @@ mod tests {
             kind,
             mac: Some([2, 0, 0, 0, 0, 1]),
             up: true,
+            administratively_up: true,
             mtu: 1500,
+            layer: crate::kernel::Layer::default(),
         };
         Picture::new(
             vec![

@@ -19,12 +19,18 @@ use vrrp_proto::{
 };
 
 use super::Order;
+use super::debounce::Debounce;
+use super::filter::Filter;
+use super::handover::Inheritance;
 use super::instance::{Instance, InstanceId};
+use super::options::InterfaceOptions;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
+use super::schedule::Schedule;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
+use super::virtual_links::VirtualLinks;
 use crate::announce::Announcer;
 use crate::error::OrderError;
 use crate::event::{Event, EventSender, Reason};
@@ -58,11 +64,19 @@ pub(super) struct Core {
     /// The next step compares the addresses of all instances, and takes `leftovers` away.
     pub(super) whole: bool,
     pub(super) leftovers: BTreeSet<AddressKey>,
+    /// Of a predecessor, until the first configuration has taken effect.
+    pub(super) inheritance: Option<Inheritance>,
     pub(super) restorer: Restorer<AddressKey>,
     pub(super) statics: Statics,
     pub(super) entries: Entries,
+    pub(super) links: VirtualLinks,
+    pub(super) options: InterfaceOptions,
+    pub(super) filter: Filter,
+    pub(super) debounce: Debounce,
+    pub(super) schedule: Schedule,
     pub(super) pacer: Pacer,
     pub(super) touched: VecDeque<InstanceId>,
+    pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
     /// When the wall clock is told to the routers next; only signed adverts need it.
@@ -132,6 +146,7 @@ impl Core {
             instance.router.handle_timeout(now);
             self.touched.push_back(id);
         }
+        self.schedule_due(now);
         if self.wall_clock_due.is_some_and(|due| due <= now) {
             self.tell_wall_clock(now);
         }
@@ -160,6 +175,9 @@ impl Core {
             return self.ignore("unknown virtual router");
         };
         let (id, instance) = instance;
+        if self.schedule.holds(*id) {
+            return self.ignore("waiting for the startup delay");
+        }
         // What became of it is in the router's counters and reports.
         let _ = instance.router.handle_packet(now, received);
         self.touched.push_back(*id);
@@ -192,15 +210,14 @@ impl Core {
 
     /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
     pub(super) fn settle(&mut self) {
-        let mut later = Later::default();
-        while let Some(id) = self.touched.pop_front() {
-            self.drain(id, &mut later);
-            self.note_deadline(id);
-        }
+        self.drain_touched();
         self.send_queued();
+        let later = std::mem::take(&mut self.later);
         if std::mem::take(&mut self.whole) {
             let leftovers = std::mem::take(&mut self.leftovers);
             self.reconcile_all(leftovers);
+            self.remove_unwished_links();
+            self.unshield();
         } else if !later.addresses.is_empty() {
             self.reconcile(&later.addresses);
         }
@@ -209,8 +226,21 @@ impl Core {
         }
         self.announce_due();
         self.restore_due();
+        self.links_due();
+        self.delays_due();
         self.publish_if_due();
         self.arm();
+    }
+
+    /// Does what the routers ask for at once.
+    pub(super) fn drain_touched(&mut self) {
+        let mut later = std::mem::take(&mut self.later);
+        while let Some(id) = self.touched.pop_front() {
+            self.drain(id, &mut later);
+            self.note_deadline(id);
+            self.note_extra(id);
+        }
+        self.later = later;
     }
 
     /// Does what one router asks for at once, and notes what comes after the adverts of all.
@@ -273,6 +303,9 @@ impl Core {
             self.restorer.next_due(),
             self.entries.restorer.next_due(),
             self.pacer.next_due(),
+            self.links.restorer.next_due(),
+            self.debounce.next_due(),
+            self.schedule.next_due(),
         ];
         let next = next.into_iter().chain(others.into_iter().flatten()).min();
         // A timer that fires too early costs one wake-up, setting it at every packet a call each.

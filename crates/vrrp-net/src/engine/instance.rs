@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use vrrp_proto::tracking::Tracking;
 use vrrp_proto::{Fault, Instant, State, VirtualRouter};
 
 use super::sockets::Attachment;
 use crate::event::Reason;
+use crate::handover::Counts;
 use crate::instance::InstanceConfig;
 use crate::kernel::links::Picture;
 use crate::kernel::{AddressKey, Placed};
@@ -54,21 +54,11 @@ pub(super) struct Instance {
     pub(super) counts: Counts,
 }
 
-/// What the router itself does not count.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) announcements_sent: u64,
-    pub(super) send_errors: u64,
-    pub(super) addresses_restored: u64,
-    pub(super) slowest_takeover: Duration,
-}
-
 impl Instance {
     /// Its addresses with the interfaces that are to carry them; those without an interface are left out.
     pub(super) fn placed<'a>(&'a self, picture: &'a Picture) -> impl Iterator<Item = Placed> + 'a {
         self.config.all_addresses().filter_map(|address| {
-            let device = address.device.as_deref().unwrap_or(&self.interface);
-            let index = picture.by_name(device)?.index;
+            let index = picture.by_name(self.config.carrier(address))?.index;
             Some(Placed {
                 index,
                 address: address.clone(),

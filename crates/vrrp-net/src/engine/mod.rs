@@ -10,23 +10,30 @@ use vrrp_proto::tracking::TrackerState;
 use crate::State;
 use crate::error::{OrderError, ReplaceError, StartError, Stopped};
 use crate::event::{self, Events};
+use crate::handover::{Handover, Held};
 use crate::instance::Configuration;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, SnapshotWatch};
 
 mod check;
 mod core;
+mod debounce;
+mod filter;
+mod handover;
 mod instance;
+mod options;
 mod publish;
 mod reconcile;
 mod reload;
 mod restore;
 mod routing;
+mod schedule;
 mod sockets;
 mod thread;
 mod timer;
 mod track;
 mod transmit;
+mod virtual_links;
 
 /// Commands wait here while the thread is busy; more than this many and the caller waits.
 const COMMAND_CAPACITY: usize = 256;
@@ -56,6 +63,7 @@ pub(crate) enum Command {
     ),
     TrackerResult(String, TrackerState),
     Order(String, Order, oneshot::Sender<Result<State, OrderError>>),
+    HandOver(oneshot::Sender<Held>),
     Shutdown(oneshot::Sender<()>),
     Abort,
 }
@@ -86,6 +94,31 @@ impl Engine {
         settings: Settings,
         configuration: Configuration,
     ) -> Result<(Self, Events), StartError> {
+        Self::start_from(settings, configuration, None)
+    }
+
+    /// Starts as [`start`](Self::start) does, and goes on where another engine stopped: instances keep their state and
+    /// the time of their next advert, addresses in place are adopted. An instance is recognised by its interface, family
+    /// and virtual router id, its name may differ; what else differs is treated as [`replace`](Self::replace) does.
+    ///
+    /// An instance whose part is missing, too old or of another protocol version starts afresh; each tells what it did
+    /// by [`Event::Resumed`](crate::Event::Resumed) or [`Event::NotResumed`](crate::Event::NotResumed).
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing has been changed then.
+    pub fn resume(
+        settings: Settings,
+        configuration: Configuration,
+        handover: Handover,
+    ) -> Result<(Self, Events), StartError> {
+        Self::start_from(settings, configuration, Some(handover))
+    }
+
+    fn start_from(
+        settings: Settings,
+        configuration: Configuration,
+        handover: Option<Handover>,
+    ) -> Result<(Self, Events), StartError> {
         let (events_in, events_out) = event::channel(settings.event_capacity);
         let (commands_in, commands_out) = mpsc::channel(COMMAND_CAPACITY);
         let (snapshot_in, snapshots) = watch::channel(Arc::new(Snapshot::default()));
@@ -96,6 +129,7 @@ impl Engine {
                 thread::run(
                     settings,
                     configuration,
+                    handover,
                     events_in,
                     commands_out,
                     snapshot_in,
@@ -152,6 +186,14 @@ impl Engine {
     /// See [`OrderError`].
     pub async fn order(&self, instance: &str, order: Order) -> Result<State, OrderError> {
         self.handle.order(instance, order).await
+    }
+
+    /// See [`Handle::hand_over`].
+    ///
+    /// # Errors
+    /// [`Stopped`] after the end.
+    pub async fn hand_over(&self) -> Result<Held, Stopped> {
+        self.handle.hand_over().await
     }
 
     /// The latest snapshot, and notice of newer ones.
@@ -251,6 +293,20 @@ impl Handle {
             .await
             .map_err(|_| OrderError::Stopped)?;
         answer_out.await.map_err(|_| OrderError::Stopped)?
+    }
+
+    /// Brings everything up to date, then stops the engine where it stands: no resignation, the addresses stay. See
+    /// [`Held`] for how it goes on, and [`Engine::resume`] for the successor.
+    ///
+    /// # Errors
+    /// [`Stopped`] after the end.
+    pub async fn hand_over(&self) -> Result<Held, Stopped> {
+        let (answer_in, answer_out) = oneshot::channel();
+        self.commands
+            .send(Command::HandOver(answer_in))
+            .await
+            .map_err(|_| Stopped)?;
+        answer_out.await.map_err(|_| Stopped)
     }
 
     /// The latest snapshot, and notice of newer ones.

@@ -68,7 +68,7 @@ impl Core {
             });
         let contested = router.contest(now).map(|contest| Contest {
             by: contest.source,
-            priority: contest.priority.value(),
+            priority: contest.priority.map_or(0, vrrp_proto::Priority::value),
             since: time(contest.since),
             last: time(contest.last),
         });

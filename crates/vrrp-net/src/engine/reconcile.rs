@@ -95,7 +95,9 @@ impl Core {
             }
         }
         changes.extend(difference(&wished, &managed, &present));
+        self.shield();
         self.apply(&changes, &owners);
+        self.unshield();
     }
 
     fn apply(&mut self, changes: &[Change], owners: &BTreeMap<AddressKey, (InstanceId, Arc<str>)>) {
@@ -186,13 +188,18 @@ impl Core {
         let mut differs = false;
         let mut suspects = Vec::new();
         let mut gone = Vec::new();
+        let mut links_gone = Vec::new();
+        let now = self.clock.now();
         for notice in notices {
             differs |= self.picture.note(notice);
             match notice {
                 Notice::EntryGone(entry) => gone.push(entry),
                 // Perhaps by our own hand a moment ago: the kernel is asked below.
                 Notice::AddressGone(key) if self.applied.contains_key(key) => suspects.push(*key),
-                Notice::LinkGone(index) => self.applied.retain(|key, _| key.index != *index),
+                Notice::LinkGone(index) => {
+                    self.applied.retain(|key, _| key.index != *index);
+                    links_gone.push(*index);
+                }
                 Notice::Overrun => {
                     self.read_links();
                     suspects.extend(self.applied.keys().copied());
@@ -203,7 +210,11 @@ impl Core {
         if !suspects.is_empty() {
             self.read_addresses();
         }
+        for index in links_gone {
+            self.link_gone(index, now);
+        }
         if differs {
+            self.links_changed();
             self.refresh_all();
             self.settle();
         }
@@ -223,7 +234,7 @@ impl Core {
         self.check_entries(&gone, differs, now);
     }
 
-    fn read_links(&mut self) {
+    pub(super) fn read_links(&mut self) {
         match self.table.links() {
             Ok(links) => self.picture.replace_links(links),
             Err(error) => self.warn(None, format!("cannot read the interfaces: {error}")),

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use vrrp_proto::group::SyncGroup;
 use vrrp_proto::tracking::{Tracker, Tracking};
 use vrrp_proto::{
-    Event as RouterEvent, GroupOrder, Instant, MemberReport, Reason as Cause, State, VirtualRouter,
+    Event as RouterEvent, GroupOrder, Instant, Reason as Cause, State, Version, Vrid,
 };
 
 use super::check;
 use super::core::{Core, Group, Later};
-use super::instance::{Counts, Instance, InstanceId};
+use super::instance::{Instance, InstanceId};
 use super::routing::Statics;
 use super::track::INTERFACE_PREFIX;
 use crate::error::ConfigurationError;
-use crate::event::Reason;
+use crate::event::{Event, Reason};
+use crate::handover::Counts;
 use crate::instance::{Configuration, InstanceConfig};
+use crate::virtual_link::VirtualLink;
 
 impl Core {
     /// Goes over to a configuration; the first one too. Nothing has been changed when it is refused.
@@ -26,23 +28,17 @@ impl Core {
     ) -> Result<(), ConfigurationError> {
         check::check(&configuration, &self.picture, self.settings.late_interfaces)?;
         let now = self.clock.now();
-        let known: BTreeSet<&str> = configuration
+        let mut running: BTreeMap<Identity, InstanceId> = self
             .instances
             .iter()
-            .map(|instance| &*instance.name)
+            .map(|(id, instance)| (identity(&instance.config), *id))
             .collect();
-        let gone: Vec<InstanceId> = self
-            .names
+        let known: Vec<Option<InstanceId>> = configuration
+            .instances
             .iter()
-            .filter(|(name, _)| !known.contains(&***name))
-            .map(|(_, id)| *id)
-            .chain(
-                configuration
-                    .instances
-                    .iter()
-                    .filter_map(|instance| self.another_router(instance)),
-            )
+            .map(|instance| running.remove(&identity(instance)))
             .collect();
+        let gone: Vec<InstanceId> = running.into_values().collect();
 
         self.trackers = configuration
             .trackers
@@ -52,6 +48,7 @@ impl Core {
                     .trackers
                     .get(&tracker.name)
                     .copied()
+                    .or_else(|| self.inherited_tracker(&tracker.name))
                     .unwrap_or(tracker.initial);
                 (tracker.name.clone(), state)
             })
@@ -63,53 +60,44 @@ impl Core {
         self.statics.routes.clone_from(&configuration.static_routes);
         self.statics.rules.clone_from(&configuration.static_rules);
 
-        // Before anything looks for a source address.
-        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
-
         // Adverts of those that resign leave here; their addresses wait for the one step at the end, in case another
         // instance has them now.
         for id in gone {
             self.stop(id, now);
         }
+        self.wish_links(&configuration);
+        let of_links = configuration.instances.iter();
+        self.statics.of_links = of_links.filter_map(InstanceConfig::link_address).collect();
+        // Before anything looks for a source address.
+        self.inherit_statics();
+        self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
+
         let mut fresh = Vec::new();
-        for instance in &configuration.instances {
-            match self.names.get(&*instance.name) {
-                Some(id) => self.change(*id, instance, &configuration, now),
+        for (instance, known) in configuration.instances.iter().zip(known) {
+            match known {
+                Some(id) => self.change(id, instance, &configuration, now),
                 None => fresh.extend(self.create(instance, &configuration, now)),
             }
         }
+        let by_name = |(id, instance): (&InstanceId, &Instance)| (Arc::clone(&instance.name), *id);
+        self.names = self.instances.iter().map(by_name).collect();
+        // What members say from before belongs to their old group.
+        self.drain_touched();
         self.regroup(&configuration, now);
+        self.finish_inheritance();
         self.note_virtual_keys();
         for id in &fresh {
             self.refresh(*id, now);
         }
         self.tell_wall_clock(now);
         for id in fresh {
-            if let Some(instance) = self.instances.get_mut(&id) {
-                instance.router.handle_event(now, RouterEvent::Startup);
-                self.touched.push_back(id);
-            }
+            self.start_or_hold(id, now);
         }
         // Another instance's addresses are no source, so the list of addresses concerns all.
         self.refresh_all();
         self.whole = true;
         self.changed(now);
         Ok(())
-    }
-
-    /// The running instance of that name, if the new one is another virtual router.
-    fn another_router(&self, new: &InstanceConfig) -> Option<InstanceId> {
-        let id = *self.names.get(&*new.name)?;
-        let old = &self.instances.get(&id)?.config;
-        let identity = |config: &InstanceConfig| {
-            (
-                config.interface.clone(),
-                config.router.vrid,
-                config.router.version,
-                config.router.family,
-            )
-        };
-        (identity(old) != identity(new)).then_some(id)
     }
 
     fn create(
@@ -122,8 +110,8 @@ impl Core {
         router_config.grouped = group_of(all, &config.name).is_some();
         router_config.source = None;
         let interface: Arc<str> = Arc::from(&*config.interface);
-        let router = match VirtualRouter::new(router_config) {
-            Ok(router) => router,
+        let (router, inherited) = match self.router_for(config, router_config, now) {
+            Ok(found) => found,
             Err(error) => {
                 // The configuration has been checked, so this is a contradiction that only the core sees.
                 self.warn(
@@ -135,9 +123,8 @@ impl Core {
         };
         let id = InstanceId(self.next_id);
         self.next_id += 1;
-        let name: Arc<str> = Arc::from(&*config.name);
         let mut instance = Instance {
-            name: Arc::clone(&name),
+            name: Arc::from(&*config.name),
             reason: Reason::new(Cause::Started, &interface),
             interface,
             config: config.clone(),
@@ -160,7 +147,9 @@ impl Core {
         };
         self.set_trackers(&mut instance, all);
         self.instances.insert(id, instance);
-        self.names.insert(name, id);
+        if let Some(inherited) = inherited {
+            self.take_inheritance(id, &inherited);
+        }
         Some(id)
     }
 
@@ -203,6 +192,11 @@ impl Core {
         let Some(mut instance) = self.instances.remove(&id) else {
             return;
         };
+        if *instance.name != *config.name {
+            let name = Arc::from(&*config.name);
+            let from = std::mem::replace(&mut instance.name, Arc::clone(&name));
+            self.events.send(Event::Renamed { from, to: name });
+        }
         let same = instance.config == *config;
         instance.config = config.clone();
         self.set_trackers(&mut instance, all);
@@ -235,7 +229,6 @@ impl Core {
         let Some(instance) = self.instances.remove(&id) else {
             return;
         };
-        self.names.remove(&instance.name);
         if let Some(deadline) = instance.deadline {
             self.deadlines.remove(&(deadline, id));
         }
@@ -246,38 +239,35 @@ impl Core {
         }
     }
 
-    /// Makes the groups those of the configuration. A group whose members stay keeps its state.
+    /// Makes the groups those of the configuration. A group whose members stay keeps its state, whatever it is called.
     fn regroup(&mut self, configuration: &Configuration, now: Instant) {
-        let mut kept = BTreeMap::new();
+        let mut old = std::mem::take(&mut self.groups);
         let mut wanted = Vec::new();
         for config in &configuration.groups {
-            let name: Arc<str> = Arc::from(&*config.name);
             let ids = config
                 .members
                 .iter()
                 .filter_map(|member| self.names.get(&**member));
             let members: Vec<InstanceId> = ids.copied().collect();
-            match self.groups.remove(&name) {
-                Some(group) if group.members == members => {
-                    kept.insert(name, group);
-                }
-                Some(group) => {
-                    self.dissolve(&group, now);
-                    wanted.push((name, config, members));
-                }
-                None => wanted.push((name, config, members)),
-            }
+            let same = old.iter().find(|(_, group)| group.members == members);
+            let known = same.map(|(name, _)| Arc::clone(name));
+            let known = known.and_then(|name| old.remove(&name));
+            wanted.push((config, members, known));
         }
-        for group in std::mem::replace(&mut self.groups, kept).into_values() {
+        for group in old.into_values() {
             self.dissolve(&group, now);
         }
-        for (name, config, members) in wanted {
+        for (config, members, known) in wanted {
+            let name: Arc<str> = Arc::from(&*config.name);
             for (place, member) in members.iter().enumerate() {
                 if let Some(instance) = self.instances.get_mut(member) {
                     instance.group = Some((Arc::clone(&name), place));
                 }
             }
-            let group = self.new_group(config, members, now);
+            let mut group = self.new_group(config, members, now);
+            if let Some(known) = known {
+                (group.state, group.since) = (known.state, known.since);
+            }
             self.groups.insert(Arc::clone(&name), group);
             self.deliver_orders(&name);
         }
@@ -305,40 +295,19 @@ impl Core {
         now: Instant,
     ) -> Group {
         let mut logic = SyncGroup::new(config.members.iter().map(String::as_str));
-        let other = members.iter().find(|id| {
-            self.instances
-                .get(id)
-                .is_some_and(|member| !member.is_master())
-        });
-        let because = other
-            .and_then(|id| self.instances.get(id))
-            .map(|member| member.name.to_string());
         for (place, id) in members.iter().enumerate() {
-            let Some(member) = self.instances.get_mut(id) else {
-                continue;
-            };
-            if !member.router.faults().is_empty() {
-                logic.handle(place, MemberReport::AtFault(true));
-            }
-            if !member.is_master() {
-                continue;
-            }
-            match &because {
-                None => logic.handle(place, MemberReport::WantsMaster(true)),
-                Some(because) => {
-                    let order = GroupOrder::Demote {
-                        because: because.clone(),
-                    };
-                    member.router.handle_event(now, RouterEvent::Group(order));
-                    self.touched.push_back(*id);
-                }
+            if let Some(member) = self.instances.get(id) {
+                logic.adopt(place, &member.router);
             }
         }
+        logic.settle();
+        let inherited = self.inherited_group(&config.name);
+        let (state, since) = inherited.unwrap_or((State::Initialize, now));
         Group {
             logic,
             members,
-            state: State::Initialize,
-            since: now,
+            state,
+            since,
         }
     }
 
@@ -346,10 +315,16 @@ impl Core {
     pub(super) fn find_leftovers(&mut self) {
         if let (true, Some(mark)) = (self.settings.reclaim_marked, self.settings.address_mark) {
             let marked = self.picture.addresses().filter(|entry| entry.mark == mark);
-            self.leftovers = marked.map(|entry| entry.key).collect();
+            self.leftovers.extend(marked.map(|entry| entry.key));
         }
         self.entries.leftovers = true;
+    }
+
+    /// Takes away the routes and rules that bear our mark.
+    pub(super) fn remove_marked_entries(&mut self) {
         if self.settings.reclaim_marked {
+            self.note_left_links();
+            self.remove_left_table();
             match self.table.remove_marked_entries() {
                 Ok(0) => {}
                 Ok(count) => {
@@ -389,6 +364,10 @@ impl Core {
         self.publish(true);
         self.instances = BTreeMap::new();
         self.applied = BTreeMap::new();
+        self.wish_links(&Configuration::default());
+        self.remove_unwished_links();
+        self.unshield();
+        self.restore_local_igmp();
     }
 }
 
@@ -399,4 +378,20 @@ fn group_of<'a>(
     all.groups
         .iter()
         .find(|group| group.members.iter().any(|member| member == instance))
+}
+
+/// What makes a virtual router the same one after a reload: interface, family, identifier and version. Its name is but
+/// a label.
+type Identity = (String, bool, Vrid, Version, Option<VirtualLink>, String);
+
+fn identity(config: &InstanceConfig) -> Identity {
+    let router = &config.router;
+    (
+        config.interface.clone(),
+        crate::wire::is_ipv6(router.family),
+        router.vrid,
+        router.version,
+        config.virtual_link.clone(),
+        config.advert_interface().to_owned(),
+    )
 }

@@ -1,6 +1,6 @@
 //! Putting things back that somebody else removed, or that could not be put in place at first.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use vrrp_proto::Instant;
@@ -83,6 +83,12 @@ impl<K: Ord + Clone> Restorer<K> {
     /// Nobody wants it any more.
     pub(super) fn forget(&mut self, key: &K) {
         self.succeeded(key);
+    }
+
+    /// Those whose turn is yet to come.
+    pub(super) fn waiting(&self, now: Instant) -> BTreeSet<K> {
+        let waiting = self.due.iter().filter(|(_, (at, ..))| *at > now);
+        waiting.map(|(key, _)| key.clone()).collect()
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

@@ -25,12 +25,15 @@ pub(super) struct Statics {
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<Rule>,
+    /// Addresses that ipvlan interfaces have besides the virtual ones.
+    pub(super) of_links: Vec<VirtualAddress>,
 }
 
 impl Statics {
     /// The addresses with the interfaces that are to carry them; those without an interface are left out.
     pub(super) fn placed(&self, picture: &Picture) -> Vec<Placed> {
-        let placed = self.addresses.iter().filter_map(|address| {
+        let all = self.addresses.iter().chain(&self.of_links);
+        let placed = all.filter_map(|address| {
             let index = picture.by_name(address.device.as_deref()?)?.index;
             Some(Placed {
                 index,
@@ -41,7 +44,10 @@ impl Statics {
     }
 
     const fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+        self.addresses.is_empty()
+            && self.of_links.is_empty()
+            && self.routes.is_empty()
+            && self.rules.is_empty()
     }
 }
 
@@ -54,6 +60,13 @@ pub(super) struct Entries {
     count: u64,
     /// A predecessor may have left entries; the next comparison of all takes those away that are not wished.
     pub(super) leftovers: bool,
+}
+
+impl Entries {
+    /// What is in place, as it is written in logs.
+    pub(super) fn in_place(&self) -> Vec<String> {
+        self.applied.keys().map(ToString::to_string).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -137,6 +150,26 @@ impl Core {
                 // Its interface went and took it along.
                 Ok(false) => {}
                 Err(error) => self.warn(instance, format!("cannot remove {entry}: {error}")),
+            }
+        }
+    }
+
+    /// Notes what a predecessor put in place as ours. Something among it that is not wished any more can only be found by
+    /// its mark, with all the rest.
+    pub(super) fn adopt_entries(&mut self, left: &BTreeSet<String>) {
+        let ids = self.instances.keys().copied();
+        let wished = self.wished_entries(&ids.chain([InstanceId::STATIC]).collect());
+        let known: BTreeSet<String> = wished.iter().map(|(entry, _)| entry.to_string()).collect();
+        if !left.is_subset(&known) {
+            return self.remove_marked_entries();
+        }
+        for (entry, owner) in wished {
+            if left.contains(&entry.to_string()) {
+                self.entries.count += 1;
+                let number = self.entries.count;
+                self.entries
+                    .applied
+                    .insert(entry, InPlace { owner, number });
             }
         }
     }
@@ -241,7 +274,7 @@ impl Core {
         }
         if shaken {
             // What waited for an interface or an address may have its turn now.
-            if self.statics.addresses.is_empty() {
+            if self.statics.addresses.is_empty() && self.statics.of_links.is_empty() {
                 let ids = self.instances.keys().copied();
                 self.install_entries(&ids.chain([InstanceId::STATIC]).collect());
             } else {

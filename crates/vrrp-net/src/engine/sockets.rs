@@ -117,6 +117,24 @@ impl Sockets {
         }
     }
 
+    /// All that are open.
+    pub(super) fn all(&self) -> Vec<Rc<AsyncFd<AdvertSocket>>> {
+        self.open
+            .values()
+            .map(|shared| Rc::clone(&shared.socket))
+            .collect()
+    }
+
+    /// Has nobody read; what comes in waits. Each then needs a new reader.
+    pub(super) fn pause(&mut self) {
+        for shared in self.open.values_mut() {
+            if let Some(reader) = shared.reader.take() {
+                reader.abort();
+                self.new.push(Rc::clone(&shared.socket));
+            }
+        }
+    }
+
     pub(super) fn socket(&self, key: &SocketKey) -> Option<&AdvertSocket> {
         self.open.get(key).map(|shared| shared.socket.get_ref())
     }

@@ -10,18 +10,24 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Command;
-use super::core::{Core, Publication};
+use super::core::{Core, Later, Publication};
+use super::debounce::Debounce;
+use super::filter::Filter;
+use super::options::InterfaceOptions;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
+use super::schedule::Schedule;
 use super::sockets::Sockets;
 use super::timer::{Clock, Timer};
 use super::transmit::{Outbox, Pacer};
+use super::virtual_links::VirtualLinks;
 use crate::announce::Announcer;
 use crate::error::StartError;
 use crate::event::EventSender;
+use crate::handover::{Handover, Held};
 use crate::instance::Configuration;
 use crate::kernel::AddressTable;
 use crate::kernel::links::Picture;
@@ -37,6 +43,7 @@ type Shared = Rc<RefCell<Core>>;
 pub(super) fn run(
     settings: Settings,
     configuration: Configuration,
+    handover: Option<Handover>,
     events: EventSender,
     commands: mpsc::Receiver<Command>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -57,7 +64,7 @@ pub(super) fn run(
         }
     };
     runtime.block_on(async {
-        match start(settings, configuration, events, snapshots) {
+        match start(settings, configuration, handover, events, snapshots) {
             Ok((shared, notices)) => {
                 let _ = ready.send(Ok(()));
                 serve(&shared, notices, commands).await;
@@ -72,6 +79,7 @@ pub(super) fn run(
 fn start(
     settings: Settings,
     configuration: Configuration,
+    handover: Option<Handover>,
     events: EventSender,
     snapshots: watch::Sender<Arc<Snapshot>>,
 ) -> Result<(Shared, AsyncFd<NoticeSocket>), StartError> {
@@ -108,11 +116,18 @@ fn start(
         virtual_keys: BTreeSet::new(),
         whole: false,
         leftovers: BTreeSet::new(),
+        inheritance: None,
         restorer: Restorer::default(),
         statics: Statics::default(),
         entries: Entries::default(),
-        pacer: Pacer::default(),
+        links: VirtualLinks::default(),
+        options: InterfaceOptions::default(),
+        filter: Filter::default(),
+        debounce: Debounce::new(&settings.up_down_delays),
+        schedule: Schedule::new(settings.startup_delay, now),
+        pacer: Pacer::new(&settings),
         touched: VecDeque::new(),
+        later: Later::default(),
         deadlines: BTreeSet::new(),
         armed: None,
         wall_clock_due: None,
@@ -128,9 +143,17 @@ fn start(
         settings,
     };
     core.schedule();
+    match handover {
+        Some(handover) => core.inherit(handover),
+        None => core.remove_marked_entries(),
+    }
     core.find_leftovers();
     core.replace(configuration)?;
+    core.silence_local_igmp();
     core.settle();
+    if core.settings.reclaim_marked {
+        core.remove_left_links();
+    }
     core.publish(false);
     Ok((Rc::new(RefCell::new(core)), notices))
 }
@@ -195,11 +218,15 @@ async fn serve(
     mut commands: mpsc::Receiver<Command>,
 ) {
     enter(shared, |_| ());
-    let timer = Rc::clone(&shared.borrow().timer);
-    let mut tasks = vec![
-        tokio::task::spawn_local(keep_time(Rc::clone(shared), timer)),
-        tokio::task::spawn_local(read_notices(Rc::clone(shared), notices)),
-    ];
+    let notices = Rc::new(notices);
+    let watch = || {
+        let timer = Rc::clone(&shared.borrow().timer);
+        [
+            tokio::task::spawn_local(keep_time(Rc::clone(shared), timer)),
+            tokio::task::spawn_local(read_notices(Rc::clone(shared), Rc::clone(&notices))),
+        ]
+    };
+    let mut tasks = watch();
     let done = loop {
         match commands.recv().await {
             Some(Command::Replace(configuration, answer)) => {
@@ -220,12 +247,26 @@ async fn serve(
                 let result = enter(shared, |core| core.order(&instance, order));
                 let _ = answer.send(result);
             }
+            Some(Command::HandOver(answer)) => {
+                for task in &tasks {
+                    task.abort();
+                }
+                let handover = shared.borrow_mut().hold();
+                let (verdict, word) = oneshot::channel();
+                // The caller may have stopped waiting: then the sender of the word is gone with the answer.
+                let _ = answer.send(Held { handover, verdict });
+                if word.await.is_ok() {
+                    return;
+                }
+                enter(shared, Core::carry_on);
+                tasks = watch();
+            }
             Some(Command::Shutdown(done)) => break Some(done),
             Some(Command::Abort) => return,
             None => break None,
         }
     };
-    for task in tasks.drain(..) {
+    for task in &tasks {
         task.abort();
     }
     shared.borrow_mut().shut_down();
@@ -251,7 +292,7 @@ async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
     }
 }
 
-async fn read_notices(shared: Shared, socket: AsyncFd<NoticeSocket>) {
+async fn read_notices(shared: Shared, socket: Rc<AsyncFd<NoticeSocket>>) {
     loop {
         let Ok(mut guard) = socket.readable().await else {
             return;

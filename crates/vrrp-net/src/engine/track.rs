@@ -22,6 +22,8 @@ pub(super) const INTERFACE_PREFIX: &str = "interface ";
 
 impl Core {
     pub(super) fn refresh_all(&mut self) {
+        self.look_at_interfaces();
+        self.set_memberships();
         self.note_virtual_keys();
         let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
         let now = self.clock.now();
@@ -112,7 +114,7 @@ impl Core {
         let Some(instance) = self.instances.get_mut(&id) else {
             return faults;
         };
-        let link = self.picture.by_name(&instance.interface);
+        let link = self.picture.by_name(instance.config.advert_interface());
         let wanted = link.map(|link| attachment_of(instance, link.index));
         if wanted == instance.attachment {
             return faults;
@@ -122,7 +124,10 @@ impl Core {
             self.routes.remove(&(old.key.index, old.key.ipv6, old.vrid));
         }
         if let Some(wanted) = wanted {
-            match self.sockets.join(wanted, &instance.interface) {
+            match self
+                .sockets
+                .join(wanted, instance.config.advert_interface())
+            {
                 Ok(()) => {
                     instance.attachment = Some(wanted);
                     self.routes
@@ -138,11 +143,15 @@ impl Core {
     }
 
     fn interface_faults(&self, instance: &Instance, faults: &mut BTreeSet<Fault>) {
-        let up = |name: &str| self.picture.by_name(name).is_some_and(|link| link.up);
-        let there = self.picture.by_name(&instance.interface).is_some();
-        if !there || (!instance.config.ignore_own_interface && !up(&instance.interface)) {
-            faults.insert(Fault::InterfaceDown(instance.interface.to_string()));
+        let up = |name: &str| self.counts_as_up(name);
+        let config = &instance.config;
+        for own in BTreeSet::from([&*instance.interface, config.own_interface()]) {
+            let there = self.picture.by_name(own).is_some();
+            if !there || (!config.ignore_own_interface && !up(own)) {
+                faults.insert(Fault::InterfaceDown(own.to_owned()));
+            }
         }
+        faults.extend(config.standing_fault.clone().map(Fault::Other));
         for address in instance
             .config
             .all_addresses()
@@ -163,7 +172,13 @@ impl Core {
             let there = !instance.config.track_source || self.picture.has_address(configured);
             return there.then_some(configured);
         }
-        let index = self.picture.by_name(&instance.interface)?.index;
+        // A macvlan has no address of its own: it speaks for its base.
+        let macvlan = instance.config.virtual_link.as_ref();
+        let interface = match macvlan {
+            Some(link) if !link.is_macvlan() => &link.name,
+            _ => &*instance.interface,
+        };
+        let index = self.picture.by_name(interface)?.index;
         let find = |is_virtual: &dyn Fn(&AddressKey) -> bool| {
             primary_source(
                 self.picture.addresses(),
@@ -181,7 +196,7 @@ impl Core {
     fn interface_states(&self, instance: &Instance) -> Vec<(String, TrackerState)> {
         let names = instance.tracking.trackers().filter_map(|(tracker, _)| {
             let interface = tracker.name.strip_prefix(INTERFACE_PREFIX)?;
-            let up = self.picture.by_name(interface).is_some_and(|link| link.up);
+            let up = self.counts_as_up(interface);
             Some((
                 tracker.name.clone(),
                 if up {

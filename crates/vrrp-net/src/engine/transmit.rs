@@ -11,6 +11,7 @@ use vrrp_proto::{Advert, Announcement, Instant};
 use super::core::Core;
 use super::instance::InstanceId;
 use crate::kernel::Placed;
+use crate::settings::{GarpGroup, Settings};
 use crate::wire::{Packet, SocketKey};
 
 impl Core {
@@ -118,19 +119,23 @@ impl Core {
         let placed: Vec<Placed> = instance.placed(&self.picture).collect();
         for _ in 0..announcement.repeat {
             for placed in &placed {
-                self.pacer.push(id, placed.clone());
+                self.queue_announcement(id, placed.clone());
             }
         }
+    }
+
+    /// Lets an announcement wait for its turn, at the pace of its interface or that interface's base.
+    pub(super) fn queue_announcement(&mut self, id: InstanceId, placed: Placed) {
+        let name = self.picture.link(placed.index).map(|link| &*link.name);
+        let name = name.unwrap_or_default();
+        let paced = self.links.base_of(name).unwrap_or(name);
+        self.pacer.push(id, placed, paced);
     }
 
     /// Sends the announcements whose turn it is.
     pub(super) fn announce_due(&mut self) {
         let now = self.clock.now();
-        let (arp, neighbour) = (
-            self.settings.garp_interval,
-            self.settings.neighbour_advertisement_interval,
-        );
-        for (id, placed) in self.pacer.take_due(now, arp, neighbour) {
+        for (id, placed) in self.pacer.take_due(now) {
             let Some(instance) = self.instances.get_mut(&id) else {
                 continue;
             };
@@ -228,7 +233,17 @@ const QUEUE: usize = 65_536;
 /// Announcements waiting for their turn, by interface and family.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
-    queues: BTreeMap<(u32, bool), Queue>,
+    /// Time between two gratuitous ARPs and between two neighbour advertisements.
+    intervals: [Duration; 2],
+    groups: Vec<GarpGroup>,
+    queues: BTreeMap<(Pace, bool), Queue>,
+}
+
+/// What shares a pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    Interface(u32),
+    Group(usize),
 }
 
 #[derive(Debug, Default)]
@@ -239,27 +254,48 @@ struct Queue {
 }
 
 impl Pacer {
-    fn push(&mut self, id: InstanceId, placed: Placed) {
-        let key = (placed.index, placed.address.address.is_ipv6());
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            intervals: [
+                settings.garp_interval,
+                settings.neighbour_advertisement_interval,
+            ],
+            groups: settings.garp_groups.clone(),
+            queues: BTreeMap::new(),
+        }
+    }
+
+    /// All that wait, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &(InstanceId, Placed)> {
+        self.queues.values().flat_map(|queue| &queue.waiting)
+    }
+
+    fn push(&mut self, id: InstanceId, placed: Placed, interface: &str) {
+        let mut groups = self.groups.iter();
+        let group = groups.position(|group| group.interfaces.iter().any(|one| one == interface));
+        let pace = group.map_or(Pace::Interface(placed.index), Pace::Group);
+        let key = (pace, placed.address.address.is_ipv6());
         let queue = self.queues.entry(key).or_default();
         if queue.waiting.len() < QUEUE {
             queue.waiting.push_back((id, placed));
         }
     }
 
-    fn take_due(
-        &mut self,
-        now: Instant,
-        arp_interval: Duration,
-        neighbour_interval: Duration,
-    ) -> Vec<(InstanceId, Placed)> {
+    fn take_due(&mut self, now: Instant) -> Vec<(InstanceId, Placed)> {
         let mut due = Vec::new();
-        for ((_, ipv6), queue) in &mut self.queues {
-            let interval = if *ipv6 {
-                neighbour_interval
-            } else {
-                arp_interval
+        let [arp_interval, neighbour_interval] = self.intervals;
+        for ((pace, ipv6), queue) in &mut self.queues {
+            let group = match pace {
+                Pace::Interface(_) => None,
+                Pace::Group(number) => self.groups.get(*number),
             };
+            let (own, common) = if *ipv6 {
+                let own = group.and_then(|group| group.neighbour_advertisement_interval);
+                (own, neighbour_interval)
+            } else {
+                (group.and_then(|group| group.garp_interval), arp_interval)
+            };
+            let interval = own.unwrap_or(common);
             if interval.is_zero() {
                 due.extend(queue.waiting.drain(..));
             } else if queue.next.is_none_or(|next| next <= now)
@@ -293,7 +329,16 @@ mod tests {
 
     #[test]
     fn announcements_are_spaced_per_interface_and_family() {
-        let mut pacer = Pacer::default();
+        let (start, interval) = (Instant::from_millis(1), Duration::from_millis(100));
+        let mut pacer = Pacer {
+            intervals: [interval, Duration::ZERO],
+            groups: vec![GarpGroup {
+                interfaces: vec!["eth7".to_owned(), "eth8".to_owned()],
+                garp_interval: Some(interval * 2),
+                neighbour_advertisement_interval: None,
+            }],
+            ..Pacer::default()
+        };
         let placed = |index, address: &str| Placed {
             index,
             address: VirtualAddress::new(address.parse().unwrap()),
@@ -304,13 +349,12 @@ mod tests {
             placed(1, "10.0.0.2"),
             placed(2, "10.0.0.3"),
         ] {
-            pacer.push(id, placed);
+            pacer.push(id, placed, "");
         }
-        pacer.push(id, placed(1, "fd00::1"));
-        pacer.push(id, placed(1, "fd00::2"));
-        let (start, interval) = (Instant::from_millis(1), Duration::from_millis(100));
+        pacer.push(id, placed(1, "fd00::1"), "");
+        pacer.push(id, placed(1, "fd00::2"), "");
         let taken = |pacer: &mut Pacer, now| -> Vec<String> {
-            let due = pacer.take_due(now, interval, Duration::ZERO);
+            let due = pacer.take_due(now);
             due.into_iter()
                 .map(|(_, placed)| placed.address.address.to_string())
                 .collect()
@@ -323,5 +367,11 @@ mod tests {
         assert_eq!(pacer.next_due(), Some(start + interval));
         assert_eq!(taken(&mut pacer, start + interval), ["10.0.0.2"]);
         assert_eq!(pacer.next_due(), None);
+
+        pacer.push(id, placed(7, "10.0.0.7"), "eth7");
+        pacer.push(id, placed(8, "10.0.0.8"), "eth8");
+        let later = start + interval * 10;
+        assert_eq!(taken(&mut pacer, later), ["10.0.0.7"]);
+        assert_eq!(pacer.next_due(), Some(later + interval * 2));
     }
 }

@@ -30,6 +30,10 @@ impl Picture {
         self.links.get(&index)
     }
 
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
     pub(crate) fn by_name(&self, name: &str) -> Option<&Link> {
         self.links.values().find(|link| link.name == name)
     }
@@ -99,7 +103,9 @@ mod tests {
             kind: LinkKind::Ethernet,
             mac: Some([2; 6]),
             up,
+            administratively_up: up,
             mtu: 1500,
+            layer: crate::kernel::Layer::default(),
         }
     }
 

@@ -13,7 +13,9 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, State};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::{AddressKey, Change, KernelAddress, Link, LinkKind, Notice, Placed, routing};
+use super::{
+    AddressKey, Change, KernelAddress, Layer, Link, LinkKind, Notice, Placed, routing, virtual_link,
+};
 
 /// Life time of what never expires (`INFINITY_LIFE_TIME`).
 const FOREVER: u32 = u32::MAX;
@@ -203,11 +205,16 @@ fn link_notice(message: LinkMessage) -> Notice {
         kind,
         mac: None,
         up: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
+        administratively_up: flags.contains(LinkFlags::Up),
         mtu: 0,
+        layer: Layer::default(),
     };
+    let mut foreign_base = false;
     for attribute in message.attributes {
+        virtual_link::note(&mut link.layer, &attribute);
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::LinkNetNsId(_) => foreign_base = true,
             LinkAttribute::Address(address) => link.mac = <[u8; 6]>::try_from(address).ok(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::OperState(State::Down | State::LowerLayerDown | State::NotPresent) => {
@@ -215,6 +222,9 @@ fn link_notice(message: LinkMessage) -> Notice {
             }
             _ => {}
         }
+    }
+    if foreign_base {
+        link.layer.base = None;
     }
     Notice::Link(link)
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::address::VirtualAddress;
+use crate::virtual_link::VirtualLink;
 
 pub(crate) mod difference;
 pub(crate) mod links;
@@ -11,9 +12,11 @@ mod message;
 pub(crate) mod netlink;
 pub(crate) mod notify;
 mod routing;
+mod virtual_link;
 
 pub(crate) use difference::{AddressKey, Change};
 pub(crate) use routing::{Entry, Gone};
+pub(crate) use virtual_link::{Ipv4Option, Layer, LayerKind, LinkSetup};
 
 /// A network interface as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,9 @@ pub(crate) struct Link {
     pub(crate) mac: Option<[u8; 6]>,
     /// Administratively up and with a carrier.
     pub(crate) up: bool,
+    pub(crate) administratively_up: bool,
     pub(crate) mtu: u32,
+    pub(crate) layer: Layer,
 }
 
 /// What announcements and multicast need to know of a link.
@@ -73,6 +78,12 @@ pub(crate) trait AddressTable {
     fn apply_entries(&mut self, changes: &[EntryChange<'_>]) -> Vec<io::Result<bool>>;
     /// Removes all routes and rules that carry our mark, and says how many.
     fn remove_marked_entries(&mut self) -> io::Result<usize>;
+    /// Makes an interface on top of the one with the index `base`; it is down.
+    fn make_link(&mut self, link: &VirtualLink, base: u32) -> io::Result<()>;
+    /// Sets something on an interface.
+    fn set_up_link(&mut self, index: u32, setup: &LinkSetup<'_>) -> io::Result<()>;
+    /// Removes an interface; one that is gone is no failure.
+    fn remove_link(&mut self, index: u32) -> io::Result<()>;
 }
 
 /// One change of routes and rules.

@@ -15,8 +15,9 @@ use rtnetlink::sys::{Socket, protocols::NETLINK_ROUTE};
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::message::{self, Incoming};
-use super::routing;
-use super::{AddressTable, Change, EntryChange, KernelAddress, Link, Notice};
+use super::{AddressTable, Change, EntryChange, KernelAddress, Link, LinkSetup, Notice};
+use super::{routing, virtual_link};
+use crate::virtual_link::VirtualLink;
 
 /// Messages sent at once; their answers fit the smallest receive buffer.
 const BATCH: usize = 64;
@@ -135,6 +136,11 @@ impl Netlink {
             answers.extend(self.exchange_batch(batch));
         }
         answers
+    }
+
+    fn exchange_one(&mut self, request: (RouteNetlinkMessage, u16)) -> io::Result<()> {
+        let answer = self.exchange(vec![request]).pop();
+        answer.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn exchange_batch(&mut self, requests: Vec<(RouteNetlinkMessage, u16)>) -> Vec<io::Result<()>> {
@@ -258,6 +264,21 @@ impl AddressTable for Netlink {
         let requests = found.into_iter().map(|message| (message, flags)).collect();
         let removed = self.exchange(requests).into_iter().filter(Result::is_ok);
         Ok(removed.count())
+    }
+
+    fn make_link(&mut self, link: &VirtualLink, base: u32) -> io::Result<()> {
+        self.exchange_one(virtual_link::creation(link, base))
+    }
+
+    fn set_up_link(&mut self, index: u32, setup: &LinkSetup<'_>) -> io::Result<()> {
+        self.exchange_one(virtual_link::setup(index, setup))
+    }
+
+    fn remove_link(&mut self, index: u32) -> io::Result<()> {
+        match self.exchange_one(virtual_link::removal(index)) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+            result => result,
+        }
     }
 }
 

@@ -70,6 +70,8 @@ impl AdvertSocket {
             socket.set_unicast_hops_v6(255)?;
             socket.set_recv_hoplimit_v6(true)?;
             socket.set_tclass_v6(TYPE_OF_SERVICE)?;
+            // A virtual interface speaks with the link-local address of its base.
+            socket.set_freebind_v6(true)?;
             nix::sys::socket::setsockopt(
                 &socket,
                 nix::sys::socket::sockopt::Ipv6RecvPacketInfo,

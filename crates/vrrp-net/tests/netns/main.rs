@@ -9,8 +9,13 @@
 )]
 
 mod engine;
+mod filter;
+mod handover;
 mod keepalived;
+mod nftables;
 mod orders;
+mod reload;
 mod routing;
 mod support;
+mod virtual_mac;
 mod wire;

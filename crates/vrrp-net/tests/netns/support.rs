@@ -1,12 +1,13 @@
 //! Network namespaces for tests. They live in threads of the test and vanish with them, whatever happens.
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Version, Vrid};
 use vrrp_net::{
-    Configuration, Engine, Event, Events, InstanceConfig, Settings, State, VirtualAddress,
+    Configuration, Engine, Event, Events, Handover, InstanceConfig, Settings, State, VirtualAddress,
 };
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -67,6 +68,30 @@ impl Node {
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Lets another engine go on where one stopped; the hand-over is written and read as between two processes.
+    pub(crate) fn resume(
+        &self,
+        settings: Settings,
+        configuration: Configuration,
+        handover: &Handover,
+    ) -> Running {
+        #[cfg(feature = "serde")]
+        let handover: Handover = {
+            let written = serde_json::to_string(handover).unwrap();
+            serde_json::from_str(&written).unwrap()
+        };
+        #[cfg(not(feature = "serde"))]
+        let handover = handover.clone();
+        let (engine, events) = self
+            .run(move || Engine::resume(settings, configuration, handover))
+            .unwrap();
+        Running {
+            engine,
+            events,
+            seen: Vec::new(),
+        }
     }
 
     pub(crate) fn start(&self, settings: Settings, configuration: Configuration) -> Running {
@@ -139,6 +164,79 @@ pub(crate) fn pair() -> Option<(Node, Node)> {
     Some((a, b))
 }
 
+/// Three namespaces on one switch, which is a fourth: 10.9.0.1 to 10.9.0.3 on `eth0`. The last one looks on.
+pub(crate) struct Trio {
+    pub(crate) a: Node,
+    pub(crate) b: Node,
+    pub(crate) witness: Node,
+    pub(crate) switch: Node,
+}
+
+pub(crate) fn trio() -> Option<Trio> {
+    let switch = Node::new()?;
+    switch.ip("link add br0 type bridge mcast_snooping 0");
+    switch.ip("link set br0 up");
+    let node = |number: u8| {
+        let node = Node::new()?;
+        switch.ip(&format!(
+            "link add port{number} type veth peer name eth0 netns {}",
+            node.tid
+        ));
+        switch.ip(&format!("link set port{number} master br0"));
+        switch.ip(&format!("link set port{number} up"));
+        node.ip(&format!("address add 10.9.0.{number}/24 dev eth0"));
+        node.ip("link set eth0 up");
+        eventually(|| node.ip("-o link show eth0").contains("state UP"));
+        Some(node)
+    };
+    let (a, b, witness) = (node(1)?, node(2)?, node(3)?);
+    eventually(|| {
+        !switch
+            .ip("-d -o link show master br0")
+            .contains("state listening")
+    });
+    Some(Trio {
+        a,
+        b,
+        witness,
+        switch,
+    })
+}
+
+/// An advert as a third node sees it, over IPv4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeenAdvert {
+    pub(crate) source: Ipv4Addr,
+    pub(crate) identification: u16,
+    pub(crate) vrid: u8,
+    pub(crate) priority: u8,
+    /// Behind an authentication header: its sequence number.
+    pub(crate) sequence: Option<u32>,
+}
+
+impl SeenAdvert {
+    pub(crate) fn parse(frame: &[u8]) -> Option<Self> {
+        let ip = frame.strip_prefix(&[1, 0, 0x5e, 0, 0, 0x12])?.get(6..)?;
+        let ip = ip.strip_prefix(&[8, 0])?;
+        let payload = ip.get(20..)?;
+        let (sequence, message) = match ip[9] {
+            112 => (None, payload),
+            51 => {
+                let sequence = payload[8..12].try_into().unwrap();
+                (Some(u32::from_be_bytes(sequence)), &payload[24..])
+            }
+            _ => return None,
+        };
+        Some(Self {
+            source: Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15]),
+            identification: u16::from_be_bytes([ip[4], ip[5]]),
+            vrid: message[1],
+            priority: message[2],
+            sequence,
+        })
+    }
+}
+
 /// Sees all frames of a namespace.
 pub(crate) struct Tap(socket2::Socket);
 
@@ -156,6 +254,28 @@ impl Tap {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             Self(socket)
         })
+    }
+
+    /// Waits for the next advert.
+    pub(crate) fn next_advert(&self) -> SeenAdvert {
+        loop {
+            if let Some(advert) = SeenAdvert::parse(&self.next()) {
+                return advert;
+            }
+        }
+    }
+
+    /// All adverts that have come and were not taken yet.
+    pub(crate) fn adverts(&self) -> Vec<SeenAdvert> {
+        use std::io::Read as _;
+        self.0.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; 2048];
+        let mut seen = Vec::new();
+        while let Ok(length) = (&self.0).read(&mut buffer) {
+            seen.extend(SeenAdvert::parse(&buffer[..length]));
+        }
+        self.0.set_nonblocking(false).unwrap();
+        seen
     }
 
     pub(crate) fn next(&self) -> Vec<u8> {
@@ -201,6 +321,19 @@ impl Running {
             matches!(event, Event::Transition { instance, to, .. } if &**instance == name && *to == state)
         })
         .await
+    }
+
+    /// Takes all events there are; those that tell of a change of state or of addresses are returned.
+    pub(crate) fn changes(&mut self) -> Vec<String> {
+        let mut changes = Vec::new();
+        while let Some(event) = self.events.try_recv() {
+            let quiet = matches!(event, Event::Warning { .. } | Event::Resumed { .. });
+            if !quiet {
+                changes.push(event.to_string());
+            }
+            self.seen.push(event);
+        }
+        changes
     }
 
     pub(crate) fn story(&self) -> String {

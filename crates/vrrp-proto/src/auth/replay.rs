@@ -33,6 +33,11 @@ impl ReplayGuard {
         self.senders.truncate(self.capacity);
     }
 
+    /// The senders remembered with their last stamps, most recently heard first.
+    pub fn senders(&self) -> impl Iterator<Item = (IpAddr, Stamp)> + '_ {
+        self.senders.iter().copied()
+    }
+
     /// Whether `stamp` is newer than everything heard from `sender`. Changes nothing.
     ///
     /// With a time window, a mark further than the window from `clock` (older or newer) counts as

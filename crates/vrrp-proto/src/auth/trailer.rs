@@ -32,6 +32,11 @@ impl Stamp {
         Self(((seconds as u64) << 32) | ((fraction as u64) << 16) | counter as u64)
     }
 
+    /// The stamp with that number; the opposite of [`value`](Self::value).
+    pub const fn from_value(value: u64) -> Self {
+        Self(value)
+    }
+
     /// Seconds since 1970-01-01 00:00 UTC.
     pub const fn seconds(self) -> u32 {
         (self.0 >> 32) as u32

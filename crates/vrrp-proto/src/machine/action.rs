@@ -104,6 +104,8 @@ pub enum AnnounceCause {
     Contest,
     /// The second burst after such a contest (`garp_lower_prio_delay`).
     ContestDelayed,
+    /// The other master is gone; some may still have its address.
+    ContestWon,
     /// The configuration brought new addresses.
     Reconfigured,
     /// The caller or the sync group asked for it.
@@ -112,7 +114,7 @@ pub enum AnnounceCause {
 
 /// A change of state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transition {
     /// When.
     pub at: Instant,

@@ -7,7 +7,7 @@ use super::config::{Overslept, Preemption};
 use super::reason::{Accepted, Reason, Warning};
 use super::receive::Heeded;
 use super::timers::Timer;
-use super::{Contest, Heard, VirtualRouter};
+use super::{Disagreement, Heard, VirtualRouter};
 use crate::ids::{Priority, Version};
 use crate::time::{Instant, Interval, micros};
 use crate::wire::ChecksumForm;
@@ -18,6 +18,7 @@ use core::time::Duration;
 /// adverts and then 1.2 times the longer interval; if the other is still there it counts as 254
 /// until it is gone.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct OwnerContest {
     source: IpAddr,
     adverts_left: u8,
@@ -134,7 +135,7 @@ impl VirtualRouter {
         self.preempt_at = None;
         self.resigned_by = None;
         self.lower = None;
-        self.contest = None;
+        self.forget_rival();
         self.restart_master_down(now);
         if was_master || self.state == State::Initialize {
             // At start: what a crash may have left over.
@@ -154,7 +155,7 @@ impl VirtualRouter {
         self.master_interval = self.config.interval;
         self.reduced = false;
         self.owners = None;
-        self.contest = None;
+        self.forget_rival();
         self.yielding = None;
         self.wants_master = false;
         self.preempt_at = None;
@@ -183,7 +184,7 @@ impl VirtualRouter {
     pub(super) fn resign(&mut self, now: Instant) {
         self.send_advert(now, Priority::RESIGN);
         self.timers.clear();
-        self.contest = None;
+        self.forget_rival();
         self.stats.left_master += 1;
         self.actions.push_back(Action::RemoveAddresses);
     }
@@ -235,6 +236,8 @@ impl VirtualRouter {
         let source = heard.source;
         if heard.other_addresses {
             self.stats.address_list_mismatches += 1;
+            let known = (heard.priority, heard.interval.as_duration());
+            self.note_contest(now, Disagreement::Addresses, source, Some(known));
             self.warn(now, Warning::AddressListMismatch { source });
         }
         if heard.interval != self.config.interval {
@@ -311,7 +314,11 @@ impl VirtualRouter {
 
     fn accept_as_master(&mut self, now: Instant, heard: &Heeded) -> Accepted {
         if heard.priority.is_resign() {
-            self.advertise(now);
+            self.answer(now);
+            let rival = self.contest(now);
+            if rival.is_some_and(|rival| rival.source == heard.source) {
+                self.end_contest(now);
+            }
             return Accepted::ResignationAnswered;
         }
         if heard.priority.is_owner() && self.config.priority.is_owner() {
@@ -358,24 +365,36 @@ impl VirtualRouter {
             .set(Timer::Advert, now + self.config.interval.as_duration());
     }
 
+    /// Tells another master at once, but no more often than ten times within an interval: whoever floods us must not
+    /// make us flood the link.
+    fn answer(&mut self, now: Instant) {
+        let spacing = self.config.interval.as_micros() / 10;
+        match self.answered {
+            Some(last) if now.micros_since(last) < spacing => {
+                let due = last.plus_micros(spacing);
+                let next = self.timers.deadline(Timer::Advert);
+                let next = next.map_or(due, |next| next.min(due));
+                self.timers.set(Timer::Advert, next);
+                self.answer_due = true;
+            }
+            _ => {
+                self.answered = Some(now);
+                self.answer_due = false;
+                self.advertise(now);
+            }
+        }
+    }
+
     /// Another master with a lower claim: RFC 9568 has it told at once.
     fn answer_lower(&mut self, now: Instant, heard: &Heeded) {
         self.stats.lower_priority_received += 1;
         let (source, priority) = (heard.source, heard.priority);
         self.warn(now, Warning::OtherMaster { source, priority });
-        let window = 3 * heard.interval.as_micros() + 1_000_000;
-        let ongoing = self
-            .contest
-            .filter(|contest| contest.source == source && contest.is_current(now));
-        self.contest = Some(Contest {
-            source,
-            priority,
-            since: ongoing.map_or(now, |contest| contest.since),
-            last: now,
-            window,
-        });
+        let known = (priority, heard.interval.as_duration());
+        self.note_contest(now, Disagreement::Master, source, Some(known));
+        self.review_contest(now);
         if !self.config.lower_priority_no_advert {
-            self.advertise(now);
+            self.answer(now);
         }
         let announce = self.config.announce;
         // Hosts need not be told more often than adverts go out, however many the other one sends.
@@ -462,6 +481,9 @@ impl VirtualRouter {
                 Timer::MasterDown => self.master_is_down(now),
                 Timer::Advert if self.overslept(now, deadline) => self.listen_again(now),
                 Timer::Advert => {
+                    if core::mem::take(&mut self.answer_due) {
+                        self.answered = Some(now);
+                    }
                     self.send_advert(now, self.effective_priority());
                     // From the deadline, not from now: lateness must not add up.
                     let interval = self.config.interval.as_duration();
@@ -481,6 +503,7 @@ impl VirtualRouter {
                         self.timers.set(timer, now + announce.refresh);
                     }
                 }
+                Timer::ContestOver => self.review_contest(now),
                 Timer::Contest => {
                     self.timers.stop(timer);
                     self.announce(

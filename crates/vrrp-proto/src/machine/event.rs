@@ -70,7 +70,7 @@ pub enum GroupOrder {
 
 /// Something a virtual router needs and does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Fault {
     /// The named interface is down, has no link, or does not exist.

@@ -279,11 +279,7 @@ impl VirtualRouter {
         let interval_changed = config.interval != self.config.interval;
         self.shifting_master_down(|router| router.replace_config(config));
         if left_group {
-            self.wants_master = false;
-            let of_group = |fault: &&Fault| matches!(fault, Fault::Group(_));
-            while let Some(fault) = self.faults.iter().find(of_group).cloned() {
-                self.clear(now, &fault);
-            }
+            self.leave_group(now);
         }
         if joined_group && self.has_own_fault() {
             self.report_to_group(MemberReport::AtFault(true));
@@ -308,6 +304,15 @@ impl VirtualRouter {
             }
         }
         Ok(())
+    }
+
+    /// The group's wishes and faults are nothing to a router that is in none.
+    pub(super) fn leave_group(&mut self, now: Instant) {
+        self.wants_master = false;
+        let of_group = |fault: &&Fault| matches!(fault, Fault::Group(_));
+        while let Some(fault) = self.faults.iter().find(of_group).cloned() {
+            self.clear(now, &fault);
+        }
     }
 
     fn reschedule_refresh(&mut self, now: Instant) {

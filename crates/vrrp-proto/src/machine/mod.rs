@@ -6,15 +6,19 @@
 //! | `event`, `action` | what goes in, what comes out |
 //! | `reason` | why: transitions, dropped packets, warnings |
 //! | `receive` | the checks a packet must pass |
+//! | `contest` | who disagrees with this router |
 //! | `election` | adverts, timers, transitions |
 //! | `local` | start, stop, faults, operators, sync group, reconfiguration |
 //! | `transmit` | adverts as bytes |
+//! | `handover` | a running router passed on to another process |
 //! | `timers`, `reports`, `stats` | deadlines, rate of reports, counters |
 
 mod action;
 mod config;
+mod contest;
 mod election;
 mod event;
+mod handover;
 mod local;
 mod reason;
 mod receive;
@@ -29,7 +33,9 @@ pub use action::{
 pub use config::{
     AddressCheck, AnnouncePolicy, Config, ConfigError, Overslept, Peer, Preemption, Transport,
 };
+pub use contest::{Contest, Disagreement};
 pub use event::{Event, Fault, GroupOrder, Received};
+pub use handover::{Handover, ResumeError};
 pub use reason::{Accepted, DropReason, Reason, Verdict, Warning};
 pub use stats::Stats;
 
@@ -48,7 +54,7 @@ use timers::Timers;
 
 /// Another router as last heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heard {
     /// Its address.
     pub source: IpAddr,
@@ -56,29 +62,6 @@ pub struct Heard {
     pub priority: Priority,
     /// When its last advert came.
     pub at: Instant,
-}
-
-/// Another master beside this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Contest {
-    /// Its address.
-    pub source: IpAddr,
-    /// Its priority.
-    pub priority: Priority,
-    /// Since when it is heard.
-    pub since: Instant,
-    /// When it was last heard.
-    pub last: Instant,
-    /// For how many microseconds without an advert it counts as present.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    window: u64,
-}
-
-impl Contest {
-    fn is_current(&self, now: Instant) -> bool {
-        now.micros_since(self.last) <= self.window
-    }
 }
 
 /// One virtual router; it owns no socket and no clock.
@@ -121,8 +104,12 @@ pub struct VirtualRouter {
     yielding: Option<Option<Instant>>,
     /// Grouped: this member's election says master.
     wants_master: bool,
-    contest: Option<Contest>,
+    /// At most one of each kind.
+    contests: Vec<Contest>,
     contest_announced: Option<Instant>,
+    /// When another master was last told at once, and whether the next advert is such an answer.
+    answered: Option<Instant>,
+    answer_due: bool,
     identification: u16,
     header_key: Option<HeaderKey>,
     /// The greatest sequence number of an authentication header, sent or received.
@@ -166,8 +153,10 @@ impl VirtualRouter {
             preempt_at: None,
             yielding: None,
             wants_master: false,
-            contest: None,
+            contests: Vec::new(),
             contest_announced: None,
+            answered: None,
+            answer_due: false,
             identification: 0,
             header_key: header_key(&config.authentication),
             sequence: 0,
@@ -192,6 +181,9 @@ impl VirtualRouter {
             Err(reason) => {
                 self.stats.count_drop(reason);
                 let source = received.source;
+                if let Some(about) = Disagreement::of(reason) {
+                    self.note_contest(now, about, source, None);
+                }
                 match reason {
                     DropReason::NotListening | DropReason::OwnerIgnores => {}
                     DropReason::OwnAdvert => self.warn(now, Warning::DuplicateSource { source }),
@@ -274,13 +266,6 @@ impl VirtualRouter {
     /// As backup, the master this router follows.
     pub const fn master(&self) -> Option<&Heard> {
         self.master.as_ref()
-    }
-
-    /// As master, another master that is still heard.
-    pub fn contest(&self, now: Instant) -> Option<&Contest> {
-        self.contest
-            .as_ref()
-            .filter(|contest| self.state == State::Master && contest.is_current(now))
     }
 
     /// Grouped: whether this member's own election says that it should be master.

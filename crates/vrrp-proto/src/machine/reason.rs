@@ -14,7 +14,7 @@ use crate::wire::ParseError;
 
 /// Why a state changed. `Display` is one sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Reason {
     /// Started.
@@ -152,7 +152,7 @@ macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
         /// Why a packet was dropped. Each has a counter in [`Stats`](super::Stats).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         pub enum DropReason {
@@ -297,6 +297,13 @@ pub enum Warning {
         /// Its priority.
         priority: Priority,
     },
+    /// The other master is heard no more, or gave up.
+    ContestOver {
+        /// Who.
+        source: IpAddr,
+        /// From its first advert to its last.
+        lasted: Duration,
+    },
     /// Two routers say that they own the addresses.
     TwoOwners {
         /// The other one.
@@ -359,6 +366,11 @@ impl fmt::Display for Warning {
             Self::OtherMaster { source, priority } => {
                 write!(f, "{source} (priority {priority}) is master too")
             }
+            Self::ContestOver { source, lasted } => write!(
+                f,
+                "{source} is not master any more; it was for {}",
+                Seconds(*lasted)
+            ),
             Self::TwoOwners { source } => write!(
                 f,
                 "{source} has priority 255 too; only one router may own the addresses"

@@ -1,5 +1,8 @@
 //! Counters of a virtual router.
 
+#[cfg(feature = "serde")]
+use alloc::string::String;
+
 use super::reason::DropReason;
 
 /// Counters since the router was made; they only grow (RFC 9568 and keepalived's MIB name most).
@@ -85,4 +88,59 @@ impl serde::Serialize for Stats {
         fields.serialize_field("dropped", &dropped)?;
         fields.end()
     }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Stats {
+    /// The opposite of serialising; counters and reasons that are not known are left out.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use alloc::collections::BTreeMap;
+        use serde::de::IntoDeserializer as _;
+        use serde::de::value::{Error, StrDeserializer};
+
+        let counters: BTreeMap<String, Counter> = BTreeMap::deserialize(deserializer)?;
+        let mut stats = Self::default();
+        for (name, counter) in counters {
+            let known = match &*name {
+                "adverts_received" => &mut stats.adverts_received,
+                "adverts_sent" => &mut stats.adverts_sent,
+                "resignations_received" => &mut stats.resignations_received,
+                "resignations_sent" => &mut stats.resignations_sent,
+                "became_master" => &mut stats.became_master,
+                "left_master" => &mut stats.left_master,
+                "address_list_mismatches" => &mut stats.address_list_mismatches,
+                "interval_differences" => &mut stats.interval_differences,
+                "lower_priority_received" => &mut stats.lower_priority_received,
+                "overslept" => &mut stats.overslept,
+                _ => {
+                    let Counter::Many(dropped) = counter else {
+                        continue;
+                    };
+                    for (reason, count) in dropped {
+                        let name: StrDeserializer<'_, Error> = reason.as_str().into_deserializer();
+                        let reason = DropReason::deserialize(name).ok();
+                        let place =
+                            reason.and_then(|reason| stats.dropped.0.get_mut(reason as usize));
+                        if let Some(place) = place {
+                            *place = count;
+                        }
+                    }
+                    continue;
+                }
+            };
+            if let Counter::One(count) = counter {
+                *known = count;
+            }
+        }
+        Ok(stats)
+    }
+}
+
+/// A counter, or the map of those of the drops.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Counter {
+    One(u64),
+    Many(alloc::collections::BTreeMap<String, u64>),
 }

@@ -15,26 +15,31 @@ pub(super) enum Timer {
     Refresh,
     /// Master: the second burst after a contest.
     Contest,
+    /// Master: the other master may be gone.
+    ContestOver,
 }
 
 impl Timer {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::MasterDown,
         Self::Advert,
         Self::Announce,
         Self::Refresh,
         Self::Contest,
+        Self::ContestOver,
     ];
 }
 
 /// One optional deadline per kind.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Timers {
     master_down: Option<Instant>,
     advert: Option<Instant>,
     announce: Option<Instant>,
     refresh: Option<Instant>,
     contest: Option<Instant>,
+    contest_over: Option<Instant>,
 }
 
 impl Timers {
@@ -45,6 +50,7 @@ impl Timers {
             Timer::Announce => &mut self.announce,
             Timer::Refresh => &mut self.refresh,
             Timer::Contest => &mut self.contest,
+            Timer::ContestOver => &mut self.contest_over,
         }
     }
 
@@ -67,6 +73,7 @@ impl Timers {
             Timer::Announce => self.announce,
             Timer::Refresh => self.refresh,
             Timer::Contest => self.contest,
+            Timer::ContestOver => self.contest_over,
         }
     }
 

@@ -76,6 +76,13 @@ pub enum Disturbance {
         /// For how many microseconds.
         micros: u64,
     },
+    /// The node's process hands over to its successor, which runs after that long.
+    Replace {
+        /// The node.
+        node: usize,
+        /// How many microseconds nobody listens and nobody speaks.
+        micros: u64,
+    },
     /// The node is gone, with its addresses.
     Crash {
         /// The node.
@@ -199,7 +206,7 @@ impl Scenario {
             let other = (node + random.between(1, count - 1) as usize) % count as usize;
             let link = random.between(0, links - 1) as usize;
             let length = random.between(longest / 4, 9 * longest);
-            let what = match random.between(0, 13) {
+            let what = match random.between(0, 15) {
                 0 | 1 => Disturbance::Cut {
                     link,
                     from: node,
@@ -231,7 +238,16 @@ impl Scenario {
                     link,
                     micros: length,
                 },
-                _ => Disturbance::TakeOver { node, link },
+                13 => Disturbance::TakeOver { node, link },
+                // Mostly in time, sometimes far too late.
+                14 => Disturbance::Replace {
+                    node,
+                    micros: (length / 20).min(self.quiet_from - at),
+                },
+                _ => Disturbance::Replace {
+                    node,
+                    micros: length.min(self.quiet_from - at),
+                },
             };
             self.disturbances.push((at, what));
         }

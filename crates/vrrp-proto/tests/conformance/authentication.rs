@@ -386,18 +386,9 @@ fn item_097_the_stamp_grows_though_the_clock_stands() {
     let mut bench = Bench::master(signed(SigningMode::Enforce, 255, "10.0.0.9"));
     bench.event(Event::WallClock(UnixTime::from_micros(1_000_000_000)));
     let mut last = 0;
-    for _ in 0..3 {
-        // A resignation is answered at once, at the same moment.
-        let leaving = Other::new(Version::V3, "10.0.0.1", 0);
-        bench
-            .router
-            .reconfigure(bench.now, {
-                let mut config = bench.router.config().clone();
-                config.signing.as_mut().unwrap().mode = SigningMode::Permissive;
-                config
-            })
-            .unwrap();
-        bench.accepts(&leaving, Accepted::ResignationAnswered);
+    for source in ["10.0.0.10", "10.0.0.11", "10.0.0.12"] {
+        // A new source address is advertised at once, at the same moment.
+        bench.event(Event::SourceChanged(Some(source.parse().unwrap())));
         let bytes = bench.encode(&bench.adverts()[0]);
         let packet = vrrp_proto::wire::Packet::new_checked(&bytes, Family::V4).unwrap();
         let trailer = vrrp_proto::auth::Trailer::new(packet.trailing()).unwrap();

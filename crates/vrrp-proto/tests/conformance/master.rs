@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use vrrp_proto::{
-    Accepted, Action, AnnounceCause, AnnouncePolicy, Instant, Interval, Reason, State, Version,
+    Accepted, Action, AnnounceCause, AnnouncePolicy, Disagreement, DropReason, Instant, Interval,
+    Reason, State, Version,
 };
 
 use crate::harness::{Bench, Other, config, ip, millis, names, seconds};
@@ -138,6 +139,89 @@ fn item_073_announcements_come_again_after_a_lower_advert_and_five_seconds_later
     let mut bench = Bench::master(config);
     bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
     assert_eq!(bench.announcements(), []);
+}
+
+#[test]
+fn item_072_answers_to_a_flood_are_ten_times_the_rate_at_most_and_none_is_lost() {
+    for priority in [0, 99] {
+        let mut bench = Bench::master(config(Version::V2, 100));
+        bench.pass(millis(500));
+        let mut sent = 0;
+        for _ in 0..2_000 {
+            bench.hear(&other("10.0.0.9", priority));
+            sent += bench.adverts().len();
+            bench.pass(millis(1));
+            bench.timeout();
+            sent += bench.adverts().len();
+        }
+        assert!((19..=22).contains(&sent), "{sent} answers");
+        // The last one heard is answered too, a tenth of an interval later at most.
+        bench.hear(&other("10.0.0.9", priority));
+        assert!(!bench.adverts().is_empty() || bench.until_timeout() <= millis(100));
+        bench.run(seconds(2));
+        assert!(bench.until_timeout() <= seconds(1));
+    }
+}
+
+#[test]
+fn item_073_announcements_come_again_when_the_other_master_gives_up() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    bench.run(seconds(10));
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    bench.announcements();
+    bench.pass(millis(200));
+    bench.accepts(&other("10.0.0.9", 0), Accepted::ResignationAnswered);
+    let repeated = bench.announcements();
+    assert_eq!(repeated[0].cause, AnnounceCause::ContestWon);
+    assert_eq!(bench.router.contest(bench.now), None);
+
+    // And when it falls silent, if no second burst is to come anyway.
+    let mut config = config(Version::V2, 100);
+    config.announce.lower_priority_delay = seconds(0);
+    let mut bench = Bench::master(config);
+    bench.run(seconds(10));
+    bench.accepts(&other("10.0.0.9", 99), Accepted::LowerPriority);
+    bench.announcements();
+    let later = bench.run(seconds(10));
+    assert_eq!(causes(&later), [(5, AnnounceCause::ContestWon)]);
+}
+
+#[test]
+fn item_043_what_others_disagree_about_is_a_state_with_a_beginning() {
+    let mut bench = Bench::master(config(Version::V2, 100));
+    let since = bench.now;
+    let mut stranger = other("10.0.0.9", 99);
+    stranger.version = Version::V3;
+    let about = |bench: &Bench| -> Vec<_> {
+        let all = bench.router.contests(bench.now);
+        all.map(|contest| {
+            (
+                contest.about,
+                contest.source,
+                contest.since,
+                contest.adverts,
+            )
+        })
+        .collect()
+    };
+    for _ in 0..3 {
+        bench.hear(&stranger);
+        bench.pass(seconds(1));
+    }
+    assert_eq!(
+        about(&bench),
+        [(Disagreement::Version, ip("10.0.0.9"), since, 3)]
+    );
+    // Another one on top of it, which the checks let through.
+    bench.accepts(&other("10.0.0.8", 99), Accepted::LowerPriority);
+    assert_eq!(about(&bench).len(), 2);
+    bench.run(seconds(60));
+    assert_eq!(about(&bench), []);
+    // Every drop that is a disagreement is one, and damage is none.
+    let of = |reason| Disagreement::of(reason);
+    assert_eq!(of(DropReason::Password), Some(Disagreement::Authentication));
+    assert_eq!(of(DropReason::UnknownSource), Some(Disagreement::Sender));
+    assert_eq!(of(DropReason::Checksum), None);
 }
 
 fn causes(actions: &[(Instant, Action)]) -> Vec<(u32, AnnounceCause)> {

@@ -2,7 +2,7 @@
 //! the name `ipvsadm`.
 
 mod list;
-mod names;
+pub(super) mod names;
 mod restore;
 
 use crate::output;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 /// The system's resolver, and the file of services. Each host is asked for once.
 #[derive(Debug, Default)]
-pub(super) struct SystemNames {
+pub(in crate::cli) struct SystemNames {
     services: OnceCell<Vec<ServiceName>>,
     hosts: RefCell<BTreeMap<IpAddr, Option<String>>>,
 }

@@ -190,6 +190,8 @@ impl Agent {
             .env("PATH", crate::tools::search_path())
             .env("HOME", "/run/tmp")
             .env("TMPDIR", "/run/tmp")
+            // For scripts of a scenario that call the program itself.
+            .env("DIRECTOR", std::env::current_exe().unwrap_or_default())
             // Where services of systemd keep their state.
             .env("STATE_DIRECTORY", "/run/director")
             .envs(environment)

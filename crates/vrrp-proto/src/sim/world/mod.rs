@@ -11,6 +11,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 mod checks;
+mod replace;
 mod traffic;
 
 use super::clock::Clock;
@@ -64,6 +65,7 @@ enum Pending {
     Disturbance(usize),
     Quiet,
     Resume(usize),
+    Succeed(usize),
     Packet {
         to: usize,
         epoch: u32,
@@ -332,6 +334,7 @@ impl Simulation {
                 }
                 self.wake(node);
             }
+            Pending::Succeed(node) => self.succeed(node),
             Pending::Packet { to, epoch, packet } => {
                 let Some(machine) = self.nodes.get_mut(to) else {
                     return;
@@ -363,6 +366,7 @@ impl Simulation {
                     self.schedule(now + micros, Pending::Resume(node));
                 }
             }
+            Disturbance::Replace { node, micros } => self.replace(node, micros),
             Disturbance::Crash { node } => {
                 let fresh = self.machine(node);
                 if let Some(machine) = self.nodes.get_mut(node)

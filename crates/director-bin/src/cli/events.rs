@@ -1,0 +1,119 @@
+//! `director events`: what happened, with reasons.
+
+use super::connect::{SocketArguments, fail, unexpected};
+use super::table::{Colour, Paint, cut};
+use crate::exit::Exit;
+use crate::output;
+use director_control::client::ClientError;
+use director_control::{Event, Level, Request, Response};
+use std::io::IsTerminal;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EventsArguments {
+    /// Go on with what happens from now on, until interrupted
+    #[arg(short, long)]
+    follow: bool,
+    /// The last so many events
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    last: usize,
+    /// Only events behind this sequence number
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "last")]
+    after: Option<u64>,
+    /// Only events whose name or fields contain this text, such as `real_server_down`, VI_1 or 10.0.0.4
+    #[arg(value_name = "TEXT")]
+    about: Option<String>,
+    /// Write each event as one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    socket: SocketArguments,
+}
+
+/// Exit: success at the end of the events.
+pub(super) fn run(arguments: &EventsArguments) -> Exit {
+    match show(arguments) {
+        Ok(exit) => exit,
+        Err(error) => fail(&error),
+    }
+}
+
+fn show(arguments: &EventsArguments) -> Result<Exit, ClientError> {
+    let mut client = arguments.socket.connect()?;
+    client.send(Request::Events {
+        follow: arguments.follow,
+        last: arguments.after.is_none().then_some(arguments.last),
+        after: arguments.after,
+    })?;
+    let paint = Paint(std::io::stdout().is_terminal());
+    while let Some(response) = client.next_response()? {
+        match response {
+            Response::Event { event } if is_about(&event, arguments.about.as_deref()) => {
+                if arguments.json {
+                    output::print_line(serde_json::to_string(&event).unwrap_or_default());
+                } else {
+                    output::print_line(line(&event, paint));
+                }
+            }
+            Response::Event { .. } => {}
+            Response::Missed { count } => output::print_error(format_args!(
+                "director: {} that are not kept any more are left out here\n",
+                output::count(usize::try_from(count).unwrap_or(usize::MAX), "event")
+            )),
+            Response::End => return Ok(Exit::Success),
+            other => return Ok(unexpected(&other)),
+        }
+    }
+    if arguments.follow {
+        return Err(ClientError::Closed);
+    }
+    Ok(Exit::Success)
+}
+
+fn is_about(event: &Event, about: Option<&str>) -> bool {
+    let Some(about) = about else { return true };
+    let in_field = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.contains(about),
+        other => other.to_string() == about,
+    };
+    event.event.contains(about) || event.fields.values().any(in_field)
+}
+
+fn line(event: &Event, paint: Paint) -> String {
+    let colour = match event.level {
+        Level::Error => Colour::Bad,
+        Level::Warn => Colour::Attention,
+        Level::Info | Level::Debug => Colour::Good,
+    };
+    format!(
+        "{} {} {}",
+        event.time,
+        paint.paint(colour, &format!("{:5}", event.level)),
+        cut(&event.message, usize::MAX)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_found_by_what_they_are_about() {
+        let event: Event = serde_json::from_value(serde_json::json!({
+            "sequence": 1, "time": "2026-03-01T12:00:00.000Z", "level": "warn",
+            "event": "real_server_down", "message": "a sentence\nand more",
+            "fields": { "real_server": "10.0.0.4:80", "from": 7 },
+        }))
+        .unwrap();
+        for (about, found) in [
+            (Some("server_down"), true),
+            (Some("10.0.0.4"), true),
+            (Some("7"), true),
+            (Some("sentence"), false),
+            (None, true),
+        ] {
+            assert_eq!(is_about(&event, about), found, "{about:?}");
+        }
+        let line = line(&event, Paint(false));
+        assert_eq!(line, "2026-03-01T12:00:00.000Z warn  a sentence.and more");
+    }
+}

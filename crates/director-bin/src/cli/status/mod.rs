@@ -1,0 +1,91 @@
+//! `director status`: everything at a glance, from one consistent snapshot.
+
+mod render;
+
+pub(crate) use render::{Part, render};
+
+use super::connect::{SocketArguments, fail, unexpected};
+use super::table::Paint;
+use crate::exit::Exit;
+use crate::output;
+use director_control::client::{Client, ClientError};
+use director_control::{Request, Response, Snapshot};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArguments {
+    /// Write the whole snapshot as JSON
+    #[arg(long)]
+    json: bool,
+    /// Show it again every so many seconds, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    watch: Option<u64>,
+    /// Only this part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    #[command(flatten)]
+    socket: SocketArguments,
+}
+
+/// Exit: success if the director answered.
+pub(super) fn run(arguments: &StatusArguments) -> Exit {
+    let mut client = match arguments.socket.connect() {
+        Ok(client) => client,
+        Err(error) => return fail(&error),
+    };
+    loop {
+        match ask(&mut client) {
+            Ok(Ok(snapshot)) => show(arguments, &snapshot),
+            Ok(Err(response)) => return unexpected(&response),
+            // A restart under a watching eye: look for the successor.
+            Err(ClientError::Closed | ClientError::Io(_)) if arguments.watch.is_some() => {
+                match arguments.socket.connect() {
+                    Ok(new) => client = new,
+                    Err(error) => return fail(&error),
+                }
+                continue;
+            }
+            Err(error) => return fail(&error),
+        }
+        match arguments.watch {
+            Some(seconds) => std::thread::sleep(Duration::from_secs(seconds)),
+            None => return Exit::Success,
+        }
+    }
+}
+
+fn ask(client: &mut Client) -> Result<Result<Box<Snapshot>, Response>, ClientError> {
+    Ok(match client.call(Request::Status)? {
+        Response::Status { snapshot } => Ok(snapshot),
+        other => Err(other),
+    })
+}
+
+fn show(arguments: &StatusArguments, snapshot: &Snapshot) {
+    if arguments.json {
+        // One document a line while watching, one for people otherwise.
+        let text = if arguments.watch.is_some() {
+            serde_json::to_string(snapshot)
+        } else {
+            serde_json::to_string_pretty(snapshot)
+        };
+        match text {
+            Ok(text) => output::print_line(text),
+            Err(error) => output::report(&error),
+        }
+        return;
+    }
+    let terminal = std::io::stdout().is_terminal();
+    let text = render(snapshot, arguments.only, Paint(terminal));
+    if arguments.watch.is_some() && terminal {
+        // Home, then the text, then whatever was below: no flicker.
+        output::print(format_args!(
+            "\x1b[H{}\x1b[J",
+            text.replace('\n', "\x1b[K\n")
+        ));
+    } else {
+        output::print(text);
+    }
+}

@@ -1,0 +1,250 @@
+//! One task for each client: reads calls, writes replies. What concerns the daemon goes to its loop and back.
+
+use super::journal::Journal;
+use director_control::{Call, Problem, ProblemKind, Reply, Request, Response, VERSION, Who};
+use nix::unistd::{Uid, User};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Clients at the same time.
+const CLIENTS: usize = 64;
+
+/// Longest call, in octets.
+const LONGEST_CALL: u64 = 64 << 10;
+
+/// How long a client may take to read one reply.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Events written at once.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// A request on its way to the daemon's loop.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) who: Who,
+    pub(crate) answer: oneshot::Sender<Response>,
+}
+
+/// Serves `listener` until the handle is aborted.
+pub(crate) fn serve(
+    listener: UnixListener,
+    journal: Journal,
+    asked: mpsc::Sender<Asked>,
+) -> std::io::Result<JoinHandle<()>> {
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    let room = Arc::new(Semaphore::new(CLIENTS));
+    Ok(tokio::spawn(async move {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    // Out of descriptors, for one: others will end.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                tokio::spawn(turn_away(stream));
+                continue;
+            };
+            let (journal, asked) = (journal.clone(), asked.clone());
+            tokio::spawn(async move {
+                let who = who(&stream);
+                let (reader, writer) = stream.into_split();
+                let mut session = Session {
+                    writer,
+                    journal,
+                    asked,
+                    who,
+                };
+                // A client that goes away is no event.
+                let _ = session.run(reader).await;
+                drop(permit);
+            });
+        }
+    }))
+}
+
+async fn turn_away(mut stream: UnixStream) {
+    let problem = Problem::new(
+        ProblemKind::Busy,
+        format!("{CLIENTS} clients are connected already; end some of them"),
+    );
+    if let Ok(line) = encode(Response::Problem { problem }) {
+        let _ = tokio::time::timeout(WRITE_LIMIT, stream.write_all(&line)).await;
+    }
+}
+
+/// What the kernel says of the other end.
+fn who(stream: &UnixStream) -> Who {
+    let credentials = stream.peer_cred().ok();
+    let uid = credentials.as_ref().map_or(u32::MAX, |peer| peer.uid());
+    let pid = credentials.and_then(|peer| peer.pid()).unwrap_or(0);
+    let login = std::fs::read_to_string(format!("/proc/{pid}/loginuid"))
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .filter(|login| *login != u32::MAX);
+    Who {
+        uid,
+        user: user_name(uid),
+        pid,
+        login: login.and_then(user_name),
+    }
+}
+
+fn user_name(uid: u32) -> Option<String> {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map(|user| user.name)
+}
+
+struct Session {
+    writer: OwnedWriteHalf,
+    journal: Journal,
+    asked: mpsc::Sender<Asked>,
+    who: Who,
+}
+
+impl Session {
+    async fn run(&mut self, reader: OwnedReadHalf) -> std::io::Result<()> {
+        let mut reader = BufReader::new(reader);
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut reader)
+                .take(LONGEST_CALL)
+                .read_until(b'\n', &mut line)
+                .await?;
+            if read == 0 {
+                return Ok(());
+            }
+            if line.last() != Some(&b'\n') && read as u64 >= LONGEST_CALL {
+                return self
+                    .refuse(format!("a call is longer than {LONGEST_CALL} octets"))
+                    .await;
+            }
+            match understood(&line) {
+                Ok(Request::Events {
+                    follow,
+                    last,
+                    after,
+                }) => {
+                    self.events(&mut reader, follow, last, after).await?;
+                }
+                Ok(request) => {
+                    let response = self.ask(request).await;
+                    self.write(response).await?;
+                }
+                Err(problem) => self.write(Response::Problem { problem }).await?,
+            }
+        }
+    }
+
+    async fn refuse(&mut self, message: String) -> std::io::Result<()> {
+        let problem = Problem::new(ProblemKind::BadRequest, message);
+        self.write(Response::Problem { problem }).await
+    }
+
+    async fn ask(&self, request: Request) -> Response {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked {
+            request,
+            who: self.who.clone(),
+            answer,
+        };
+        let stopping = || Response::Problem {
+            problem: Problem::new(ProblemKind::Busy, "the director is stopping"),
+        };
+        if self.asked.send(asked).await.is_err() {
+            return stopping();
+        }
+        answered.await.unwrap_or_else(|_| stopping())
+    }
+
+    async fn events(
+        &mut self,
+        reader: &mut BufReader<OwnedReadHalf>,
+        follow: bool,
+        last: Option<usize>,
+        after: Option<u64>,
+    ) -> std::io::Result<()> {
+        let mut changed = self.journal.watch();
+        let mut at = match (after, last) {
+            (Some(after), _) => after,
+            (None, Some(last)) => self.journal.before_last(last),
+            (None, None) if follow => self.journal.last(),
+            (None, None) => self.journal.before_last(usize::MAX),
+        };
+        loop {
+            changed.mark_unchanged();
+            loop {
+                let (events, missed) = self.journal.after(at, EVENTS_AT_ONCE);
+                if missed > 0 {
+                    self.write(Response::Missed { count: missed }).await?;
+                }
+                let Some(newest) = events.last() else { break };
+                at = newest.sequence;
+                for event in events {
+                    let event = director_control::Event::clone(&event);
+                    self.write(Response::Event { event }).await?;
+                }
+            }
+            if !follow {
+                return self.write(Response::End).await;
+            }
+            tokio::select! {
+                woken = changed.changed() => if woken.is_err() {
+                    return self.write(Response::End).await;
+                },
+                // The client says something or goes: either ends the stream.
+                end = reader.fill_buf() => return end.map(drop),
+            }
+        }
+    }
+
+    async fn write(&mut self, response: Response) -> std::io::Result<()> {
+        // A large snapshot takes a while to write as text; the loop has other things to do.
+        let line = match tokio::task::spawn_blocking(move || encode(response)).await {
+            Ok(line) => line?,
+            Err(error) => return Err(std::io::Error::other(error)),
+        };
+        tokio::time::timeout(WRITE_LIMIT, self.writer.write_all(&line))
+            .await
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+    }
+}
+
+fn encode(response: Response) -> std::io::Result<Vec<u8>> {
+    let reply = Reply {
+        version: VERSION,
+        response,
+    };
+    let mut line = serde_json::to_vec(&reply)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn understood(line: &[u8]) -> Result<Request, Problem> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let bad = |message| Problem::new(ProblemKind::BadRequest, message);
+    match serde_json::from_slice::<Versioned>(line) {
+        Ok(Versioned { version: VERSION }) => {}
+        Ok(Versioned { version }) => {
+            return Err(bad(format!(
+                "this director speaks version {VERSION} of the control protocol, not {version}"
+            )));
+        }
+        Err(error) => return Err(bad(format!("the call is not understood: {error}"))),
+    }
+    serde_json::from_slice::<Call>(line)
+        .map(|call| call.request)
+        .map_err(|error| bad(format!("the call is not understood: {error}")))
+}

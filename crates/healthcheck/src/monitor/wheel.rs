@@ -1,0 +1,97 @@
+//! Due times of all checks, in slices: what is due within one slice starts together, so that many
+//! checks cost few wake-ups.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The length of a slice. An attempt starts at the end of the slice in which it is due.
+pub(super) const SLICE: Duration = Duration::from_millis(10);
+
+/// Number of a slice, counted from the origin of the wheel.
+pub(super) type Slice = u64;
+
+/// Checks by the slice in which they are due.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    origin: Instant,
+    slices: BTreeMap<Slice, Vec<u64>>,
+    /// An emptied list, kept for the next slice.
+    spare: Vec<u64>,
+}
+
+impl Wheel {
+    pub(super) const fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            slices: BTreeMap::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// The slice whose end is the first at or after `due`.
+    pub(super) fn slice(&self, due: Instant) -> Slice {
+        let after = due.saturating_duration_since(self.origin).as_nanos();
+        u64::try_from(after.div_ceil(SLICE.as_nanos())).unwrap_or(u64::MAX)
+    }
+
+    /// The time at which a slice ends.
+    pub(super) fn end(&self, slice: Slice) -> Instant {
+        let nanos = u64::try_from(SLICE.as_nanos()).unwrap_or(u64::MAX);
+        let after = Duration::from_nanos(nanos.saturating_mul(slice));
+        self.origin.checked_add(after).unwrap_or(self.origin)
+    }
+
+    pub(super) fn insert(&mut self, slice: Slice, check: u64) {
+        let spare = &mut self.spare;
+        let list = self.slices.entry(slice);
+        list.or_insert_with(|| std::mem::take(spare)).push(check);
+    }
+
+    /// When the next slice ends.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let (slice, _) = self.slices.first_key_value()?;
+        Some(self.end(*slice))
+    }
+
+    /// The first slice that has ended, and what was put into it. Give the list back with
+    /// [`recycle`](Self::recycle).
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Slice, Vec<u64>)> {
+        let (slice, _) = self.slices.first_key_value()?;
+        if self.end(*slice) > now {
+            return None;
+        }
+        self.slices.pop_first()
+    }
+
+    pub(super) fn recycle(&mut self, mut list: Vec<u64>) {
+        if list.capacity() > self.spare.capacity() {
+            list.clear();
+            self.spare = list;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_comes_out_at_the_end_of_its_slice_and_never_early() {
+        let origin = Instant::now();
+        let mut wheel = Wheel::new(origin);
+        let at = |micros| origin + Duration::from_micros(micros);
+        for (check, due) in [(1, 0), (2, 1), (3, 9_999), (4, 10_000), (5, 10_001)] {
+            let slice = wheel.slice(at(due));
+            assert!(wheel.end(slice) >= at(due));
+            wheel.insert(slice, check);
+        }
+        assert_eq!(wheel.next(), Some(origin));
+        assert_eq!(wheel.take_due(origin), Some((0, vec![1])));
+        assert_eq!(wheel.take_due(at(9_999)), None);
+        assert_eq!(wheel.take_due(at(10_000)), Some((1, vec![2, 3, 4])));
+        wheel.recycle(vec![2, 3, 4]);
+        assert_eq!(wheel.next(), Some(at(20_000)));
+        assert_eq!(wheel.take_due(at(50_000)), Some((2, vec![5])));
+        assert_eq!(wheel.next(), None);
+    }
+}
