@@ -87,6 +87,7 @@ impl InForce {
         };
         let level = comment.or_else(|| self.chosen.of(diagnostic.code));
         diagnostic.severity = apply(diagnostic.code, diagnostic.severity, level)?;
+        crate::shorten::diagnostic(&mut diagnostic);
         Some(diagnostic)
     }
 }

@@ -58,6 +58,7 @@ mod lower;
 pub mod model;
 pub mod reference;
 pub mod render;
+mod shorten;
 pub mod source;
 mod suggest;
 mod syntax;

@@ -4,7 +4,7 @@ use crate::config::{self, Against};
 use crate::exit::Exit;
 use crate::output;
 use clap::ValueEnum;
-use keepalived_conf::{Code, Level, Levels, Severity, cli};
+use keepalived_conf::{Code, Level, Levels, Severity, cli, render};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -108,6 +108,11 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
             Some(problem) if human => {
                 output::print_error(format_args!("director: error: {problem}\n"));
             }
+            _ if arguments.format == Format::Sarif => reports.push(render::sarif_with(
+                &loaded.diagnostics,
+                &loaded.sources,
+                config::title,
+            )),
             _ => reports.push(cli::report(
                 &loaded.diagnostics,
                 &loaded.sources,

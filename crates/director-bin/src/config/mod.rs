@@ -46,6 +46,12 @@ pub(crate) fn explain(code: Code) -> Option<&'static str> {
     rest.get(..end)
 }
 
+/// The title of such a code.
+pub(crate) fn title(code: Code) -> Option<&'static str> {
+    let heading = explain(code)?.lines().next()?;
+    heading.split_once(": ").map(|(_, title)| title)
+}
+
 /// Everything the daemon runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {

@@ -98,12 +98,12 @@ fn json_one(out: &mut String, diagnostic: &Diagnostic, sources: &SourceMap) {
     for (index, label) in diagnostic.labels.iter().enumerate() {
         out.push_str(if index == 0 { "{" } else { ",{" });
         json_place(out, label.span, sources);
-        let text = sources.text(sources.in_file(label.span));
+        let text = crate::shorten::excerpt(sources.text(sources.in_file(label.span)));
         let _ = write!(
             out,
             "\"message\":{},\"text\":{}}}",
             quoted(&label.message),
-            quoted(text)
+            quoted(&text)
         );
     }
     out.push_str("],\"notes\":[");
@@ -163,7 +163,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 mod sarif;
-pub use sarif::sarif;
+pub use sarif::{sarif, sarif_with};
 
 #[cfg(feature = "render")]
 mod full;
