@@ -239,7 +239,7 @@ pub fn fmt(path: &Path, loader: &mut dyn Loader, mode: FmtMode) -> Outcome {
             1,
         );
     };
-    let formatted = match crate::format(&text) {
+    let formatted = match crate::format_file(path, &text, loader) {
         Ok(formatted) => formatted,
         Err(error) => return refuse(format!("{name}: {error}\n"), 1),
     };

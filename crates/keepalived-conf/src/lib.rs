@@ -55,6 +55,7 @@ pub mod keyword;
 mod levels;
 pub mod loader;
 mod lower;
+mod meaning;
 pub mod model;
 pub mod reference;
 pub mod render;
@@ -67,7 +68,7 @@ pub mod tree;
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
-pub use format::{FormatError, format};
+pub use format::{FormatError, format, format_file};
 pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;

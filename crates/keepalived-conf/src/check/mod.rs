@@ -3,6 +3,7 @@
 mod lvs;
 mod names;
 mod scripts;
+mod unused;
 mod vrrp;
 
 pub(crate) use lvs::{Target, virtual_server};
@@ -21,6 +22,7 @@ pub(crate) fn check(
 ) {
     names::check(config, reader);
     vrrp::check(config, reader);
+    unused::check(config, reader);
     lvs::check(config, passed, reader);
     scripts::check(config, reader, options);
 }

@@ -1,7 +1,7 @@
 //! Commands: two levels of quoting.
 
 use super::Call;
-use super::value::is_placeholder;
+use super::placeholder::is_placeholder;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Origin, Script, ScriptUser, Setting};

@@ -84,7 +84,7 @@ impl Lowering<'_> {
             self.foreign(found, first.span, is_block);
             return;
         }
-        if super::value::is_placeholder(&word) {
+        if super::placeholder::is_placeholder(&word) {
             let message = format!("`{word}` looks like a placeholder that was never filled in");
             self.reader.report(Diagnostic::new(
                 codes::PLACEHOLDER,
