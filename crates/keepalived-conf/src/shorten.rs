@@ -23,8 +23,9 @@ pub(crate) fn diagnostic(diagnostic: &mut Diagnostic) {
     }
     if let Some(help) = &mut diagnostic.help {
         in_place(&mut help.message);
-        let fits =
-            |(_, text): &(_, String)| text.len() <= LONGEST_FIX && !text.contains(char::is_control);
+        let fits = |(_, text): &(_, String)| {
+            text.len() <= LONGEST_FIX && !text.contains(|c: char| c.is_control() && c != '\n')
+        };
         help.replacement = help.replacement.take().filter(fits);
     }
 }

@@ -18,6 +18,8 @@ const WITHOUT_LINE: &[(&str, &[Code])] = &[
         "no forwarding method set",
         &[
             codes::MISSING_KEYWORD,
+            // That it takes NAT is in a note of the bad value.
+            codes::BAD_CHOICE,
             codes::LETTER_CASE,
             codes::OLD_SPELLING,
         ],

@@ -112,7 +112,9 @@ impl Call<'_, '_> {
         let raw = self.text(Span::new(start, whole.end())).to_owned();
         let (words, closed) = tokenise(&raw, Quoting::Quotes);
         self.used = usize::MAX;
-        if !closed {
+        // An open `"` was reported when the line was read.
+        let said = raw.bytes().filter(|byte| *byte == b'"').count() % 2 == 1;
+        if !closed && !said {
             self.error(
                 codes::OPEN_QUOTE,
                 "a quote in this command is not closed",

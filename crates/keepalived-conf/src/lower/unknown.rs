@@ -331,6 +331,32 @@ impl Lowering<'_> {
         self.reader.report(diagnostic);
     }
 
+    /// The next keyword stands on the same line.
+    pub(super) fn two_statements(&mut self, keyword: &Keyword, index: usize, used: usize) {
+        let Some(statement) = self.reader.tape.get(index).copied() else {
+            return;
+        };
+        let words = self.reader.tape.words(&statement);
+        let (Some(first), Some(last)) = (words.get(used).copied(), words.last().copied()) else {
+            return;
+        };
+        let text = self.text_of(first.span);
+        let name = keyword.name;
+        let diagnostic = Diagnostic::new(
+            codes::EXTRA_ARGUMENT,
+            Severity::Error,
+            format!("`{text}` stands on the line of `{name}` and is lost"),
+            first.span.to(last.span),
+        )
+        .note("keepalived reads one keyword on a line and ignores the rest without a word")
+        .fix(
+            format!("begin a new line with `{text}`"),
+            Span::new(first.span.start(), first.span.start()),
+            "\n    ",
+        );
+        self.reader.report(diagnostic);
+    }
+
     /// Words after the last argument.
     pub(super) fn extra_words(&mut self, keyword: &Keyword, index: usize, used: usize) {
         let Some(statement) = self.reader.tape.get(index).copied() else {

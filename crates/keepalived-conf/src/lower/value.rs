@@ -168,7 +168,7 @@ impl Call<'_, '_> {
     /// The next word, or a report that it is missing.
     pub(crate) fn required(&mut self) -> Option<Word> {
         if let Some(word) = self.next() {
-            return Some(word);
+            return Some(self.after_equals_sign(word));
         }
         let keyword = self.keyword.name;
         let mut diagnostic = Diagnostic::new(
@@ -185,6 +185,32 @@ impl Call<'_, '_> {
         }
         self.report(diagnostic);
         None
+    }
+
+    /// The word after a `=` that stands alone.
+    fn after_equals_sign(&mut self, word: Word) -> Word {
+        if word.quoted || self.text(word.span) != "=" {
+            return word;
+        }
+        let Some(value) = self.next() else {
+            return word;
+        };
+        let keyword = self.keyword.name;
+        let (name, text) = (self.name, self.text(value.span).to_owned());
+        let diagnostic = Diagnostic::new(
+            codes::EQUALS_SIGN,
+            Severity::Error,
+            format!("`{keyword}` takes its value after a blank, without `=`"),
+            word.span,
+        )
+        .note("keepalived takes the `=` for the value")
+        .fix(
+            format!("write `{keyword} {text}`"),
+            name.to(value.span),
+            format!("{keyword} {text}"),
+        );
+        self.report(diagnostic);
+        value
     }
 
     fn boolean(&mut self) -> Option<(Value, Span)> {
@@ -270,6 +296,11 @@ impl Call<'_, '_> {
             .collect();
         if let Some(rest) = text.strip_prefix('=') {
             diagnostic = diagnostic.fix("write it without `=`", word.span, rest);
+        } else if let Some(time) = self.in_its_unit(&text) {
+            let unit = format!("write the time in {}, without unit", self.unit());
+            diagnostic = diagnostic.fix(unit, word.span, time);
+        } else if let Some(point) = decimal_comma(&text) {
+            diagnostic = diagnostic.fix("write a point, not a comma", word.span, point);
         } else if !digits.is_empty() {
             diagnostic = diagnostic.fix("write the number alone", word.span, digits);
         } else if !self.keyword.default.is_empty() {
@@ -391,16 +422,23 @@ impl Call<'_, '_> {
             Severity::Error,
             format!("`{keyword}` does not take `{text}`"),
             word.span,
-        )
-        .note(format!("it takes {}", words.join(", ")));
+        );
+        let near = suggest::synonym(&text, words)
+            .or_else(|| suggest::nearest(&text, words.iter().copied()));
+        let legal = format!("it takes {}", words.join(", "));
+        diagnostic = match near {
+            Some(near) => {
+                diagnostic
+                    .note(legal)
+                    .fix(format!("did you mean `{near}`?"), word.span, near)
+            }
+            None => diagnostic.help(legal),
+        };
         if !self.keyword.default.is_empty() {
             diagnostic = diagnostic.note(format!(
                 "keepalived reports it and uses: {}",
                 self.keyword.default
             ));
-        }
-        if let Some(near) = suggest::nearest(&text, words.iter().copied()) {
-            diagnostic = diagnostic.fix(format!("did you mean `{near}`?"), word.span, near);
         }
         self.report(diagnostic);
         None
@@ -443,9 +481,71 @@ impl Call<'_, '_> {
             );
         } else if let Some(rest) = text.strip_prefix('=') {
             diagnostic = diagnostic.fix("write it without `=`", span, rest);
+        } else if let Some((address, port)) = text.split_once(',')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            let separate = format!("{address} {port}");
+            diagnostic = diagnostic.fix(
+                "words are separated by blanks, without commas",
+                span,
+                separate.trim_end(),
+            );
+        } else if let Some(address) = text.strip_suffix(';')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            diagnostic = diagnostic.fix("lines end without `;`", span, address);
+        } else if let Some(octet) = too_great_octet(&text) {
+            diagnostic = diagnostic.note(format!("{octet} is above 255"));
         }
         self.report(diagnostic);
     }
+
+    /// A time with a unit in the unit of the keyword; `None` if the keyword takes no time.
+    fn in_its_unit(&self, text: &str) -> Option<String> {
+        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, unit) = text.split_at_checked(split)?;
+        let factor = match unit {
+            "us" => 1,
+            "ms" => 1_000,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
+            "m" | "min" | "minutes" => 60_000_000,
+            "h" => 3_600_000_000,
+            _ => return None,
+        };
+        let micro = decimal(number)?.micro.checked_mul(factor)? / 1_000_000;
+        match self.keyword.arguments {
+            Arguments::Seconds { .. } => Some(crate::keyword::Decimal(micro).to_string()),
+            Arguments::Milliseconds { .. } => {
+                Some(crate::keyword::Decimal(micro.checked_mul(1000)?).to_string())
+            }
+            Arguments::Microseconds { .. } => Some(micro.to_string()),
+            _ => None,
+        }
+    }
+
+    const fn unit(&self) -> &'static str {
+        match self.keyword.arguments {
+            Arguments::Milliseconds { .. } => "milliseconds",
+            Arguments::Microseconds { .. } => "microseconds",
+            _ => "seconds",
+        }
+    }
+}
+
+/// `3,5` with a point.
+fn decimal_comma(text: &str) -> Option<String> {
+    let point = text.replacen(',', ".", 1);
+    (text.contains(',') && !text.ends_with(',') && decimal(&point).is_some()).then_some(point)
+}
+
+/// The part of an IPv4 address that is out of range.
+fn too_great_octet(text: &str) -> Option<&str> {
+    let address = text.split('/').next()?;
+    let octets: Vec<&str> = address.split('.').collect();
+    let numbers = octets.len() == 4 && octets.iter().all(|o| o.parse::<u32>().is_ok());
+    octets
+        .into_iter()
+        .find(|octet| numbers && octet.parse::<u8>().is_err())
 }
 
 fn bounds(min: u64, max: u64, unit: &str) -> String {

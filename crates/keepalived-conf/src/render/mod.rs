@@ -60,7 +60,7 @@ pub fn concise_line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         let _ = write!(out, "; {}", help.message);
         // "write" alone says nothing without the text to write.
         if let Some((_, text)) = &help.replacement
-            && !text.is_empty()
+            && !text.trim().is_empty()
             && !help.message.contains(text.as_str())
         {
             let _ = write!(out, " `{}`", text.trim());
