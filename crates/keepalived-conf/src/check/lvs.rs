@@ -392,7 +392,7 @@ fn connection(real: &RealServer, checker: &Checker, reader: &mut Reader<'_>) {
     if checker.connect_port.value.is_none() && !matches!(checker.kind, CheckerKind::Ping) {
         let mut diagnostic = Diagnostic::new(
             codes::CHECKER_INCOMPLETE,
-            Severity::Warning,
+            Severity::Error,
             format!(
                 "`{keyword}` has no port: neither the real server nor the virtual server has one"
             ),

@@ -370,7 +370,9 @@ fn weights(config: &Config, reader: &mut Reader<'_>) {
 
 fn weight(instance: &VrrpInstance, entry: &TrackEntry, grouped: bool, reader: &mut Reader<'_>) {
     let weight = i64::from(entry.weight.value.weight);
-    if weight == 0 {
+    // That a priority nobody wrote is 255 was said at the instance.
+    let remarked = instance.priority.value == OWNER && !instance.priority.is_written();
+    if weight == 0 || remarked {
         return;
     }
     let name = &instance.name.value;

@@ -37,8 +37,9 @@ impl Reader<'_> {
                     }
                     self.missing_open();
                     self.token_at += 1;
-                    self.close_block(self.place(at));
-                    if self.tape.depth() == 0 {
+                    let brace = self.place(at);
+                    self.close_block(brace);
+                    if self.tape.depth() == 0 && !self.closed_too_early(brace) {
                         return true;
                     }
                 }
@@ -252,7 +253,12 @@ impl Reader<'_> {
             .unwrap_or_default()
             .iter()
             .any(|token| matches!(token, Token::Open { .. }));
-        if !opens && self.sources.indent_before(span) != Some(0) {
+        let indent = self.sources.indent_before(span);
+        let outermost = self.tape.open_blocks().next().map(|block| block.span);
+        let header = outermost.and_then(|header| self.sources.indent_before(header));
+        // Deeper than the block around it: somebody put it inside on purpose.
+        let inside = indent.zip(header).is_some_and(|(own, outer)| own > outer);
+        if !opens && indent != Some(0) || opens && inside {
             return false;
         }
         let message = format!("`{word}` stands inside a block that is never closed");
@@ -326,6 +332,50 @@ impl Reader<'_> {
             inner = opener.filter(|opener| indent <= *opener)?;
         }
         None
+    }
+
+    /// A `}` that is indented deeper than the top-level block it closes, before a deeper word that only this block knows, is
+    /// one too many: the block goes on.
+    fn closed_too_early(&mut self, brace: Span) -> bool {
+        let Some(header) = self.tape.get(0).map(|header| header.span) else {
+            return false;
+        };
+        let indents = |reader: &Self, span| {
+            let outer = reader.sources.indent_before(header);
+            let inner = reader.sources.indent_before(span);
+            inner.zip(outer).is_some_and(|(inner, outer)| inner > outer)
+        };
+        if !indents(self, brace) || self.token_at >= self.tokens.len() && !self.fetch_line() {
+            return false;
+        }
+        let Some(&Token::Word {
+            start,
+            end,
+            quoted: false,
+        }) = self.tokens.get(self.token_at)
+        else {
+            return false;
+        };
+        let word = Span::new(self.line.start() + start, self.line.start() + end);
+        let text = self.sources.text(word);
+        let name = self.tape.get(0).and_then(|h| self.tape.words(h).first());
+        let scope =
+            name.and_then(|name| keyword::block_scope(Scope::Root, self.sources.text(name.span)));
+        let knows = |scope| keyword::find(scope, text).is_some();
+        if !indents(self, word) || knows(Scope::Root) || !scope.is_some_and(knows) {
+            return false;
+        }
+        let message = format!("this `}}` ends the block around `{text}` too early");
+        let diagnostic = self
+            .error(codes::EXTRA_CLOSE, message, brace)
+            .label(header, "this block")
+            .note("keepalived reads what follows outside the block, as unknown keywords")
+            .fix("remove it", brace, "");
+        self.report(diagnostic);
+        self.suspect = None;
+        self.tape.reopen_first();
+        self.open_columns.push(None);
+        true
     }
 
     fn close_at_end(&mut self) {

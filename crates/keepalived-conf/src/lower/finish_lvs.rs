@@ -186,7 +186,13 @@ fn protocol(server: &mut VirtualServer, reader: &mut Reader<'_>) {
                 .help("add `protocol TCP` or `protocol UDP`");
                 reader.report(diagnostic);
             }
-            server.protocol.value = Some(Protocol::Udp);
+            // One that cannot be understood was probably not meant to be UDP.
+            let unwritten = server.protocol.span.is_none();
+            server.protocol.value = Some(if unwritten {
+                Protocol::Udp
+            } else {
+                Protocol::Tcp
+            });
         }
         _ => {}
     }

@@ -4,6 +4,7 @@ mod address;
 mod call;
 pub(crate) mod check_parts;
 mod common_parts;
+mod echo;
 mod entries;
 mod finish;
 mod finish_checks;
@@ -64,6 +65,7 @@ pub(crate) fn read(
     let mut lowering = Lowering {
         reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
+        headers: Vec::new(),
         defined: HashMap::new(),
     };
     let mut config = Config::default();
@@ -84,12 +86,14 @@ pub(crate) fn read(
             visit(&config, server);
         }
     }
+    let headers = std::mem::take(&mut lowering.headers);
     let Reader {
         sources,
-        diagnostics,
+        mut diagnostics,
         comment_levels,
         ..
     } = lowering.reader;
+    echo::remove(&mut diagnostics, &config, &headers, &sources);
     let levels = InForce {
         chosen: options.levels.clone(),
         comments: comment_levels
@@ -112,6 +116,8 @@ pub(crate) struct Lowering<'l> {
     pub(crate) reader: Reader<'l>,
     /// Keywords seen in the blocks being read: row number and place.
     ranges: Vec<(u16, Span)>,
+    /// Top-level statements.
+    headers: Vec<Span>,
     /// Names of top-level blocks by keyword.
     defined: HashMap<(&'static str, String), Span>,
 }
@@ -123,6 +129,8 @@ impl Lowering<'_> {
         self.ranges.clear();
         let mut index = 0;
         while index < self.reader.tape.len() {
+            self.headers
+                .extend(self.reader.tape.get(index).map(|header| header.span));
             call::statement(self, &keyword::root::ROOT, config, index, None, 0);
             index = self.reader.tape.after(index).max(index + 1);
         }

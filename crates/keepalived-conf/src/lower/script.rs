@@ -121,6 +121,21 @@ impl Call<'_, '_> {
                 whole,
             );
         }
+        if raw.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
+            let plain = raw
+                .replace(['\u{201c}', '\u{201d}'], "\"")
+                .replace(['\u{2018}', '\u{2019}'], "'");
+            let diagnostic = Diagnostic::new(
+                codes::BAD_VALUE,
+                Severity::Error,
+                "typographic quotes do not quote; they become part of the command",
+                Span::new(start, whole.end()),
+            )
+            .note("keepalived takes them for a part of the path and finds no such file")
+            .fix("write plain quotes", Span::new(start, whole.end()), plain);
+            self.report(diagnostic);
+            return None;
+        }
         let mut words = words.into_iter();
         let (command, from, to) = words.next()?;
         let place = Span::new(start + from as u32, start + to as u32);

@@ -80,6 +80,15 @@ impl Lowering<'_> {
                 .flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()))
         };
         let is_block = statement.open.is_some();
+        if matches!(word.as_str(), "<<<<<<<" | "=======" | ">>>>>>>") {
+            let message = format!("`{word}` is left from a merge conflict");
+            let diagnostic =
+                Diagnostic::new(codes::UNKNOWN_KEYWORD, Severity::Error, message, first.span)
+                    .note("keepalived ignores the line and reads both sides of the conflict")
+                    .help("keep one side, and remove the three marker lines");
+            self.reader.report(diagnostic);
+            return;
+        }
         if let Some(found) = foreign::find(scope, &word) {
             self.foreign(found, first.span, is_block);
             return;
@@ -143,15 +152,16 @@ impl Lowering<'_> {
                 severity,
                 format!("`{word}` is not a keyword of {}", block_name(scope)),
                 first.span,
-            )
-            .note(format!("it belongs to {}", block_name(home)));
+            );
             diagnostic = self.in_block(diagnostic, block);
             diagnostic = if scope == Scope::TcpCheck && word == "nb_get_retry" {
                 diagnostic
                     .note("the number of retries asked for is not in force")
                     .fix("use `retry`", first.span, "retry")
             } else {
-                diagnostic.note("keepalived does not know it here and ignores the line")
+                diagnostic
+                    .note("keepalived does not know it here and ignores the line")
+                    .help(format!("it belongs to {}", block_name(home)))
             };
             self.reader.report(diagnostic);
             return;

@@ -299,6 +299,12 @@ impl Call<'_, '_> {
         } else if let Some(time) = self.in_its_unit(&text) {
             let unit = format!("write the time in {}, without unit", self.unit());
             diagnostic = diagnostic.fix(unit, word.span, time);
+        } else if let Some(number) =
+            text.strip_prefix(['\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'])
+            && number.parse::<u32>().is_ok()
+        {
+            let minus = format!("-{number}");
+            diagnostic = diagnostic.fix("this dash is no minus sign", word.span, minus);
         } else if let Some(point) = decimal_comma(&text) {
             diagnostic = diagnostic.fix("write a point, not a comma", word.span, point);
         } else if !digits.is_empty() {
@@ -464,13 +470,12 @@ impl Call<'_, '_> {
             return;
         }
         let text = self.text(span).to_owned();
-        let mut diagnostic = Diagnostic::new(
-            codes::BAD_ADDRESS,
-            Severity::Error,
-            format!("`{text}` is not an IP address"),
-            span,
-        )
-        .note("keepalived reports it and leaves the line out");
+        let message = match too_great_octet(&text) {
+            Some(octet) => format!("`{text}` is not an IP address: {octet} is above 255"),
+            None => format!("`{text}` is not an IP address"),
+        };
+        let mut diagnostic = Diagnostic::new(codes::BAD_ADDRESS, Severity::Error, message, span)
+            .note("keepalived reports it and leaves the line out");
         if let Some((address, port)) = text.rsplit_once(':')
             && address.parse::<std::net::Ipv4Addr>().is_ok()
         {
@@ -494,8 +499,11 @@ impl Call<'_, '_> {
             && address.parse::<IpAddr>().is_ok()
         {
             diagnostic = diagnostic.fix("lines end without `;`", span, address);
-        } else if let Some(octet) = too_great_octet(&text) {
-            diagnostic = diagnostic.note(format!("{octet} is above 255"));
+        } else if let Some((address, length)) = text.split_once('/')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            let message = format!("an address stands here without `/{length}`");
+            diagnostic = diagnostic.fix(message, span, address);
         }
         self.report(diagnostic);
     }
