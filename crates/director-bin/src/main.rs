@@ -8,11 +8,13 @@ mod config;
 mod control;
 mod daemon;
 mod exit;
+mod fifo;
 mod kernel;
 mod log;
 mod lvs;
+mod mail;
+mod metrics;
 mod output;
-#[cfg(test)]
 mod recovery;
 mod script;
 mod state;

@@ -53,11 +53,15 @@ pub enum Request {
     Export,
     /// The metrics in OpenMetrics text; answered by [`Response::Metrics`].
     Metrics,
-    /// Hand everything over to a successor and end; answered by [`Response::HandOver`].
+    /// Hand everything over to a successor; answered by [`Response::HandOver`]. The director stands
+    /// still until [`Request::TakenOver`] comes on the same connection, or goes on if that closes.
     HandOver {
         /// Process id of the successor.
         pid: u32,
     },
+    /// The successor runs: the director ends and leaves everything where it is; answered by
+    /// [`Response::End`].
+    TakenOver,
 }
 
 /// What the director writes: one line of JSON.

@@ -60,6 +60,7 @@ fn every_request_fits_the_schema_and_comes_back() {
         Request::Export,
         Request::Metrics,
         Request::HandOver { pid: 7 },
+        Request::TakenOver,
         order(Action::Drain {
             target: target(),
             deadline_seconds: Some(1.5),

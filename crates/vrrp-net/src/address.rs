@@ -39,10 +39,14 @@ pub struct VirtualAddress {
     pub manage_temporary: bool,
     /// Do not add the route of the prefix (`noprefixroute`).
     pub no_prefix_route: bool,
+    /// Take part in the multicast group that the address is (`autojoin`).
+    pub auto_join: bool,
     /// Preferred life time (`preferred_lft`); `None` is for ever, zero is deprecated.
     pub preferred_lifetime: Option<Duration>,
     /// Put the address back when somebody else removes it while the instance is master (off with `no_track`).
     pub restore: bool,
+    /// Of a static address: instances that are at fault while it is not there (`track_group`).
+    pub needed_by: Vec<String>,
 }
 
 impl VirtualAddress {
@@ -67,8 +71,10 @@ impl VirtualAddress {
             home: false,
             manage_temporary: false,
             no_prefix_route: false,
+            auto_join: false,
             preferred_lifetime,
             restore: true,
+            needed_by: Vec::new(),
         }
     }
 
@@ -111,7 +117,7 @@ impl VirtualAddress {
                 longest,
             });
         }
-        if address.is_unspecified() || address.is_multicast() {
+        if address.is_unspecified() || address.is_multicast() && !self.auto_join {
             return Err(AddressError::NotAHostAddress { address });
         }
         if let Some(label) = &self.label {

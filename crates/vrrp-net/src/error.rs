@@ -52,6 +52,14 @@ pub enum ConfigurationError {
         /// The missing interface.
         interface: String,
     },
+    /// A router without an interface of its own.
+    #[error("instance {instance} has no interface: {problem}")]
+    NoInterface {
+        /// The instance.
+        instance: String,
+        /// What to do.
+        problem: &'static str,
+    },
     /// VRRP needs a link.
     #[error("instance {instance}: interface {interface} is a loopback, vrrp cannot run on it")]
     Loopback {

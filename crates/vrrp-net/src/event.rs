@@ -146,6 +146,16 @@ pub enum Event {
         /// Why, such as `it is 4s old, too late to continue`.
         reason: String,
     },
+    /// While master, an advert of lower priority came (`notify_master_rx_lower_pri`): another router does not hear
+    /// this one. At most one of these within an advert interval.
+    LowerPriority {
+        /// The instance.
+        instance: Arc<str>,
+        /// The sender.
+        source: IpAddr,
+        /// Its priority, 1–254, or the same with a smaller address.
+        priority: u8,
+    },
     /// Something was done to the machine that an operator should find in the log.
     Notice {
         /// The instance concerned, if one is.
@@ -268,6 +278,16 @@ impl fmt::Display for Event {
                 f,
                 "{instance}: cannot continue from what was handed over, starts afresh: {reason}"
             ),
+            Self::LowerPriority {
+                instance,
+                source,
+                priority,
+            } => {
+                write!(
+                    f,
+                    "{instance}: {source} speaks as master too, with priority {priority}, which is lower"
+                )
+            }
             Self::Notice {
                 instance: Some(instance),
                 message,

@@ -31,7 +31,8 @@ pub struct Configuration {
 pub struct InstanceConfig {
     /// Name in events and snapshots.
     pub name: String,
-    /// Interface that carries the advertisements (`interface`).
+    /// Interface that carries the advertisements (`interface`). Empty for a unicast router that speaks from its
+    /// configured source over whatever interface leads to its peers; its addresses then name their interfaces.
     pub interface: String,
     /// The protocol's part: VRID, version, priority, interval, source, peers, preemption, authentication, schedule of
     /// announcements. The engine fills in `addresses` and `grouped`, and `source` where it is `None`.
@@ -69,6 +70,9 @@ pub struct InstanceConfig {
     /// Announce addresses on other interfaces than that of the adverts this often; the flag says whether on all, or
     /// only on virtual ones (`garp_extra_if`).
     pub extra_announcements: Option<(Duration, bool)>,
+    /// Room in the receive buffer of its socket for this instance; several on one interface add up
+    /// (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`).
+    pub receive_buffer: Option<ReceiveBuffer>,
     /// A reason why it can never run, kept as a fault (`unicast_fault_no_peer`).
     pub standing_fault: Option<String>,
 }
@@ -98,6 +102,7 @@ impl InstanceConfig {
             accept: true,
             promote_secondaries: false,
             extra_announcements: None,
+            receive_buffer: None,
             standing_fault: None,
         }
     }
@@ -174,6 +179,17 @@ impl InstanceConfig {
     pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
         self.addresses.iter().chain(&self.excluded)
     }
+}
+
+/// How much room an instance has for what comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiveBuffer {
+    /// So many bytes.
+    Bytes(u32),
+    /// So many packets as long as the interface takes.
+    Packets(u32),
+    /// So many of its own adverts.
+    Adverts(u32),
 }
 
 /// An object watched outside the engine: a script, a process, a file.

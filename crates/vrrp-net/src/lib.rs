@@ -52,6 +52,7 @@
 
 mod address;
 mod announce;
+mod encapsulation;
 mod engine;
 mod error;
 mod event;
@@ -68,19 +69,20 @@ mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
+pub use encapsulation::{Encapsulation, OuterHeader};
 pub use engine::{Engine, Handle, Order};
 pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};
 pub use event::{Event, Events, Reason};
 pub use handover::{Handover, Held};
-pub use instance::{Configuration, GroupConfig, InstanceConfig, TrackerConfig};
+pub use instance::{Configuration, GroupConfig, InstanceConfig, ReceiveBuffer, TrackerConfig};
 pub use route::{
     MAIN_TABLE, NextHop, Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement,
     RoutePreference, RoutingError,
 };
 pub use rule::{Rule, RuleAction};
 pub use settings::{
-    DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, DEFAULT_TABLE, Firewall, GarpGroup, Settings,
-    UpDownDelay,
+    AutoPriority, DEFAULT_ADDRESS_MARK, DEFAULT_ROUTE_MARK, DEFAULT_TABLE, Firewall, GarpGroup,
+    Settings, UpDownDelay,
 };
 pub use snapshot::{
     Contest, Counters, GroupStatus, HeldAddress, InstanceStatus, MasterSeen, Snapshot,
@@ -89,8 +91,8 @@ pub use snapshot::{
 pub use virtual_link::{IpvlanMode, VirtualLink, VirtualLinkKind, virtual_mac};
 /// The protocol core, whose types appear in this crate's configuration.
 pub use vrrp_proto;
-pub use vrrp_proto::State;
 pub use vrrp_proto::tracking::{Tracker, TrackerState};
+pub use vrrp_proto::{Disagreement, State};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use vrrp_proto::Family;
 
+use crate::encapsulation::Encapsulation;
+
 /// Number of the main routing table (`RT_TABLE_MAIN`).
 pub const MAIN_TABLE: u32 = 254;
 
@@ -85,12 +87,20 @@ pub struct Route {
     pub preference: Option<RoutePreference>,
     /// Seconds until the kernel removes it (`expires`, IPv6 only).
     pub expires: Option<u32>,
+    /// What is put around packets (`encap`).
+    pub encapsulation: Option<Encapsulation>,
+    /// Whether MPLS copies the time to live (`ttl-propagate`).
+    pub ttl_propagate: Option<bool>,
+    /// The interface of a virtual routing domain whose table is used, instead of [`table`](Self::table) (`vrf`).
+    pub vrf: Option<String>,
     /// Several ways to go (`nexthop`), instead of [`gateway`](Self::gateway) and [`device`](Self::device).
     pub next_hops: Vec<NextHop>,
     /// Where among equal routes it goes.
     pub placement: RoutePlacement,
     /// Put it back when somebody else removes it while it is wished (off with `no_track`).
     pub restore: bool,
+    /// Of a static route: instances that are at fault while it is not there (`track_group`).
+    pub needed_by: Vec<String>,
 }
 
 impl Route {
@@ -117,9 +127,13 @@ impl Route {
             realms: None,
             preference: None,
             expires: None,
+            encapsulation: None,
+            ttl_propagate: None,
+            vrf: None,
             next_hops: Vec::new(),
             placement: RoutePlacement::First,
             restore: true,
+            needed_by: Vec::new(),
         }
     }
 
@@ -182,6 +196,7 @@ impl Route {
     pub(crate) fn devices(&self) -> impl Iterator<Item = &String> {
         self.device
             .iter()
+            .chain(&self.vrf)
             .chain(self.next_hops.iter().filter_map(|hop| hop.device.as_ref()))
     }
 }
@@ -362,6 +377,8 @@ pub struct NextHop {
     pub on_link: bool,
     /// Realms of source and destination (IPv4 only).
     pub realms: Option<(u16, u16)>,
+    /// What is put around packets that go this way (`encap`).
+    pub encapsulation: Option<Encapsulation>,
 }
 
 /// Why a route or rule cannot be.
@@ -416,6 +433,7 @@ mod tests {
             weight: 1,
             on_link: false,
             realms: None,
+            encapsulation: None,
         };
         let mut both = good.clone();
         both.next_hops.push(hop);

@@ -50,6 +50,8 @@ pub struct Rule {
     pub action: RuleAction,
     /// Put it back when somebody else removes it while it is wished (off with `no_track`).
     pub restore: bool,
+    /// Of a static rule: instances that are at fault while it is not there (`track_group`).
+    pub needed_by: Vec<String>,
 }
 
 /// What a rule does with packets.
@@ -96,6 +98,7 @@ impl Rule {
             protocol: None,
             action,
             restore: true,
+            needed_by: Vec::new(),
         }
     }
 

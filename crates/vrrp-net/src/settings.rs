@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Real-time priority (`SCHED_RR`, 1–99) of the engine's thread (`vrrp_rt_priority`); `None` leaves it alone.
     pub realtime_priority: Option<u8>,
+    /// Raise that priority when the timer is late; `None` does not.
+    pub auto_priority: Option<AutoPriority>,
+    /// Processors the engine's thread may run on (`vrrp_cpu_affinity`), by number; empty is all.
+    pub processors: Vec<usize>,
     /// Keep the process in memory (`mlockall`, `vrrp_no_swap`).
     pub lock_memory: bool,
     /// Value of `IFA_PROTO` (`ip address` shows it as `proto`) on the addresses the engine adds; `None` leaves them
@@ -44,6 +48,8 @@ pub struct Settings {
     pub up_down_delays: Vec<UpDownDelay>,
     /// How long after the start the instances stay silent and deaf (`vrrp_startup_delay`).
     pub startup_delay: Duration,
+    /// The same, counted from the start of the machine (`vrrp_delay_after_boot`); the later end of both counts.
+    pub delay_after_boot: Duration,
     /// How packets are filtered where an instance does not accept them or has a virtual MAC.
     pub firewall: Firewall,
     /// Switch off IGMP reports for link-local groups in this network namespace while the engine runs
@@ -77,6 +83,15 @@ impl Default for Firewall {
     }
 }
 
+/// How a late timer raises the real-time priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoPriority {
+    /// It goes no further than this, 1–99 (`max_auto_priority`).
+    pub most: u8,
+    /// Lateness that raises it by one (`min_auto_priority_delay`).
+    pub lateness: Duration,
+}
+
 /// Interfaces that share a pace of announcements.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GarpGroup {
@@ -103,6 +118,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             realtime_priority: None,
+            auto_priority: None,
+            processors: Vec::new(),
             lock_memory: false,
             address_mark: Some(DEFAULT_ADDRESS_MARK),
             route_mark: DEFAULT_ROUTE_MARK,
@@ -117,6 +134,7 @@ impl Default for Settings {
             garp_groups: Vec::new(),
             up_down_delays: Vec::new(),
             startup_delay: Duration::ZERO,
+            delay_after_boot: Duration::ZERO,
             firewall: Firewall::default(),
             disable_local_igmp: false,
             tell_unknown_routers: false,

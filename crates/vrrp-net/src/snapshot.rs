@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use vrrp_proto::Disagreement;
 
 use crate::State;
 use crate::event::Reason;
@@ -46,8 +47,10 @@ pub struct InstanceStatus {
     pub priority_arithmetic: String,
     /// The master as last heard, while not master.
     pub master: Option<MasterSeen>,
-    /// Who contested mastership last.
+    /// Another master, while master itself: the one of [`contests`](Self::contests) that is about mastership.
     pub contested: Option<Contest>,
+    /// Everything that other routers on the link disagree about, as long as they are heard; of each kind the last one.
+    pub contests: Vec<Contest>,
     /// Source of its advertisements.
     pub source: Option<IpAddr>,
     /// Virtual addresses on the interfaces now.
@@ -69,13 +72,17 @@ pub struct MasterSeen {
     pub at: Instant,
 }
 
-/// Another master heard while being master.
+/// Another router that disagrees with this one, as long as it is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contest {
+    /// What about.
+    pub about: Disagreement,
     /// Its address.
     pub by: IpAddr,
-    /// Its priority, 0–255.
-    pub priority: u8,
+    /// Its priority, 0–255, where its adverts can be trusted to tell.
+    pub priority: Option<u8>,
+    /// Adverts of this contest.
+    pub adverts: u64,
     /// First advert of this contest, on the monotonic clock.
     pub since: Instant,
     /// Last advert of this contest, on the monotonic clock.
@@ -93,7 +100,8 @@ pub struct HeldAddress {
     pub interface: Arc<str>,
 }
 
-/// Counters of one instance since start; none ever goes back.
+/// Counters of one instance since start; none ever goes back. Up to five seconds old, unless
+/// [`Handle::refresh`](crate::Handle::refresh) was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -73,7 +73,7 @@ fn is_about(event: &Event, about: Option<&str>) -> bool {
     let Some(about) = about else { return true };
     let in_field = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => text.contains(about),
-        other => other.to_string() == about,
+        other => *about == *other.to_string(),
     };
     event.event.contains(about) || event.fields.values().any(in_field)
 }

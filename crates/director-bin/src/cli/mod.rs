@@ -1,13 +1,16 @@
 //! The command line.
 
+mod actions;
 mod check;
 mod config;
 mod connect;
 mod events;
 mod explain;
+mod genhash;
 mod import;
 mod ipvs;
 mod keepalived;
+mod metrics;
 mod plan;
 mod schema;
 mod status;
@@ -53,12 +56,34 @@ enum Command {
     Status(status::StatusArguments),
     /// Show what happened, with reasons
     Events(events::EventsArguments),
+    /// Let the connections of a real server run out; then it is out of the table
+    Drain(actions::DrainArguments),
+    /// Take back a drain or a weight
+    Undrain(actions::UndrainArguments),
+    /// Give a real server another weight
+    Weight(actions::WeightArguments),
+    /// Give up mastership in order and do not take it back, or take part again
+    Maintenance(actions::MaintenanceArguments),
+    /// Let another router be master
+    Failover(actions::FailoverArguments),
+    /// Read the configuration again; all of it or nothing comes into force
+    Reload(actions::ReloadArguments),
+    /// Keep what `director reload --confirm` has brought
+    Confirm(actions::ConfirmArguments),
+    /// Make the checks of a real server, or all, now
+    CheckNow(actions::CheckNowArguments),
+    /// Print what operators have set as configuration
+    Export(actions::ExportArguments),
+    /// Print the metrics of the running director
+    Metrics(metrics::MetricsArguments),
     /// Print the JSON schema of the control protocol, or hold a document against it
     ControlSchema(schema::SchemaArguments),
     /// Show what a start or reload with a file would change in the kernel; changes nothing
     Plan(plan::PlanArguments),
     /// The kernel's IPVS table, with the command line of ipvsadm
     Ipvs(ipvs::IpvsArguments),
+    /// The digest of a page, for the keyword `digest`
+    Genhash(genhash::GenhashArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
@@ -85,6 +110,15 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
+    #[arg(long)]
+    pub(crate) takeover: bool,
+    /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maintenance_dir: Option<PathBuf>,
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: log::LogFormat,
@@ -104,10 +138,17 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
     }
+    // Before all other commands are described: scripts run this one often.
+    if arguments.get(1).is_some_and(|word| word == "ipvs") {
+        return ipvs::run_words(arguments.get(2..).unwrap_or_default());
+    }
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
     }
-    let arguments = match Arguments::try_parse_from(arguments) {
+    if called_as(&arguments, "genhash") {
+        return genhash::alone(&arguments);
+    }
+    let arguments = match Arguments::try_parse_from(check_now(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
             drop(error.print());
@@ -128,12 +169,32 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).into(),
         Command::Events(arguments) => events::run(&arguments).into(),
+        Command::Drain(arguments) => actions::drain(arguments).into(),
+        Command::Undrain(arguments) => actions::undrain(arguments).into(),
+        Command::Weight(arguments) => actions::weight(arguments).into(),
+        Command::Maintenance(arguments) => actions::maintenance(&arguments).into(),
+        Command::Failover(arguments) => actions::failover(arguments).into(),
+        Command::Reload(arguments) => actions::reload(&arguments).into(),
+        Command::Confirm(arguments) => actions::confirm(&arguments).into(),
+        Command::CheckNow(arguments) => actions::check_now(arguments).into(),
+        Command::Export(arguments) => actions::export(&arguments).into(),
+        Command::Metrics(arguments) => metrics::run(&arguments).into(),
         Command::ControlSchema(arguments) => schema::run(&arguments).into(),
         Command::Plan(arguments) => plan::run(&arguments).into(),
         Command::Ipvs(arguments) => ipvs::run(&arguments),
+        Command::Genhash(arguments) => genhash::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).into(),
         Command::Lab(arguments) => lab(arguments),
     }
+}
+
+/// `director check now` is `director check-now`, unless there is a file named `now`.
+fn check_now(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is = |at: usize, word: &str| arguments.get(at).is_some_and(|argument| argument == word);
+    if is(1, "check") && is(2, "now") && !Path::new("now").exists() {
+        arguments.splice(1..3, [OsString::from("check-now")]);
+    }
+    arguments
 }
 
 /// Whether the program was called by this name, through a link for instance.

@@ -40,7 +40,7 @@ pub(super) fn check(
     match context.probe(problems) {
         Ok(probe) => Some(PlannedCheck {
             probe,
-            policy: policy(checker),
+            policy: problems.policy(policy(checker)),
         }),
         Err((code, message)) => {
             problems.error(
@@ -257,14 +257,11 @@ impl Context<'_> {
             .scripts
             .identity(script.user.as_ref())
             .map_err(missing)?;
-        let mut program = Program {
-            arguments: script.command.clone(),
-            identity,
-        };
-        program.resolve(self.scripts.security()).map_err(missing)?;
+        let mut program = Program::new(script.command.clone()).run_as(identity.clone());
+        self.scripts.resolve(&mut program).map_err(missing)?;
         let mut settings = MiscSettings::new(program.arguments, *misc.misc_timeout);
         settings.dynamic = *misc.misc_dynamic;
-        settings.credentials = identity.map(|identity| Credentials {
+        settings.credentials = identity.as_ref().map(|identity| Credentials {
             user: identity.uid,
             group: identity.gid,
         });

@@ -31,6 +31,7 @@ pub(crate) enum Against {
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
     let mut options = options();
     options.check_scripts = against == Against::ThisMachine;
+    options.without_notes = against == Against::ThisMachine;
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
     let (diagnostics, sources) = together(parsed, &plan, more, against);

@@ -1,13 +1,17 @@
 //! `virtual_server`, its groups and its real servers, and the settings of IPVS as a whole.
 
+use super::marks::Marks;
 use super::planned::Entry;
 use super::scripts::Scripts;
-use super::service::{destination_of, services};
+use super::service::{Services, destination_of, services};
 use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
+use crate::recovery::{Damping, RecoverySettings};
 use ipvs_netlink::{DaemonRole, Name, ServiceId, SyncDaemon, Timeouts};
-use keepalived_conf::model::{self, Config, FlushOnStop, Script, VirtualServerTarget};
+use keepalived_conf::model::{
+    self, CheckDefaults, Config, FlushOnStop, Script, Setting, VirtualServerTarget,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +25,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     for server in &config.virtual_server {
         walk.virtual_server(config, server, Some(plan), scripts, problems);
     }
+    plan.marks = walk.marks.and_then(Marks::table);
 }
 
 /// Looks at what concerns IPVS as a whole, as [`add`] does.
@@ -29,12 +34,14 @@ pub(super) fn look(config: &Config, problems: &mut Problems) {
 }
 
 /// Goes from one virtual server to the next.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Walk {
     /// How many virtual servers of each group there were.
     ordinals: BTreeMap<String, usize>,
     /// Services that there are already.
     known: HashSet<ServiceId>,
+    /// Marks for groups; made when a server needs them, for then the configuration is whole.
+    marks: Option<Marks>,
 }
 
 impl Walk {
@@ -50,15 +57,15 @@ impl Walk {
         if server.real_server.is_empty() {
             return;
         }
-        let services = services(config, server, problems);
-        if let Some(twice) = services
-            .iter()
-            .find(|service| !self.known.insert(service.id))
-        {
-            let message = format!(
-                "{} is already a virtual server; leave one of them",
-                twice.id
-            );
+        let target = &server.target.value;
+        let Services { services, catches } = if let VirtualServerTarget::Address { .. } = target {
+            services(config, server, None, problems)
+        } else {
+            let marks = self.marks.get_or_insert_with(|| Marks::new(config));
+            services(config, server, Some(marks), problems)
+        };
+        if let Some(twice) = catches.iter().find(|id| !self.known.insert(**id)) {
+            let message = format!("{twice} is already a virtual server; leave one of them");
             problems.error(UNUSABLE, message, *server.span);
             // The rest of it is looked at all the same.
             plan = None;
@@ -128,8 +135,8 @@ impl Walk {
             real_servers.push(RealServer {
                 destination,
                 inhibit_on_failure: *real.inhibit_on_failure,
-                smtp_alert: *real.smtp_alert,
                 snmp_name: names.and_then(|names| names.snmp_name.as_deref().map(Arc::from)),
+                recovery: recovery(&server.checks, real.checks.as_deref()),
                 checks: starts.into(),
                 place: real.span,
             });
@@ -153,7 +160,6 @@ impl Walk {
             real_servers,
             sorry_server,
             ha_suspend: *server.ha_suspend,
-            smtp_alert: *server.smtp_alert,
             snmp_name: server.snmp_name.as_deref().map(Arc::from),
             place: server.span,
         }));
@@ -232,7 +238,10 @@ fn add_hook(
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
-fn name(server: &model::VirtualServer, ordinals: &mut BTreeMap<String, usize>) -> String {
+pub(super) fn name(
+    server: &model::VirtualServer,
+    ordinals: &mut BTreeMap<String, usize>,
+) -> String {
     let protocol = server
         .protocol
         .value
@@ -251,5 +260,23 @@ fn name(server: &model::VirtualServer, ordinals: &mut BTreeMap<String, usize>) -
             *ordinal = ordinal.saturating_add(1);
             name
         }
+    }
+}
+
+/// How a real server comes back: as its own block says, else that of the virtual server.
+fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySettings {
+    let time = |of: fn(&CheckDefaults) -> &Setting<Option<Duration>>| {
+        let own = real.and_then(|real| of(real).value);
+        own.or(of(server).value).filter(|time| !time.is_zero())
+    };
+    let limit = real
+        .and_then(|real| *real.flap_limit)
+        .or(*server.flap_limit);
+    RecoverySettings {
+        slow_start: time(|checks| &checks.slow_start),
+        damping: time(|checks| &checks.flap_damping).map(|half_life| Damping {
+            half_life,
+            limit: limit.unwrap_or(3),
+        }),
     }
 }

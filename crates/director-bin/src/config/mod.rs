@@ -7,15 +7,23 @@
 mod checks;
 mod load;
 mod lvs;
+mod machine;
+mod marks;
+mod names;
+mod notices;
 mod planned;
+mod processes;
 mod routing;
 mod scripts;
 mod service;
 mod tls;
 mod unsupported;
+mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, examine, load, options};
+pub(crate) use marks::MarkTable;
+pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
@@ -25,7 +33,7 @@ use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
 use keepalived_conf::{Code, Config, Diagnostic, Severity, Span};
 use scripts::Scripts;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_start: bool,
     /// They are removed at the stop too (`lvs_flush_on_stop`).
     pub(crate) flush_at_stop: bool,
+    /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
+    pub(crate) marks: Option<MarkTable>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).
@@ -77,6 +87,8 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Mail and FIFOs.
+    pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
     pub(crate) notify_deleted: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
@@ -114,13 +126,14 @@ impl Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedCheck {
     probe: Arc<dyn Probe>,
-    policy: Policy,
+    /// Shared with every check under the same rules.
+    policy: Arc<Policy>,
 }
 
 impl PlannedCheck {
     /// For the monitor.
     pub(crate) fn check(&self) -> Check {
-        Check::shared(Arc::clone(&self.probe), self.policy.clone())
+        Check::shared(Arc::clone(&self.probe), Arc::clone(&self.policy))
     }
 
     /// The same, counting as failed until its first success, with the first attempt at once.
@@ -130,7 +143,7 @@ impl PlannedCheck {
             Policy {
                 alpha: true,
                 warmup: Some(Duration::ZERO),
-                ..self.policy.clone()
+                ..(*self.policy).clone()
             },
         )
     }
@@ -145,9 +158,21 @@ impl PlannedCheck {
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     list: Vec<Diagnostic>,
+    /// Rules of checks that have been met, each once.
+    policies: HashSet<Arc<Policy>>,
 }
 
 impl Problems {
+    /// The one that all checks under these rules share.
+    fn policy(&mut self, policy: Policy) -> Arc<Policy> {
+        if let Some(known) = self.policies.get(&policy) {
+            return Arc::clone(known);
+        }
+        let policy = Arc::new(policy);
+        self.policies.insert(Arc::clone(&policy));
+        policy
+    }
+
     fn error(&mut self, code: Code, message: impl Into<String>, span: Span) {
         self.list
             .push(Diagnostic::new(code, Severity::Error, message, span));
@@ -167,6 +192,7 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
+    notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }
 
@@ -196,9 +222,12 @@ impl Inspection {
         unsupported::report(config, &mut self.problems);
         vrrp::add(config, &mut plan, &scripts, &mut self.problems);
         lvs::look(config, &mut self.problems);
+        notices::add(config, &mut plan, &scripts, &mut self.problems);
         (plan, self.problems.list)
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vrrp_tests;

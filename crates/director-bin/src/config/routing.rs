@@ -1,11 +1,12 @@
 //! Routes, rules and addresses that are always there, and routes and rules of instances.
 
-use super::{Problems, UNSUPPORTED, UNUSABLE, vrrp};
-use keepalived_conf::Span;
+use super::names::{Kind, Names};
+use super::{Problems, UNUSABLE, vrrp};
 use keepalived_conf::model::{self, Config, RouteOperation, RouteScope, RouteType};
+use std::collections::BTreeMap;
 use vrrp_net::{
-    Configuration, NextHop, Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement,
-    RoutePreference, Rule, RuleAction,
+    Configuration, Encapsulation, NextHop, OuterHeader, Prefix, Route, RouteKind, RouteMetric,
+    RouteMetricKind, RoutePlacement, RoutePreference, Rule, RuleAction,
 };
 use vrrp_proto::Family;
 
@@ -16,12 +17,21 @@ const HIGHEST_ASSIGNED_PREFERENCE: u32 = 16384;
 #[derive(Debug)]
 pub(super) struct Routing {
     next_preference: u32,
+    names: Names,
+    /// Members of each `track_group`.
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 impl Routing {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(config: &Config) -> Self {
+        let groups = config.track_group.iter().map(|group| {
+            let members = group.group.iter().map(|member| member.value.clone());
+            (group.name.value.clone(), members.collect())
+        });
         Self {
             next_preference: HIGHEST_ASSIGNED_PREFERENCE,
+            names: Names::new(&config.global_defs),
+            groups: groups.collect(),
         }
     }
 
@@ -33,20 +43,38 @@ impl Routing {
         problems: &mut Problems,
     ) {
         for address in &config.static_ipaddress {
-            let mut mapped = vrrp::virtual_address(address, problems);
+            let mut mapped = vrrp::virtual_address(address, &self.names, problems);
             let default = &config.global_defs.default_interface;
             mapped.device.get_or_insert_with(|| (**default).clone());
+            mapped.needed_by = self.needed_by(address.track_group.as_ref());
             vrrp.static_addresses.push(mapped);
-            untracked(address.track_group.as_ref(), *address.span, problems);
         }
-        for route in &config.static_routes {
-            untracked(route.track_group.as_ref(), *route.span, problems);
-        }
-        for rule in &config.static_rules {
-            untracked(rule.track_group.as_ref(), *rule.span, problems);
-        }
-        vrrp.static_routes = routes(&config.static_routes, problems);
+        vrrp.static_routes = self.routes(&config.static_routes, problems);
         vrrp.static_rules = self.rules(&config.static_rules, problems);
+    }
+
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The instances that fault with an entry; a group that is not defined has been reported.
+    fn needed_by(&self, group: Option<&model::Spanned<String>>) -> Vec<String> {
+        let members = group.and_then(|group| self.groups.get(&group.value));
+        members.cloned().unwrap_or_default()
+    }
+
+    pub(super) fn routes(&self, routes: &[model::Route], problems: &mut Problems) -> Vec<Route> {
+        let mapped = routes.iter().filter_map(|entry| {
+            let route = route(entry, &self.names).and_then(|mut route| {
+                route.needed_by = self.needed_by(entry.track_group.as_ref());
+                route.validate().map_err(|error| error.to_string())?;
+                Ok(route)
+            });
+            route
+                .map_err(|message| problems.error(UNUSABLE, message, *entry.span))
+                .ok()
+        });
+        mapped.collect()
     }
 
     pub(super) fn rules(&mut self, rules: &[model::Rule], problems: &mut Problems) -> Vec<Rule> {
@@ -56,7 +84,8 @@ impl Routing {
                 self.next_preference = assigned.saturating_sub(1);
                 assigned
             });
-            let rule = rule(entry, preference).and_then(|rule| {
+            let rule = rule(entry, preference, &self.names).and_then(|mut rule| {
+                rule.needed_by = self.needed_by(entry.track_group.as_ref());
                 rule.validate().map_err(|error| error.to_string())?;
                 Ok(rule)
             });
@@ -67,46 +96,7 @@ impl Routing {
     }
 }
 
-pub(super) fn routes(routes: &[model::Route], problems: &mut Problems) -> Vec<Route> {
-    let mapped = routes.iter().filter_map(|entry| {
-        if let Some(keyword) = unsupported(entry) {
-            let message = format!("`{keyword}` in a route is not in this version");
-            problems.error(UNSUPPORTED, message, *entry.span);
-            return None;
-        }
-        let route = route(entry).and_then(|route| {
-            route.validate().map_err(|error| error.to_string())?;
-            Ok(route)
-        });
-        route
-            .map_err(|message| problems.error(UNUSABLE, message, *entry.span))
-            .ok()
-    });
-    mapped.collect()
-}
-
-/// Without it the instances would stay master although the entry is gone.
-fn untracked(group: Option<&model::Spanned<String>>, span: Span, problems: &mut Problems) {
-    if let Some(group) = group {
-        let name = &group.value;
-        let message = format!("`track_group {name}` is not in this version and tracks nothing");
-        problems.error(UNSUPPORTED, message, span);
-    }
-}
-
-fn unsupported(route: &model::Route) -> Option<&'static str> {
-    let encapsulated = route.nexthop.iter().any(|hop| hop.encap.is_some());
-    let used = [
-        (route.encap.is_some() || encapsulated, "encap"),
-        (route.or.is_some(), "or"),
-        (route.ttl_propagate.is_some(), "ttl-propagate"),
-        (route.vrf.is_some(), "vrf"),
-    ];
-    used.into_iter()
-        .find_map(|(used, keyword)| used.then_some(keyword))
-}
-
-fn route(entry: &model::Route) -> Result<Route, String> {
+fn route(entry: &model::Route, names: &Names) -> Result<Route, String> {
     let mut route = Route::new(family(entry.family), entry.destination.map(prefix));
     route.kind = kind(entry.kind);
     route.gateway = entry.via.as_ref().map(|via| via.value);
@@ -114,21 +104,24 @@ fn route(entry: &model::Route) -> Result<Route, String> {
     route.preferred_source = entry.src.as_ref().map(|source| source.value);
     route.from = entry.from.map(prefix);
     if let Some(table) = &entry.table {
-        route.table = self::table(table)?;
+        route.table = number(names, Kind::Table, "table", table)?;
     }
+    route.vrf = entry.vrf.as_ref().map(|domain| domain.value.clone());
+    route.encapsulation = entry.encap.as_ref().map(encapsulation).transpose()?;
+    route.ttl_propagate = entry.ttl_propagate;
     route.metric = entry.metric;
     route.scope = match &entry.scope {
         None => None,
         Some(RouteScope::Number(number)) => Some(*number),
-        Some(RouteScope::Name(name)) => return Err(unknown("scope", name)),
+        Some(RouteScope::Name(name)) => Some(number(names, Kind::Scope, "scope", name)?),
     };
     if let Some(tos) = &entry.tos {
-        route.type_of_service = number("tos", tos)?;
+        route.type_of_service = number(names, Kind::TypeOfService, "tos", tos)?;
     }
     route.on_link = entry.onlink;
     // An entry that is watched has the engine's own number, so that it is known again.
     if let (Some(protocol), true) = (&entry.protocol, entry.no_track) {
-        route.protocol = Some(number("protocol", protocol)?);
+        route.protocol = Some(number(names, Kind::Protocol, "protocol", protocol)?);
     }
     for metric in &entry.metrics {
         let name = metric.name;
@@ -140,7 +133,7 @@ fn route(entry: &model::Route) -> Result<Route, String> {
     }
     route.congestion_control.clone_from(&entry.congctl);
     route.explicit_congestion = entry.ecn;
-    route.realms = entry.realms.as_deref().map(realms).transpose()?;
+    route.realms = realms(entry.realms.as_deref(), names)?;
     route.preference = entry.pref.as_deref().map(preference).transpose()?;
     route.expires = entry.expires;
     route.placement = match entry.operation {
@@ -155,15 +148,33 @@ fn route(entry: &model::Route) -> Result<Route, String> {
             device: hop.dev.as_ref().map(|dev| dev.value.clone()),
             weight: hop.weight.unwrap_or(1),
             on_link: hop.onlink,
-            realms: hop.realms.as_deref().map(realms).transpose()?,
+            realms: realms(hop.realms.as_deref(), names)?,
+            encapsulation: hop.encap.as_ref().map(encapsulation).transpose()?,
         });
+    }
+    if let Some(second) = &entry.or {
+        // Two gateways are two ways of equal weight.
+        let device = route.device.take();
+        let first = route.gateway.take();
+        for gateway in first.into_iter().chain([second.value]) {
+            route.next_hops.push(NextHop {
+                gateway: Some(gateway),
+                device: device.clone(),
+                weight: 1,
+                on_link: entry.onlink,
+                realms: None,
+                encapsulation: None,
+            });
+        }
     }
     Ok(route)
 }
 
-fn rule(entry: &model::Rule, preference: u32) -> Result<Rule, String> {
+fn rule(entry: &model::Rule, preference: u32, names: &Names) -> Result<Rule, String> {
     let action = match &entry.action {
-        model::RuleAction::Table(name) => RuleAction::Table(table(name)?),
+        model::RuleAction::Table(name) => {
+            RuleAction::Table(number(names, Kind::Table, "table", name)?)
+        }
         model::RuleAction::L3mdev => RuleAction::Layer3Master,
         model::RuleAction::Goto(target) => RuleAction::Goto(*target),
         model::RuleAction::Nop => RuleAction::Nop,
@@ -176,7 +187,7 @@ fn rule(entry: &model::Rule, preference: u32) -> Result<Rule, String> {
     rule.from = entry.from.map(prefix);
     rule.to = entry.to.map(prefix);
     if let Some(tos) = &entry.tos {
-        rule.type_of_service = number("tos", tos)?;
+        rule.type_of_service = number(names, Kind::TypeOfService, "tos", tos)?;
     }
     rule.mark = entry.fwmark;
     rule.input = entry.iif.as_ref().map(|name| name.value.clone());
@@ -187,11 +198,11 @@ fn rule(entry: &model::Rule, preference: u32) -> Result<Rule, String> {
     let ports = |range: model::PortRange| (range.first, range.last);
     rule.source_ports = entry.sport.map(ports);
     rule.destination_ports = entry.dport.map(ports);
-    rule.realms = entry.realms.as_deref().map(realms).transpose()?;
+    rule.realms = realms(entry.realms.as_deref(), names)?;
     rule.suppress_prefix_length = entry.suppress_prefixlength;
     let group = entry.suppress_ifgroup.as_deref();
     rule.suppress_interface_group = group
-        .map(|group| number("suppress_ifgroup", group))
+        .map(|group| number(names, Kind::Group, "suppress_ifgroup", group))
         .transpose()?;
     rule.protocol = entry.protocol.filter(|_| entry.no_track);
     rule.restore = !entry.no_track;
@@ -229,15 +240,6 @@ const fn kind(kind: RouteType) -> RouteKind {
     }
 }
 
-fn table(name: &str) -> Result<u32, String> {
-    match name {
-        "default" => Ok(253),
-        "main" => Ok(254),
-        "local" => Ok(255),
-        other => number("table", other),
-    }
-}
-
 fn ip_protocol(name: &str) -> Result<u8, String> {
     Ok(match name {
         "icmp" => 1,
@@ -246,7 +248,7 @@ fn ip_protocol(name: &str) -> Result<u8, String> {
         "ipv6-icmp" | "icmpv6" => 58,
         "vrrp" => 112,
         "sctp" => 132,
-        other => number("ipproto", other)?,
+        other => other.parse().map_err(|_| unknown("ipproto", other))?,
     })
 }
 
@@ -260,25 +262,73 @@ fn preference(name: &str) -> Result<RoutePreference, String> {
 }
 
 /// `[SOURCE/]DESTINATION`.
-fn realms(text: &str) -> Result<(u16, u16), String> {
-    match text.split_once('/') {
-        Some((source, destination)) => {
-            Ok((number("realms", source)?, number("realms", destination)?))
-        }
-        None => Ok((0, number("realms", text)?)),
-    }
+fn realms(text: Option<&str>, names: &Names) -> Result<Option<(u16, u16)>, String> {
+    let realm = |text| number(names, Kind::Realm, "realms", text);
+    Ok(match text.map(|text| text.split_once('/').ok_or(text)) {
+        None => None,
+        Some(Ok((source, destination))) => Some((realm(source)?, realm(destination)?)),
+        Some(Err(destination)) => Some((0, realm(destination)?)),
+    })
 }
 
-/// A number, decimal or `0x` and hexadecimal.
-fn number<T: TryFrom<u32>>(keyword: &str, text: &str) -> Result<T, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed
-        .ok()
+/// A number, or a name of iproute2.
+fn number<T: TryFrom<u32>>(
+    names: &Names,
+    kind: Kind,
+    keyword: &str,
+    text: &str,
+) -> Result<T, String> {
+    names
+        .number(kind, text)
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| unknown(keyword, text))
+}
+
+/// What is put around packets.
+fn encapsulation(entry: &model::Encapsulation) -> Result<Encapsulation, String> {
+    Ok(match entry {
+        model::Encapsulation::Mpls(labels) => {
+            if labels.is_empty() || labels.iter().any(|label| *label >= 1 << 20) {
+                return Err("an MPLS label is below 1048576".to_owned());
+            }
+            Encapsulation::Mpls(labels.clone())
+        }
+        model::Encapsulation::Ila(locator) => Encapsulation::Ila(*locator),
+        model::Encapsulation::Ip { family, options } => match family {
+            model::Family::Inet => Encapsulation::Ip(outer_header(options)?),
+            model::Family::Inet6 => Encapsulation::Ip6(outer_header(options)?),
+        },
+        other => return Err(format!("cannot encapsulate by {other:?}")),
+    })
+}
+
+fn outer_header<A: std::str::FromStr>(
+    options: &[(&'static str, String)],
+) -> Result<OuterHeader<A>, String> {
+    fn value<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, String> {
+        let parsed = text.parse().map(Some);
+        parsed.map_err(|_| format!("`{text}` is no value for `{name}` of `encap`"))
+    }
+    let mut header = OuterHeader {
+        id: None,
+        destination: None,
+        source: None,
+        hop_limit: None,
+        traffic_class: None,
+        flags: None,
+    };
+    for (name, text) in options {
+        match *name {
+            "id" => header.id = value(name, text)?,
+            "dst" => header.destination = value(name, text)?,
+            "src" => header.source = value(name, text)?,
+            "ttl" | "hoplimit" => header.hop_limit = value(name, text)?,
+            "tos" | "tc" => header.traffic_class = value(name, text)?,
+            "flags" => header.flags = value(name, text)?,
+            other => return Err(unknown("encap", other)),
+        }
+    }
+    Ok(header)
 }
 
 fn unknown(keyword: &str, text: &str) -> String {

@@ -1,13 +1,16 @@
 //! Scripts of the configuration: user, program, and whether they can run at all.
 
 use super::{MISSING, Problems};
-use crate::script::{Identity, Program, ProgramError, Security};
+use crate::script::{Identity, Links, Program, ProgramError, Security};
 use keepalived_conf::Span;
 use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
 
 /// Turns scripts into programs that can be started.
 pub(super) struct Scripts {
     security: Security,
+    links: Links,
+    /// Every user comes with all its groups (`set_supplementary_groups`).
+    all_groups: bool,
     /// Who runs scripts for which nobody is named.
     default: Option<Identity>,
 }
@@ -15,17 +18,26 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new(global: &GlobalDefs) -> Self {
         let security = security_of(global);
+        let links = links_of(global);
+        let all_groups = *global.set_supplementary_groups;
         // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
         let root = nix::unistd::Uid::effective().is_root();
         let default = root
-            .then(|| Identity::look_up("keepalived_script", None).ok())
+            .then(|| Identity::look_up("keepalived_script", None, all_groups).ok())
             .flatten();
-        Self { security, default }
+        Self {
+            security,
+            links,
+            all_groups,
+            default,
+        }
     }
 
     /// Takes the choices of `global_defs`, which may have been read meanwhile.
     pub(super) const fn follow(&mut self, global: &GlobalDefs) {
         self.security = security_of(global);
+        self.links = links_of(global);
+        self.all_groups = global.set_supplementary_groups.value;
     }
 
     /// What `enable_script_security` asks for.
@@ -41,13 +53,15 @@ impl Scripts {
         problems: &mut Problems,
     ) -> Option<Program> {
         let result = self.identity(script.user.as_ref()).and_then(|identity| {
-            let mut program = Program {
-                arguments: script.command.clone(),
-                identity,
-            };
-            program.resolve(self.security).map(|()| program)
+            let mut program = Program::new(script.command.clone()).run_as(identity);
+            self.resolve(&mut program).map(|()| program)
         });
         self.report(result, what, *script.span, problems)
+    }
+
+    /// Checks a program and settles which file it is.
+    pub(super) fn resolve(&self, program: &mut Program) -> Result<(), ProgramError> {
+        program.resolve(self.security, self.links)
     }
 
     /// Who runs a script of that user.
@@ -56,8 +70,13 @@ impl Scripts {
         user: Option<&ScriptUser>,
     ) -> Result<Option<Identity>, ProgramError> {
         match user {
-            Some(user) => Identity::look_up(&user.user, user.group.as_deref()).map(Some),
-            None => Ok(self.default),
+            Some(user) => Identity::look_up(
+                &user.user,
+                user.group.as_deref(),
+                user.supplementary_groups || self.all_groups,
+            )
+            .map(Some),
+            None => Ok(self.default.clone()),
         }
     }
 
@@ -83,5 +102,13 @@ const fn security_of(global: &GlobalDefs) -> Security {
         Security::On
     } else {
         Security::Off
+    }
+}
+
+const fn links_of(global: &GlobalDefs) -> Links {
+    if global.use_symlink_paths.value {
+        Links::Keep
+    } else {
+        Links::Follow
     }
 }

@@ -1,14 +1,17 @@
 //! Tests of the mapping, from text as people write it.
 
 use super::*;
-use crate::daemon::{instance_object, real_server_object, virtual_server_object};
+
+use crate::daemon::{
+    Announced, Notice, instance_object, real_server_object, virtual_server_object,
+};
 use ipvs_netlink::{Forwarding, Persistence, Scheduler, SchedulerFlags, ServiceId};
 use std::time::Duration;
 use vrrp_proto::auth::Authentication;
 use vrrp_proto::{Preemption, Priority, Transport, Version};
 
 /// The plan of a text that is expected to be in order.
-fn planned(text: &str) -> Plan {
+pub(super) fn planned(text: &str) -> Plan {
     let parsed = keepalived_conf::load_str(text);
     let errors: Vec<_> = parsed
         .diagnostics
@@ -105,15 +108,21 @@ vrrp_instance VI_1 {
     );
     assert_eq!((script.rise, script.fall), (2, 3));
     assert_eq!(
-        script.program.identity.map(|identity| identity.uid),
+        script
+            .program
+            .identity
+            .as_ref()
+            .map(|identity| identity.uid),
         Some(0)
     );
-    assert_eq!(
-        plan.hooks
-            .for_instance("VI_1", crate::daemon::Announced::Backup, 100)
-            .len(),
-        1
-    );
+    let backup = Notice::Instance {
+        name: "VI_1".to_owned(),
+        state: Announced::Backup,
+        previous: None,
+        priority: 100,
+        reason: String::new(),
+    };
+    assert_eq!(plan.hooks.hooks(&backup, "R1").len(), 1);
     assert!(plan.interfaces.contains_key("eth0"));
     assert_eq!(instance_object("VI_1"), "vrrp_instance VI_1");
 }
@@ -233,17 +242,14 @@ fn a_virtual_server_is_mapped() {
         "virtual_server [172.16.1.8]:tcp:80"
     );
     let object = real_server_object(&server.name, first.destination.id);
-    let happening = crate::lvs::Happening::RealServerDown {
+    let down = Notice::RealServer {
         virtual_server: server.name.to_string(),
         real_server: first.destination.id,
+        up: false,
         reason: String::new(),
     };
-    assert_eq!(
-        plan.hooks
-            .for_happening(&happening)
-            .map(|(object, _)| object),
-        Some(object)
-    );
+    let hooks = plan.hooks.hooks(&down, "R1");
+    assert_eq!(hooks.first().map(|(object, _)| object), Some(&object));
 }
 
 #[test]
@@ -302,6 +308,38 @@ virtual_server 172.16.1.8 80 {
     ] {
         assert!(https.contains(part), "{part} in {https}");
     }
+}
+
+#[test]
+fn the_way_back_is_of_the_real_server_or_of_the_virtual_server() {
+    let plan = planned(
+        "
+virtual_server 172.16.1.8 80 {
+    protocol TCP
+    slow_start 30
+    flap_damping 60
+    real_server 172.16.1.4 80 {
+        TCP_CHECK {
+        }
+    }
+    real_server 172.16.1.5 80 {
+        slow_start 0
+        flap_limit 5
+        TCP_CHECK {
+        }
+    }
+}",
+    );
+    let servers = &plan.virtual_servers[0].real_servers;
+    let [first, second] = [servers[0].recovery, servers[1].recovery];
+    assert_eq!(first.slow_start, Some(Duration::from_secs(30)));
+    assert_eq!(first.damping.map(|damping| damping.limit), Some(3));
+    assert_eq!(second.slow_start, None, "0 turns it off");
+    let damping = second.damping.unwrap();
+    assert_eq!(
+        (damping.half_life, damping.limit),
+        (Duration::from_secs(60), 5)
+    );
 }
 
 #[test]
@@ -397,8 +435,8 @@ fn what_cannot_be_done_is_said() {
             .any(|(severity, text)| *severity == Severity::Error && text.contains("already")),
         "{found:?}"
     );
-    let instance = "vrrp_track_process p {
-    process nginx
+    let instance = "bfd_instance b {
+    neighbor_ip 192.0.2.1
 }
 vrrp_instance A {
     interface eth0
@@ -406,16 +444,16 @@ vrrp_instance A {
     virtual_ipaddress {
         192.0.2.8
     }
-    notify_master_rx_lower_pri /bin/true
-    track_process {
-        p
+    track_bfd {
+        b
     }
 }
 ";
     let found = problems(instance);
-    let severities: Vec<_> = found.iter().map(|(severity, _)| *severity).collect();
     assert!(
-        severities.contains(&Severity::Error) && severities.contains(&Severity::Warning),
+        found
+            .iter()
+            .any(|(severity, text)| *severity == Severity::Error && text.contains("track_bfd")),
         "{found:?}"
     );
     let found = problems(&SERVERS.replace("/bin/true", "/nowhere/script"));

@@ -8,15 +8,6 @@ use keepalived_conf::model::{Config, Trackers};
 pub(super) fn report(config: &Config, problems: &mut Problems) {
     for instance in &config.vrrp_instance {
         unwatched(&instance.track, problems);
-        if let Some(script) = &instance.notify.notify_master_rx_lower_pri {
-            let message = "`notify_master_rx_lower_pri` is not in this version and is never run";
-            problems.warning(UNSUPPORTED, message, *script.span);
-        }
-        if *instance.unicast_fault_no_peer && instance.unicast && instance.unicast_peer.is_empty() {
-            let message = "without a peer this version sends multicast; add a unicast_peer";
-            let span = instance.unicast_fault_no_peer.span;
-            problems.error(UNSUPPORTED, message, span.unwrap_or(*instance.span));
-        }
     }
     for group in &config.vrrp_sync_group {
         unwatched(&group.track, problems);

@@ -1,19 +1,20 @@
 //! `vrrp_instance`, `vrrp_sync_group` and `vrrp_script`.
 
-use super::routing::{self, Routing};
+use super::machine;
+use super::names::{Kind, Names};
+use super::routing::Routing;
 use super::scripts::Scripts;
-use super::{Plan, Problems, UNUSABLE};
+use super::virtual_links::VirtualLinks;
+use super::{Plan, Problems, UNUSABLE, processes};
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
-use crate::track::{TrackFile, TrackScript, Watched, file_tracker};
+use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
-    AntiReplay, AuthHmac, AuthType, Broadcast, Config, DynamicInterfaces, HmacMode, Lifetime,
-    Notify, OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance,
-    VrrpScript, VrrpVersion,
+    AntiReplay, AuthHmac, AuthType, Broadcast, Config, HmacMode, Lifetime, Notify,
+    OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
+    VrrpVersion,
 };
 use std::time::Duration;
-use vrrp_net::{
-    AddressScope, GroupConfig, InstanceConfig, Settings, Tracker, TrackerConfig, TrackerState,
-};
+use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Tracker, TrackerConfig, TrackerState};
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
 use vrrp_proto::wire::ChecksumForm;
 use vrrp_proto::{
@@ -21,7 +22,7 @@ use vrrp_proto::{
 };
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
-    plan.vrrp_settings = settings(config);
+    plan.vrrp_settings = machine::settings(config);
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         let watched = track_script(script, scripts, problems).map(Watched::Script);
         plan.watched.extend(watched);
@@ -36,7 +37,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         }));
         add_tracker(plan, file_tracker(&file.name));
     }
-    let mut routing = Routing::new();
+    processes::add(config, plan);
+    let mut routing = Routing::new(config);
+    let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
     for instance in &config.vrrp_instance {
         hooks(
@@ -52,8 +55,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
-        if let Some(mut mapped) = self::instance(config, instance, problems) {
-            mapped.routes = routing::routes(&instance.virtual_routes, problems);
+        if let Some(mut mapped) = self::instance(config, instance, &routing, problems) {
+            links.add(instance, &mut mapped, routing.names(), problems);
+            mapped.routes = routing.routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
             plan.vrrp.instances.push(mapped);
         }
@@ -79,34 +83,31 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     }
 }
 
-fn add_tracker(plan: &mut Plan, name: String) {
+pub(super) fn add_tracker(plan: &mut Plan, name: String) {
     let initial = TrackerState::Pending;
     plan.vrrp.trackers.push(TrackerConfig { name, initial });
-}
-
-fn settings(config: &Config) -> Settings {
-    let global = &config.global_defs;
-    let mut settings = Settings::default();
-    settings.realtime_priority = *global.vrrp_rt_priority;
-    settings.lock_memory = *global.vrrp_no_swap;
-    settings.late_interfaces = *global.dynamic_interfaces != DynamicInterfaces::No;
-    settings.reclaim_marked = true;
-    settings
 }
 
 fn instance(
     config: &Config,
     instance: &VrrpInstance,
+    routing: &Routing,
     problems: &mut Problems,
 ) -> Option<InstanceConfig> {
     let name = &instance.name.value;
-    let Some(interface) = instance.interface.value.clone() else {
-        problems.error(
-            UNUSABLE,
-            format!("instance {name} has no interface; add `interface NAME`"),
-            *instance.span,
-        );
-        return None;
+    let interface = match (&instance.interface.value, &instance.vrf.value) {
+        (Some(interface), _) => interface.clone(),
+        (None, Some(domain)) if instance.is_unicast() => domain.clone(),
+        (None, None) if instance.is_unicast() && instance.source_address().is_some() => {
+            String::new()
+        }
+        _ => {
+            let message = format!(
+                "instance {name} has no interface; add `interface NAME`, or `unicast_src_ip` beside its peers"
+            );
+            problems.error(UNUSABLE, message, *instance.span);
+            return None;
+        }
     };
     // Without a number the parser has already reported an error.
     let vrid = Vrid::new(*instance.virtual_router_id)?;
@@ -155,18 +156,34 @@ fn instance(
     router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
     let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
         list.iter()
-            .map(|address| virtual_address(address, problems))
+            .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
-    Some(InstanceConfig {
+    let mut mapped = InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
         trackers: trackers(&instance.track),
         track_interfaces: tracked(&instance.track.track_interface),
         ignore_own_interface: *instance.dont_track_primary,
+        accept: machine::accept(instance),
+        promote_secondaries: *instance.promote_secondaries
+            && instance.use_vmac.is_none()
+            && instance.use_ipvlan.is_none(),
+        extra_announcements: instance
+            .garp_extra_if
+            .map(|extra| (extra.interval, extra.all)),
+        receive_buffer: machine::receive_buffer(config, instance),
+        standing_fault: machine::standing_fault(instance),
         ..InstanceConfig::new(name.clone(), interface, router)
-    })
+    };
+    if instance.interface.value.is_none() {
+        let default = &*config.global_defs.default_interface;
+        for address in mapped.addresses.iter_mut().chain(&mut mapped.excluded) {
+            address.device.get_or_insert_with(|| default.clone());
+        }
+    }
+    Some(mapped)
 }
 
 fn transport(config: &Config, instance: &VrrpInstance, family: Family) -> Transport {
@@ -241,6 +258,7 @@ fn signing(hmac: &AuthHmac, interval: Interval, problems: &mut Problems) -> Opti
 
 pub(super) fn virtual_address(
     address: &VirtualAddress,
+    names: &Names,
     problems: &mut Problems,
 ) -> vrrp_net::VirtualAddress {
     let mut mapped =
@@ -251,9 +269,13 @@ pub(super) fn virtual_address(
         None => AddressScope::GLOBAL,
         Some(RouteScope::Number(number)) => AddressScope(*number),
         Some(RouteScope::Name(name)) => {
-            let message = format!("scope `{name}` is not known; write its number");
-            problems.error(UNUSABLE, message, *address.span);
-            AddressScope::GLOBAL
+            let number = names.number(Kind::Scope, name);
+            let number = number.and_then(|number| u8::try_from(number).ok());
+            if number.is_none() {
+                let message = format!("scope `{name}` is not known; write its number");
+                problems.error(UNUSABLE, message, *address.span);
+            }
+            number.map_or(AddressScope::GLOBAL, AddressScope)
         }
     };
     mapped.broadcast = match address.broadcast {
@@ -267,6 +289,7 @@ pub(super) fn virtual_address(
     mapped.home = address.home;
     mapped.manage_temporary = address.mngtmpaddr;
     mapped.no_prefix_route = address.noprefixroute;
+    mapped.auto_join = address.autojoin;
     mapped.preferred_lifetime = match address.preferred_lft {
         Lifetime::Forever => None,
         Lifetime::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
@@ -296,14 +319,19 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
-/// Scripts and files that an instance or group tracks.
+/// Scripts, files and processes that an instance or group tracks.
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
     for file in &mut files {
         file.name = file_tracker(&file.name);
     }
+    let mut processes = tracked(&track.track_process);
+    for process in &mut processes {
+        process.name = process_tracker(&process.name);
+    }
     let mut all = tracked(&track.track_script);
     all.append(&mut files);
+    all.append(&mut processes);
     all
 }
 
@@ -322,13 +350,7 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
 
 /// Whether anything of a kind that nobody watches yet is tracked.
 pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    let kinds = [
-        ("track_process", &track.track_process),
-        ("track_bfd", &track.track_bfd),
-    ];
-    kinds
-        .into_iter()
-        .flat_map(|(kind, entries)| entries.iter().map(move |entry| (kind, entry)))
+    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(
@@ -372,6 +394,7 @@ fn hooks(
         (Trigger::Stop, &notify.notify_stop),
         (Trigger::Deleted, &notify.notify_deleted),
         (Trigger::Any, &notify.notify),
+        (Trigger::LowerPriority, &notify.notify_master_rx_lower_pri),
     ];
     for (trigger, script) in triggers {
         if let Some(program) = script

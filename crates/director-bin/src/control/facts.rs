@@ -3,6 +3,7 @@
 
 use super::config_state::ConfigState;
 use super::journal::Journal;
+use super::overrides::Overrides;
 use super::peers::PeerBook;
 use crate::config::Plan;
 use crate::lvs::{CheckId, Model};
@@ -18,6 +19,7 @@ pub(crate) struct Facts {
     pub(crate) clock: Clock,
     pub(crate) director: snapshot::Director,
     pub(crate) configuration: ConfigState,
+    pub(crate) overrides: Overrides,
     pub(crate) loop_lag: snapshot::Lag,
     pub(crate) plan: Arc<Plan>,
     pub(crate) model: Model,

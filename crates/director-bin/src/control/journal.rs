@@ -108,6 +108,12 @@ impl Journal {
         Ok(())
     }
 
+    /// Lets go of the file: another process goes on with it.
+    pub(crate) fn detach(&self) {
+        self.flush();
+        self.ring().file = None;
+    }
+
     /// Appends an event.
     pub(crate) fn add(
         &self,

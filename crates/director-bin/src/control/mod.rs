@@ -4,40 +4,49 @@
 //! from what it knows. For a snapshot it only gives away the facts, and another thread does the work.
 
 mod build;
+pub(crate) mod changes;
 mod config_state;
 pub(crate) mod explain;
 mod facts;
 mod journal;
 mod kernel;
 mod lag;
+mod overrides;
 mod peers;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
 mod socket;
-mod target;
+pub(crate) mod target;
+mod upkeep;
 
+pub(crate) use build::master_down;
 pub(crate) use config_state::{ConfigState, digest};
 pub(crate) use facts::{Clock, Facts, TrackerFact};
 pub(crate) use journal::Journal;
 pub(crate) use lag::{BEAT, LagMeter};
-pub(crate) use session::Asked;
+pub(crate) use overrides::{Overrides, server_of, setting};
+pub(crate) use session::{Asked, Incoming};
 pub(crate) use socket::places;
 
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};
-use crate::lvs::{CheckId, Model};
+use crate::lvs::{CheckId, Happening, Model, Touched};
+use crate::metrics::{Listener, MetricsError};
 use crate::script::HookLedger;
+use crate::state::StateDirectory;
 use crate::track::Report;
 use director_control::snapshot::{self, TrackerValue};
-use director_control::{Problem, ProblemKind, Response};
+use director_control::{Override, OverrideKind, Problem, ProblemKind, Response, Timestamp};
 use healthcheck::Monitor;
+use ipvs_netlink::{DestinationId, ServiceId};
 use kernel::KernelReader;
 use peers::PeerBook;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vrrp_net::TrackerState;
 
@@ -46,10 +55,11 @@ const WAITING: usize = 64;
 
 /// The daemon's side of the control socket, and what is remembered only to be told.
 pub(crate) struct Control {
-    asked: mpsc::Receiver<Asked>,
+    asked: mpsc::Receiver<Incoming>,
     /// Kept, so that waiting for requests never ends.
-    sender: mpsc::Sender<Asked>,
+    sender: mpsc::Sender<Incoming>,
     served: Option<(socket::ControlSocket, JoinHandle<()>)>,
+    metrics: Option<Listener>,
     pub(crate) journal: Journal,
     director: snapshot::Director,
     file: PathBuf,
@@ -58,7 +68,26 @@ pub(crate) struct Control {
     peers: PeerBook,
     trackers: BTreeMap<String, TrackerFact>,
     kernel: KernelReader,
+    /// What operators have set.
+    pub(crate) overrides: Overrides,
+    /// For which real servers something is set in the model.
+    applied: BTreeSet<(String, DestinationId)>,
+    /// What to go back to unless the last reload is confirmed.
+    pub(crate) undo: Option<Undo>,
+    named: Option<(watch::Receiver<upkeep::Named>, JoinHandle<()>)>,
+    /// A count of connections is on its way.
+    counting: bool,
 }
+
+/// What a reload that is not confirmed goes back to.
+pub(crate) struct Undo {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) digest: String,
+    pub(crate) at: Timestamp,
+}
+
+/// Connections by virtual server, real server, and the services in which to look.
+pub(crate) type Draining = Vec<(String, DestinationId, Vec<ServiceId>)>;
 
 /// What of the daemon goes into a snapshot.
 pub(crate) struct Parts<'a> {
@@ -72,7 +101,12 @@ pub(crate) struct Parts<'a> {
 
 impl Control {
     /// What there is before the daemon runs.
-    pub(crate) fn new(arguments: &RunArguments, loaded: &Loaded, journal: Journal) -> Self {
+    pub(crate) fn new(
+        arguments: &RunArguments,
+        loaded: &Loaded,
+        journal: Journal,
+        state: &StateDirectory,
+    ) -> Self {
         let (sender, asked) = mpsc::channel(WAITING);
         let now = Clock::now().wall;
         let node = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -80,6 +114,7 @@ impl Control {
             asked,
             sender,
             served: None,
+            metrics: None,
             journal,
             director: snapshot::Director {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -93,14 +128,33 @@ impl Control {
             peers: PeerBook::default(),
             trackers: BTreeMap::new(),
             kernel: KernelReader::default(),
+            overrides: Overrides::read(state.file("overrides")),
+            applied: BTreeSet::new(),
+            undo: None,
+            named: None,
+            counting: false,
         }
     }
 
+    /// Watches the maintenance directory, if there is one.
+    pub(crate) fn observe_directory(&mut self, arguments: &RunArguments) {
+        let directory = arguments.maintenance_dir.clone();
+        self.named = directory.map(upkeep::observe);
+    }
+
+    /// Serves metrics, if that is wanted.
+    pub(crate) fn serve_metrics(&mut self, arguments: &RunArguments) -> Result<(), MetricsError> {
+        if let Some(address) = arguments.metrics {
+            self.metrics = Some(Listener::bind(address, self.sender.clone())?);
+        }
+        Ok(())
+    }
+
     /// Begins to listen. Without a socket the daemon works as well, only nobody can ask it.
-    pub(crate) fn listen(&mut self, arguments: &RunArguments) {
+    pub(crate) fn listen(&mut self, arguments: &RunArguments, taking_over: bool) {
         let places = places(arguments.control.as_deref(), &arguments.state_dir);
         let group = arguments.control_group.as_deref();
-        let socket = match socket::ControlSocket::bind(&places, group, false) {
+        let socket = match socket::ControlSocket::bind(&places, group, taking_over) {
             Ok(socket) => socket,
             Err(error) => return socket::absent(&error),
         };
@@ -125,7 +179,7 @@ impl Control {
     }
 
     /// The next request.
-    pub(crate) async fn next(&mut self) -> Option<Asked> {
+    pub(crate) async fn next(&mut self) -> Option<Incoming> {
         self.asked.recv().await
     }
 
@@ -157,6 +211,7 @@ impl Control {
     pub(crate) fn facts(&mut self, parts: Parts<'_>) -> Facts {
         self.peers(parts.vrrp.as_deref());
         Facts {
+            overrides: self.overrides.clone(),
             clock: Clock::now(),
             director: self.director.clone(),
             configuration: self.configuration.clone(),
@@ -181,6 +236,153 @@ impl Control {
     ) {
         let (kernel, file) = (self.kernel.clone(), self.file.clone());
         tokio::spawn(async move { then(build::snapshot(facts, &file, &kernel).await) });
+    }
+
+    /// Routers that an instance has heard.
+    pub(crate) fn heard(&self, instance: &str) -> Vec<IpAddr> {
+        self.peers
+            .of(instance)
+            .map(|(address, _)| address)
+            .collect()
+    }
+
+    /// Sets in the model what is set, and takes back there what is not set any more.
+    pub(crate) fn set_in(
+        &mut self,
+        model: &mut Model,
+        why: &str,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        let mut wished = BTreeMap::new();
+        for set in &self.overrides.servers {
+            if let Some(server) = server_of(set)
+                && let Some(first) = self.overrides.of(&set.virtual_server, &set.real_server)
+            {
+                wished.insert((set.virtual_server.clone(), server), setting(first));
+            }
+        }
+        let mut happenings = Vec::new();
+        for (virtual_server, server) in &self.applied {
+            if !wished.contains_key(&(virtual_server.clone(), *server)) {
+                happenings.extend(model.set(virtual_server, *server, None, why, touched));
+            }
+        }
+        for ((virtual_server, server), setting) in &wished {
+            happenings.extend(model.set(virtual_server, *server, Some(*setting), why, touched));
+        }
+        self.applied = wished.into_keys().collect();
+        happenings
+    }
+
+    /// Has the preconditions of an order looked at elsewhere; it comes back with what was found.
+    pub(crate) fn look_at<F>(&self, asked: Asked, looking: F)
+    where
+        F: Future<Output = Result<Vec<String>, Problem>> + Send + 'static,
+    {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            match looking.await {
+                Ok(notes) => {
+                    let asked = Asked {
+                        looked_at: Some(notes),
+                        ..asked
+                    };
+                    // At the end of the daemon the answer is dropped, which says so.
+                    let _ = sender.send(Incoming::Asked(asked)).await;
+                }
+                Err(problem) => {
+                    let _ = asked.answer.send(Response::Problem { problem });
+                }
+            }
+        });
+    }
+
+    /// Counts, elsewhere, what draining servers hold; one count at a time. Those that hold nothing come back as a request.
+    pub(crate) fn count_connections(&mut self, draining: Draining) {
+        if self.counting || draining.is_empty() {
+            return;
+        }
+        self.counting = true;
+        let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let counted = tokio::task::spawn_blocking(move || kernel.idle(draining)).await;
+            let empty = counted.ok().and_then(Result::ok).unwrap_or_default();
+            let _ = sender.send(Incoming::Drained(empty)).await;
+        });
+    }
+
+    /// A count has come.
+    pub(crate) const fn counted(&mut self) {
+        self.counting = false;
+    }
+
+    /// Takes note of a change in the maintenance directory; true if there was one.
+    pub(crate) fn take_named(&mut self, plan: &Plan) -> bool {
+        let Some((named, _)) = &mut self.named else {
+            return false;
+        };
+        if !named.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let named = named.borrow_and_update().clone();
+        let by_file = |set: &Override| matches!(set.kind, OverrideKind::Maintenance { .. });
+        let before: Vec<Override> = self
+            .overrides
+            .servers
+            .iter()
+            .filter(|set| by_file(set))
+            .cloned()
+            .collect();
+        self.overrides.servers.retain(|set| !by_file(set));
+        for server in &plan.virtual_servers {
+            for real in &server.real_servers {
+                let id = real.destination.id;
+                let Some(file) = named.file(id.address_and_port()) else {
+                    continue;
+                };
+                let (virtual_server, real_server) = (server.name.to_string(), id.to_string());
+                let known = before.iter().find(|set| {
+                    set.virtual_server == virtual_server && set.real_server == real_server
+                });
+                let file = file.display().to_string();
+                if known.is_none() {
+                    tracing::info!(
+                        event = "override_set",
+                        virtual_server,
+                        real_server,
+                        file,
+                        "{virtual_server}: real server {real_server} is in maintenance by {file}"
+                    );
+                }
+                self.overrides
+                    .servers
+                    .push(known.cloned().unwrap_or_else(|| Override {
+                        virtual_server,
+                        real_server,
+                        kind: OverrideKind::Maintenance { file },
+                        reason: None,
+                        by: None,
+                        since: Clock::now().wall,
+                        until: None,
+                    }));
+            }
+        }
+        true
+    }
+
+    /// Leaves address and files to a successor.
+    pub(crate) fn give_up(&mut self) {
+        self.metrics = None;
+        self.journal.detach();
+    }
+
+    /// The successor has failed: takes them back.
+    pub(crate) fn take_back(&mut self, arguments: &RunArguments, state: &StateDirectory) {
+        state.keep(&self.journal);
+        if let Err(error) = self.serve_metrics(arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
     }
 
     /// The end: nobody is served any more.

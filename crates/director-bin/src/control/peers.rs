@@ -32,7 +32,7 @@ impl PeerBook {
                 .map(|master| (master.address, master.priority, master.at));
             let contest = status
                 .contested
-                .map(|contest| (contest.by, contest.priority, contest.last));
+                .and_then(|contest| Some((contest.by, contest.priority?, contest.last)));
             for (address, priority, at) in master.into_iter().chain(contest) {
                 let heard = self.instances.entry(Arc::clone(name)).or_default();
                 if heard.len() >= REMEMBERED && !heard.contains_key(&address) {

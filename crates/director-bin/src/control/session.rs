@@ -2,6 +2,7 @@
 
 use super::journal::Journal;
 use director_control::{Call, Problem, ProblemKind, Reply, Request, Response, VERSION, Who};
+use ipvs_netlink::DestinationId;
 use nix::unistd::{Uid, User};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ const LONGEST_CALL: u64 = 64 << 10;
 /// How long a client may take to read one reply.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a successor may take to start.
+const SUCCESSOR: Duration = Duration::from_secs(10);
+
 /// Events written at once.
 const EVENTS_AT_ONCE: usize = 64;
 
@@ -30,25 +34,51 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) who: Who,
     pub(crate) answer: oneshot::Sender<Response>,
+    /// What was found when the preconditions of an order were looked at; `None` if they have not been.
+    pub(crate) looked_at: Option<Vec<String>>,
+}
+
+/// What comes to the daemon's loop.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A client wants something.
+    Asked(Asked),
+    /// The successor runs, or has failed.
+    TakenOver(bool),
+    /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
+    Drained(Vec<(String, DestinationId)>),
+}
+
+impl Incoming {
+    /// A request without preconditions.
+    pub(crate) const fn asked(
+        request: Request,
+        who: Who,
+        answer: oneshot::Sender<Response>,
+    ) -> Self {
+        Self::Asked(Asked {
+            request,
+            who,
+            answer,
+            looked_at: None,
+        })
+    }
 }
 
 /// Serves `listener` until the handle is aborted.
 pub(crate) fn serve(
     listener: UnixListener,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
 ) -> std::io::Result<JoinHandle<()>> {
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let room = Arc::new(Semaphore::new(CLIENTS));
     Ok(tokio::spawn(async move {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // Out of descriptors, for one: others will end.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, for one: others will end.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             };
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 tokio::spawn(turn_away(stream));
@@ -72,6 +102,16 @@ pub(crate) fn serve(
     }))
 }
 
+/// Waits until the successor says that it runs; false if it goes away or takes too long.
+async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> bool {
+    let mut line = Vec::new();
+    let read = reader.take(LONGEST_CALL);
+    let mut read = std::pin::pin!(read);
+    let read = tokio::time::timeout(SUCCESSOR, read.read_until(b'\n', &mut line)).await;
+    matches!(read, Ok(Ok(count)) if count > 0)
+        && matches!(understood(&line), Ok(Request::TakenOver))
+}
+
 async fn turn_away(mut stream: UnixStream) {
     let problem = Problem::new(
         ProblemKind::Busy,
@@ -85,7 +125,9 @@ async fn turn_away(mut stream: UnixStream) {
 /// What the kernel says of the other end.
 fn who(stream: &UnixStream) -> Who {
     let credentials = stream.peer_cred().ok();
-    let uid = credentials.as_ref().map_or(u32::MAX, |peer| peer.uid());
+    let uid = credentials
+        .as_ref()
+        .map_or(u32::MAX, tokio::net::unix::UCred::uid);
     let pid = credentials.and_then(|peer| peer.pid()).unwrap_or(0);
     let login = std::fs::read_to_string(format!("/proc/{pid}/loginuid"))
         .ok()
@@ -107,7 +149,7 @@ fn user_name(uid: u32) -> Option<String> {
 struct Session {
     writer: OwnedWriteHalf,
     journal: Journal,
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<Incoming>,
     who: Who,
 }
 
@@ -138,7 +180,15 @@ impl Session {
                 }
                 Ok(request) => {
                     let response = self.ask(request).await;
-                    self.write(response).await?;
+                    let standing_still = matches!(response, Response::HandOver { .. });
+                    let written = self.write(response).await;
+                    if standing_still {
+                        let taken = written.is_ok() && taken_over(&mut reader).await;
+                        // The loop waits for this. It does not end before it has got it.
+                        let _ = self.asked.send(Incoming::TakenOver(taken)).await;
+                        return self.write(Response::End).await;
+                    }
+                    written?;
                 }
                 Err(problem) => self.write(Response::Problem { problem }).await?,
             }
@@ -156,11 +206,12 @@ impl Session {
             request,
             who: self.who.clone(),
             answer,
+            looked_at: None,
         };
         let stopping = || Response::Problem {
             problem: Problem::new(ProblemKind::Busy, "the director is stopping"),
         };
-        if self.asked.send(asked).await.is_err() {
+        if self.asked.send(Incoming::Asked(asked)).await.is_err() {
             return stopping();
         }
         answered.await.unwrap_or_else(|_| stopping())

@@ -1,9 +1,13 @@
 //! What clients of the control socket ask of the daemon.
 
+use super::mastership::peers_answer;
 use super::running::Running;
 use crate::control::explain::explain;
-use crate::control::{Asked, Facts, Journal, Parts, problem};
-use director_control::{Event, ProblemKind, Request, Response, Snapshot};
+use crate::control::{Asked, Facts, Incoming, Journal, Parts, problem};
+use crate::metrics::{Format, page};
+use director_control::{
+    Action, ActionOutcome, Event, Order, Problem, ProblemKind, Request, Response, Snapshot,
+};
 use std::time::Instant;
 
 impl Running {
@@ -15,18 +19,43 @@ impl Running {
             model: &self.model,
             vrrp: vrrp.map(|vrrp| vrrp.engine.snapshots().latest()),
             monitor: &self.monitor,
-            hooks: self.hooks.ledger(),
+            hooks: self.notifier.ledger(),
             has_table: self.table.is_some(),
         };
         self.control.facts(parts)
     }
 
-    /// Answers a request, now or when what it takes is ready.
-    pub(super) async fn answer(&mut self, asked: Asked) {
+    /// Takes what comes over the control socket or because of it. True if everything is a successor's now.
+    pub(super) async fn incoming(&mut self, incoming: Incoming) -> bool {
+        match incoming {
+            Incoming::Asked(Asked {
+                request: Request::HandOver { pid },
+                who,
+                answer,
+                ..
+            }) => return self.hand_over(pid, &who, answer).await,
+            Incoming::Asked(asked) => self.answer(asked).await,
+            Incoming::TakenOver(_) => {}
+            Incoming::Drained(empty) => {
+                self.control.counted();
+                self.drained(&empty);
+            }
+        }
+        false
+    }
+
+    /// Answers a request, now or when what it takes is ready. A client that has gone away does not want the answer.
+    async fn answer(&mut self, asked: Asked) {
         let Asked {
-            request, answer, ..
+            request,
+            who,
+            answer,
+            looked_at,
         } = asked;
-        // A client that has gone away does not want the answer.
+        if let (Request::Status | Request::Explain { .. }, Some(vrrp)) = (&request, &self.vrrp) {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.refresh().await;
+        }
         match request {
             Request::Status => {
                 let facts = self.facts();
@@ -42,6 +71,45 @@ impl Running {
                     let _ = answer.send(explanation(&snapshot, &target, &journal));
                 });
             }
+            Request::Metrics => {
+                let facts = self.facts();
+                self.control.with_snapshot(facts, move |snapshot| {
+                    let text = page(&snapshot, Format::Openmetrics);
+                    let _ = answer.send(Response::Metrics { text });
+                });
+            }
+            Request::Plan => {
+                let started = Instant::now();
+                let planned = self.planned_reload().map(|told| ActionOutcome {
+                    done: false,
+                    changes: told.changes,
+                    notes: told.notes,
+                    took_seconds: started.elapsed().as_secs_f64(),
+                });
+                let _ = answer.send(done(planned));
+            }
+            Request::Export => {
+                let servers = self.plan.virtual_servers.iter().map(|server| &**server);
+                let text = self.control.overrides.export(servers);
+                let _ = answer.send(Response::Export { text });
+            }
+            Request::Order { order } => {
+                let asked = Asked {
+                    request: Request::Order {
+                        order: order.clone(),
+                    },
+                    who: who.clone(),
+                    answer,
+                    looked_at: None,
+                };
+                if let Some(asked) = self.look_first(&order, asked, looked_at.as_ref()) {
+                    let mut outcome = self.order(order, who).await;
+                    if let Ok(outcome) = &mut outcome {
+                        outcome.notes.extend(looked_at.into_iter().flatten());
+                    }
+                    let _ = asked.answer.send(done(outcome));
+                }
+            }
             other => {
                 let message = format!("this version does not answer {other:?}");
                 let _ = answer.send(problem(ProblemKind::BadRequest, message));
@@ -49,12 +117,34 @@ impl Running {
         }
     }
 
+    /// Giving up mastership needs somebody to take over, which takes a moment to find out: the order comes back after that.
+    /// Gives `asked` back if it can be done at once.
+    fn look_first(
+        &self,
+        order: &Order,
+        asked: Asked,
+        looked_at: Option<&Vec<String>>,
+    ) -> Option<Asked> {
+        let instance = match &order.action {
+            Action::Failover { instance } => instance.as_deref(),
+            Action::Maintenance { on: true } => None,
+            _ => return Some(asked),
+        };
+        let candidates = self.candidates(instance);
+        if order.force || looked_at.is_some() || candidates.is_empty() {
+            return Some(asked);
+        }
+        self.control.look_at(asked, peers_answer(candidates));
+        None
+    }
+
     /// Twice a second: how late the loop is, and what time has brought.
-    pub(super) fn beat(&mut self, due: Instant) {
+    pub(super) async fn beat(&mut self, due: Instant) {
         self.control.lag.observe(due, Instant::now());
         let vrrp = self.vrrp.as_ref();
         let vrrp = vrrp.map(|vrrp| vrrp.engine.snapshots().latest());
         self.control.peers(vrrp.as_deref());
+        self.keep_overrides().await;
     }
 }
 
@@ -73,4 +163,11 @@ fn explanation(snapshot: &Snapshot, target: &str, journal: &Journal) -> Response
         return problem(ProblemKind::NotFound, message);
     }
     Response::Explanation { explanations }
+}
+
+fn done(outcome: Result<ActionOutcome, Problem>) -> Response {
+    match outcome {
+        Ok(outcome) => Response::Done { outcome },
+        Err(problem) => Response::Problem { problem },
+    }
 }

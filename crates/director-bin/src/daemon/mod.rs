@@ -3,9 +3,14 @@
 //! VRRP has a thread of its own, inside `vrrp-net`. Everything else runs on the single-threaded runtime here: one loop that
 //! takes verdicts, transitions, script results and signals, asks the model what follows, and applies the difference.
 
+mod actions;
 mod answer;
+mod mastership;
+mod notice;
+mod notifier;
 mod notify;
 mod privileges;
+mod recover;
 mod reload;
 mod report;
 mod running;
@@ -13,8 +18,13 @@ mod service_manager;
 mod start;
 mod stop;
 mod suspend;
+mod sys;
 mod table;
+mod takeover;
+mod telling;
 
+#[cfg(test)]
+pub(crate) use notice::Notice;
 #[cfg(test)]
 pub(crate) use notify::Announced;
 pub(crate) use notify::{

@@ -1,7 +1,7 @@
 //! Which script is run when: from what happened to the hooks of the objects concerned. Pure.
 
-use crate::lvs::Happening;
-use crate::script::{Hook, Program};
+use super::notice::Notice;
+use crate::script::{Given, Hook, Program};
 use std::collections::BTreeMap;
 
 /// When a script of the configuration is run.
@@ -17,6 +17,8 @@ pub(crate) enum Trigger {
     Stop,
     /// `notify_deleted`: the instance is not in the configuration any more.
     Deleted,
+    /// `notify_master_rx_lower_pri`: as master it has heard an advertisement of lower priority.
+    LowerPriority,
     /// `notify`: every transition, with arguments that say which.
     Any,
     /// `notify_up` of a real server
@@ -38,6 +40,7 @@ impl Trigger {
             Self::Fault => "notify_fault",
             Self::Stop => "notify_stop",
             Self::Deleted => "notify_deleted",
+            Self::LowerPriority => "notify_master_rx_lower_pri",
             Self::Any => "notify",
             Self::Up => "notify_up",
             Self::Down => "notify_down",
@@ -57,7 +60,7 @@ pub(crate) struct HookTable {
 pub(crate) type ObjectHook = (String, Hook);
 
 /// A VRRP state as notifications name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Announced {
     /// `MASTER`
     Master,
@@ -72,7 +75,8 @@ pub(crate) enum Announced {
 }
 
 impl Announced {
-    const fn word(self) -> &'static str {
+    /// The word in arguments, FIFOs and mails.
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Master => "MASTER",
             Self::Backup => "BACKUP",
@@ -82,7 +86,7 @@ impl Announced {
         }
     }
 
-    const fn trigger(self) -> Trigger {
+    pub(super) const fn trigger(self) -> Trigger {
         match self {
             Self::Master => Trigger::Master,
             Self::Backup => Trigger::Backup,
@@ -126,78 +130,37 @@ impl HookTable {
             .or_insert(program);
     }
 
-    /// Hooks of an instance that enters a state: the state's own, then `notify` with its four arguments.
-    pub(crate) fn for_instance(
-        &self,
-        name: &str,
-        state: Announced,
-        priority: u8,
-    ) -> Vec<ObjectHook> {
-        self.for_state(instance_object(name), "INSTANCE", name, state, priority)
-    }
-
-    /// Hooks of a sync group that enters a state; its priority is told as 0.
-    pub(crate) fn for_group(&self, name: &str, state: Announced) -> Vec<ObjectHook> {
-        self.for_state(group_object(name), "GROUP", name, state, 0)
-    }
-
-    fn for_state(
-        &self,
-        object: String,
-        kind: &str,
-        name: &str,
-        state: Announced,
-        priority: u8,
-    ) -> Vec<ObjectHook> {
-        let arguments = vec![
-            kind.to_owned(),
-            name.to_owned(),
-            state.word().to_owned(),
-            priority.to_string(),
-        ];
-        let own = self.hook(&object, state.trigger(), Vec::new());
-        let any = self.hook(&object, Trigger::Any, arguments);
-        own.into_iter()
-            .chain(any)
-            .map(|hook| (object.clone(), hook))
-            .collect()
-    }
-
-    /// Hooks of a change in the LVS model.
-    pub(crate) fn for_happening(&self, happening: &Happening) -> Option<ObjectHook> {
-        let (object, trigger) = match happening {
-            Happening::RealServerUp {
-                virtual_server,
-                real_server,
-                ..
-            } => (real_server_object(virtual_server, real_server), Trigger::Up),
-            Happening::RealServerDown {
-                virtual_server,
-                real_server,
-                ..
-            } => (
-                real_server_object(virtual_server, real_server),
-                Trigger::Down,
-            ),
-            Happening::QuorumGained { virtual_server, .. } => {
-                (virtual_server_object(virtual_server), Trigger::QuorumUp)
-            }
-            Happening::QuorumLost { virtual_server, .. } => {
-                (virtual_server_object(virtual_server), Trigger::QuorumDown)
-            }
-            Happening::WeightChanged { .. } => return None,
+    /// The hooks for what has happened, in the order in which they run: a state's own script comes before `notify`.
+    pub(crate) fn hooks(&self, notice: &Notice, router_id: &str) -> Vec<ObjectHook> {
+        let object = notice.object();
+        let Some(programs) = self.hooks.get(&object) else {
+            return Vec::new();
         };
-        let hook = self.hook(&object, trigger, Vec::new())?;
-        Some((object, hook))
-    }
-
-    fn hook(&self, object: &str, trigger: Trigger, extra: Vec<String>) -> Option<Hook> {
-        let program = self.hooks.get(object)?.get(&trigger)?;
-        Some(Hook {
-            keyword: trigger.keyword(),
-            program: program.clone(),
-            extra,
-        })
+        let hook = |trigger: Trigger, arguments: Vec<String>| {
+            let program = programs.get(&trigger)?.clone();
+            let keyword = trigger.keyword();
+            let facts = notice.facts(keyword, router_id);
+            let given = Given {
+                arguments,
+                environment: facts.environment(),
+                input: facts.line(),
+            };
+            Some((
+                object.clone(),
+                Hook {
+                    keyword,
+                    program,
+                    given,
+                },
+            ))
+        };
+        let any = notice
+            .arguments()
+            .and_then(|arguments| hook(Trigger::Any, arguments));
+        let own = notice
+            .trigger()
+            .and_then(|trigger| hook(trigger, Vec::new()));
+        own.into_iter().chain(any).collect()
     }
 }
 
@@ -206,9 +169,16 @@ mod tests {
     use super::*;
 
     fn program(name: &str) -> Program {
-        Program {
-            arguments: vec![name.to_owned()],
-            identity: None,
+        Program::new(vec![name.to_owned()])
+    }
+
+    fn instance(name: &str, state: Announced) -> Notice {
+        Notice::Instance {
+            name: name.to_owned(),
+            state,
+            previous: Some("BACKUP"),
+            priority: 150,
+            reason: "no advertisement".to_owned(),
         }
     }
 
@@ -218,7 +188,7 @@ mod tests {
         table.add(instance_object("VI_1"), Trigger::Any, program("/any"));
         table.add(instance_object("VI_1"), Trigger::Master, program("/master"));
         table.add(instance_object("VI_1"), Trigger::Master, program("/second"));
-        let hooks = table.for_instance("VI_1", Announced::Master, 150);
+        let hooks = table.hooks(&instance("VI_1", Announced::Master), "R1");
         let [(object, own), (_, any)] = hooks.as_slice() else {
             panic!("{hooks:?}")
         };
@@ -226,18 +196,49 @@ mod tests {
             (object.as_str(), own.keyword, own.program.line().as_str()),
             ("vrrp_instance VI_1", "notify_master", "/master")
         );
-        assert!(own.extra.is_empty());
-        assert_eq!(any.extra, ["INSTANCE", "VI_1", "MASTER", "150"]);
-        assert_eq!(
-            table.for_instance("VI_1", Announced::Stop, 150).len(),
-            1,
-            "only notify"
-        );
-        assert!(table.for_instance("VI_2", Announced::Stop, 150).is_empty());
+        assert!(own.given.arguments.is_empty());
+        assert_eq!(any.given.arguments, ["INSTANCE", "VI_1", "MASTER", "150"]);
+        let stop = table.hooks(&instance("VI_1", Announced::Stop), "R1");
+        assert_eq!(stop.len(), 1, "only notify");
+        let other = table.hooks(&instance("VI_2", Announced::Stop), "R1");
+        assert!(other.is_empty());
         table.add(group_object("G"), Trigger::Any, program("/any"));
+        let group = Notice::Group {
+            name: "G".to_owned(),
+            state: Announced::Fault,
+            previous: None,
+        };
         assert_eq!(
-            table.for_group("G", Announced::Fault)[0].1.extra,
+            table.hooks(&group, "R1")[0].1.given.arguments,
             ["GROUP", "G", "FAULT", "0"]
         );
+    }
+
+    #[test]
+    fn environment_and_input_say_more() {
+        let mut table = HookTable::default();
+        table.add(instance_object("VI_1"), Trigger::Master, program("/master"));
+        let hooks = table.hooks(&instance("VI_1", Announced::Master), "R1");
+        let given = &hooks[0].1.given;
+        for (name, value) in [
+            ("DIRECTOR_EVENT", "vrrp_instance"),
+            ("DIRECTOR_KEYWORD", "notify_master"),
+            ("DIRECTOR_NAME", "VI_1"),
+            ("DIRECTOR_STATE", "MASTER"),
+            ("DIRECTOR_PREVIOUS_STATE", "BACKUP"),
+            ("DIRECTOR_PRIORITY", "150"),
+            ("DIRECTOR_REASON", "no advertisement"),
+            ("DIRECTOR_ROUTER_ID", "R1"),
+        ] {
+            let found = given.environment.iter().find(|(known, _)| known == name);
+            assert_eq!(
+                found.map(|(_, value)| value.as_str()),
+                Some(value),
+                "{name}"
+            );
+        }
+        let json: serde_json::Value = serde_json::from_str(&given.input).unwrap();
+        assert_eq!(json["priority"], 150);
+        assert!(given.input.ends_with("}\n"));
     }
 }

@@ -3,7 +3,7 @@
 use caps::{CapSet, Capability, CapsHashSet};
 
 /// Kept while running. Scripts that run as root get back what the bounding set allows when they are started.
-const KEPT: [Capability; 10] = [
+const KEPT: [Capability; 11] = [
     // Addresses, IPVS, socket options.
     Capability::CAP_NET_ADMIN,
     // VRRP and ARP sockets, ICMP checks.
@@ -20,6 +20,8 @@ const KEPT: [Capability; 10] = [
     Capability::CAP_SETUID,
     Capability::CAP_SETGID,
     Capability::CAP_KILL,
+    // FIFOs that belong to another user.
+    Capability::CAP_CHOWN,
 ];
 
 /// Needed, but not there.

@@ -1,69 +1,227 @@
 //! Reload: all of the new file or nothing of it.
 
+use super::actions::Told;
+use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Against, Plan, load};
-use crate::control;
-use crate::lvs::{CheckId, Fate};
+use crate::config::{Against, Loaded, Plan, load};
+use crate::control::{self, Undo, changes};
+use crate::lvs::{CheckId, Fate, Happening, Model, Touched};
 use crate::output;
-use director_control::snapshot;
+use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
+use keepalived_conf::Severity;
 use keepalived_conf::SourceMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Running {
     /// Reads the configuration again and goes over to it. If anything stands in the way, the running one stays in force.
     pub(super) async fn reload(&mut self) {
+        // All of it is in the log.
+        let _ = self.reload_unless_confirmed(None).await;
+    }
+
+    /// What an operator has ordered, or what it would do.
+    pub(super) async fn ordered_reload(
+        &mut self,
+        confirm: Option<Duration>,
+        dry_run: bool,
+        who: &Who,
+    ) -> Result<Told, Problem> {
+        if dry_run {
+            return self.planned_reload();
+        }
+        tracing::info!(event = "reload_ordered", %who, "{who} has ordered a reload");
+        let changes = self.reload_unless_confirmed(confirm).await?;
+        let notes = confirm.map(|limit| {
+            format!(
+                "it goes back in {} unless `director confirm` keeps it",
+                crate::cli::duration(limit)
+            )
+        });
+        Ok(Told {
+            changes,
+            notes: notes.into_iter().collect(),
+        })
+    }
+
+    /// What a reload would change; changes nothing.
+    pub(super) fn planned_reload(&mut self) -> Result<Told, Problem> {
+        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        if loaded.diagnostics.has_errors() {
+            return Err(refusal(&loaded, loaded.summary()));
+        }
+        let mut plan = loaded.plan;
+        plan.share_with(&self.plan);
+        let mut told = Told {
+            changes: changes::plans(&self.plan, &plan),
+            notes: loaded
+                .diagnostics
+                .iter()
+                .map(|diagnostic| diagnostic.message.clone())
+                .collect(),
+        };
+        let (model, _) = self.model_of(&plan);
+        if let Some(table) = &mut self.table {
+            match table.difference(&plan.wished(&model), false) {
+                Ok(difference) => told.changes.extend(changes::table(&difference)),
+                Err(error) => told.notes.push(output::chain(&error)),
+            }
+        }
+        Ok(told)
+    }
+
+    /// Keeps what the last reload has brought.
+    pub(super) fn confirm(&mut self, dry_run: bool, who: &Who) -> Result<Told, Problem> {
+        let mut told = Told::default();
+        if self.control.undo.is_none() {
+            told.notes
+                .push("there is no reload that waits for it".to_owned());
+            return Ok(told);
+        }
+        told.changes
+            .push("the configuration in force stays in force".to_owned());
+        if !dry_run {
+            self.control.undo = None;
+            self.control.configuration.pending = None;
+            tracing::info!(event = "reload_confirmed", %who, "the reload is confirmed by {who}");
+        }
+        Ok(told)
+    }
+
+    /// Goes back if the time of a reload that nobody has confirmed is over.
+    pub(super) async fn revert_if_unconfirmed(&mut self, now: Timestamp) {
+        if self.control.undo.as_ref().is_none_or(|undo| undo.at > now) {
+            return;
+        }
+        let Some(undo) = self.control.undo.take() else {
+            return;
+        };
+        self.control.configuration.pending = None;
+        let started = Instant::now();
+        let file = self.arguments.config.display().to_string();
+        let plan = Arc::unwrap_or_clone(undo.plan);
+        let result = self.go_over(plan, &SourceMap::default()).await;
+        let (changes, reasons) = match result {
+            Ok(changes) => {
+                tracing::warn!(
+                    event = "reload_reverted",
+                    file,
+                    "nobody has confirmed the reload: the configuration before it is in force again, {file} is another one"
+                );
+                (changes, Vec::new())
+            }
+            Err(reason) => {
+                tracing::error!(
+                    event = "revert_failed",
+                    file,
+                    reason,
+                    "nobody has confirmed the reload, but the configuration before it cannot be brought back: {reason}"
+                );
+                (Vec::new(), vec![reason])
+            }
+        };
+        let reload = snapshot::Reload {
+            at: now,
+            done: reasons.is_empty(),
+            changes,
+            reasons,
+            took_seconds: started.elapsed().as_secs_f64(),
+        };
+        self.control.configuration.note(reload, undo.digest);
+        start::announce(&self.plan);
+    }
+
+    async fn reload_unless_confirmed(
+        &mut self,
+        confirm: Option<Duration>,
+    ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
         let loaded = load(&self.arguments.config, Against::ThisMachine);
         let digest = control::digest(&loaded);
+        let before = (
+            Arc::clone(&self.plan),
+            self.control.configuration.digest.clone(),
+        );
         let result = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);
-            Err(loaded.summary())
+            Err(refusal(&loaded, loaded.summary()))
         } else {
             report::warnings(&loaded);
-            self.go_over(loaded.plan, &loaded.sources).await
+            let Loaded { plan, sources, .. } = loaded;
+            let gone_over = self.go_over(plan, &sources).await;
+            gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
         };
         let took = started.elapsed();
-        let (done, reasons) = match &result {
+        let now = control::Clock::now().wall;
+        let (changes, reasons) = match &result {
             Ok(changes) => {
-                report::reload_done(&self.arguments, *changes, took);
-                (true, Vec::new())
+                let of_table = changes.iter().filter(|change| change.starts_with("IPVS: "));
+                report::reload_done(&self.arguments, of_table.count(), took);
+                (changes.clone(), Vec::new())
             }
             Err(problem) => {
-                report::reload_refused(&self.arguments, problem);
-                (false, vec![problem.clone()])
+                report::reload_refused(&self.arguments, &problem.message);
+                let all = problem.reasons.is_empty().then(|| problem.message.clone());
+                (
+                    Vec::new(),
+                    all.into_iter().chain(problem.reasons.clone()).collect(),
+                )
             }
         };
+        let done = reasons.is_empty();
         let reload = snapshot::Reload {
-            at: control::Clock::now().wall,
+            at: now,
             done,
-            changes: Vec::new(),
+            changes,
             reasons,
             took_seconds: took.as_secs_f64(),
         };
         self.control.configuration.note(reload, digest);
+        if done {
+            // A reload that is not to be confirmed says that all is well, of earlier ones too.
+            let earlier = self.control.undo.take();
+            self.control.configuration.pending = None;
+            if let Some(limit) = confirm {
+                let at = now.plus(limit);
+                let (plan, digest) = earlier.map_or(before, |undo| (undo.plan, undo.digest));
+                self.control.configuration.pending = Some(snapshot::PendingReload {
+                    reverts_at: at,
+                    reverts_to: digest.clone(),
+                });
+                self.control.undo = Some(Undo { plan, digest, at });
+            }
+        }
         start::announce(&self.plan);
+        result
     }
 
-    /// Brings kernel, VRRP, checks and scripts to `plan`; tells how many changes the kernel's table took.
-    async fn go_over(&mut self, mut plan: Plan, sources: &SourceMap) -> Result<usize, String> {
+    /// What is known of the servers of another plan.
+    fn model_of(&mut self, plan: &Plan) -> (Model, Vec<Happening>) {
+        let mut model = self.model.clone();
+        let mut happenings = model.replace(&plan.virtual_servers, |id| fate(plan, &self.plan, id));
+        let why = "as before the reload";
+        happenings.extend(
+            self.control
+                .set_in(&mut model, why, &mut Touched::default()),
+        );
+        (model, happenings)
+    }
+
+    /// Brings kernel, VRRP, checks and scripts to `plan`; tells what that changed.
+    async fn go_over(
+        &mut self,
+        mut plan: Plan,
+        sources: &SourceMap,
+    ) -> Result<Vec<String>, String> {
         self.check_privileges(&plan)?;
         plan.share_with(&self.plan);
-        let kept = |id: &CheckId| {
-            let now = plan.checks.get(id);
-            let before = self.plan.checks.get(id);
-            now.zip(before)
-                .is_some_and(|(now, before)| now.same_as(before))
-        };
-        let mut model = self.model.clone();
-        let happenings = model.replace(&plan.virtual_servers, |id| {
-            if kept(id) { Fate::Kept } else { Fate::New }
-        });
+        let (model, happenings) = self.model_of(&plan);
+        let mut told = changes::plans(&self.plan, &plan);
         if self.table.is_none() {
             let needed = !plan.virtual_servers.is_empty() || plan.sync.is_some();
             self.table =
@@ -75,7 +233,16 @@ impl Running {
             None => Ok(Vec::new()),
         };
         let changes = changes.map_err(|error| problem(&error, &plan.virtual_servers, sources))?;
-        if let Err(problem) = self.replace_vrrp(&plan).await {
+        let marked = self.marks.replace(plan.marks.as_ref());
+        let marked = marked.map_err(|error| output::chain(&error));
+        let gone_over = match marked {
+            Ok(()) => self.replace_vrrp(&plan).await,
+            problem => problem,
+        };
+        if let Err(problem) = gone_over {
+            if let Err(error) = self.marks.replace(self.plan.marks.as_ref()) {
+                report::marks_error(&error);
+            }
             let back = self.plan.delta_from(&plan, &model, &self.model);
             if let Some(Err(error)) = self.table.as_mut().map(|table| table.change(back)) {
                 report::table_error(&error);
@@ -86,12 +253,19 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        // Not at once: reloads often come one after the other.
+        self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
         self.suspend_checks();
+        self.replace_recovery();
         self.trackers.replace(self.plan.watched.clone());
-        self.tell(&happenings);
+        self.notifier.change(&self.plan.notices);
+        self.tell(&happenings, Moment::Running);
         self.tell_deleted(&before);
-        Ok(changes.len())
+        self.tell_states();
+        self.stand_down().await;
+        told.extend(changes::table(&changes));
+        Ok(told)
     }
 
     /// What a start would say about privileges; they may have been given up since.
@@ -109,7 +283,7 @@ impl Running {
         if plan.vrrp_settings != self.plan.vrrp_settings {
             tracing::warn!(
                 event = "restart_needed",
-                "vrrp_rt_priority, vrrp_no_swap and dynamic_interfaces take effect at the next start"
+                "some of global_defs, garp_group and interface_up_down_delays changed in a way that takes effect at the next start"
             );
         }
         match &self.vrrp {
@@ -145,10 +319,11 @@ impl Running {
             .filter(|server| !same.contains(&Arc::as_ptr(server)))
         {
             for (id, check) in self.plan.checks.of(&server.name) {
-                if before.checks.get(&id).is_some_and(|old| old.same_as(check)) {
+                let known = before.checks.position(&id, check);
+                if known == Some(id.index) {
                     continue;
                 }
-                let check = if self.model.is_down(&id) {
+                let check = if known.is_none() && self.model.is_down(&id) {
                     check.check_from_down()
                 } else {
                     check.check()
@@ -179,10 +354,82 @@ impl Running {
             } else {
                 Announced::Fault
             };
-            let priority = instance.router.priority.value();
-            for (object, hook) in before.hooks.for_instance(&instance.name, state, priority) {
-                self.hooks.send(&object, hook);
-            }
+            let base = instance.router.priority.value();
+            let notice = Notice::Instance {
+                name: instance.name.clone(),
+                state,
+                previous: None,
+                priority: self.notifier.priority(&instance.name).unwrap_or(base),
+                reason: "it is not in the configuration any more".to_owned(),
+            };
+            self.notifier.tell(before, &notice);
         }
+    }
+}
+
+/// Every reason why a file is refused.
+fn refusal(loaded: &Loaded, message: String) -> Problem {
+    let lines = loaded.lines(Severity::Error);
+    Problem {
+        kind: ProblemKind::Failed,
+        message: format!("the configuration is refused: {message}"),
+        reasons: lines.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+/// What becomes of a check: if it is in both plans, what is known of it stays known.
+fn fate(plan: &Plan, before: &Plan, id: &CheckId) -> Fate {
+    let known = plan
+        .checks
+        .get(id)
+        .and_then(|check| before.checks.position(id, check));
+    match known {
+        Some(position) if position == id.index => Fate::Kept,
+        Some(position) => Fate::Moved(position),
+        None => Fate::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(checks: &str) -> Plan {
+        let text = format!(
+            "virtual_server 172.16.1.8 80 {{
+                protocol TCP
+                real_server 172.16.1.4 80 {{
+                    {checks}
+                }}
+            }}"
+        );
+        let parsed = keepalived_conf::load_str(&text);
+        let (plan, problems) = crate::config::plan(&parsed.config);
+        assert!(problems.is_empty(), "{problems:?}");
+        plan
+    }
+
+    #[test]
+    fn a_check_that_is_in_both_files_is_kept_wherever_it_stands() {
+        const TCP: &str = "TCP_CHECK {\nconnect_timeout 2\n}\n";
+        const PING: &str = "PING_CHECK {\n}\n";
+        const MISC: &str = "MISC_CHECK {\nmisc_path \"/bin/true\" root\n}\n";
+        let before = planned(&format!("{TCP}{PING}"));
+        let fates = |checks: String| {
+            let plan = planned(&checks);
+            let ids: Vec<CheckId> = plan.checks.iter().map(|(id, _)| id).collect();
+            let of_each = ids.iter().map(|id| fate(&plan, &before, id));
+            of_each.collect::<Vec<_>>()
+        };
+        assert_eq!(fates(format!("{TCP}{PING}")), [Fate::Kept, Fate::Kept]);
+        assert_eq!(
+            fates(format!("{MISC}{TCP}{PING}")),
+            [Fate::New, Fate::Moved(0), Fate::Moved(1)]
+        );
+        assert_eq!(fates(PING.to_owned()), [Fate::Moved(1)]);
+        assert_eq!(
+            fates(format!("{}{PING}", TCP.replace('2', "3"))),
+            [Fate::New, Fate::Kept]
+        );
     }
 }

@@ -107,6 +107,14 @@ pub(super) fn changes(changes: &[Change]) {
     }
 }
 
+pub(super) fn marks_error(error: &dyn std::error::Error) {
+    let reason = output::chain(error);
+    error!(
+        event = "marks_error",
+        reason, "the firewall marks of groups are not as they should be: {reason}"
+    );
+}
+
 /// Somebody else had changed what is ours.
 pub(super) fn repaired(changes: &[Change]) {
     let count = changes.len();
@@ -324,6 +332,24 @@ pub(super) fn vrrp(event: &Event, rate: &mut RateLimit) {
                 let more = more(held_back);
                 warn!(event = "vrrp_contested", %instance, %by, priority, held_back, "{event}{more}");
             }
+        }
+        Event::Renamed { from, to } => {
+            info!(event = "vrrp_renamed", instance = %to, %from, "{event}");
+        }
+        Event::Resumed { instance, state } => {
+            info!(event = "vrrp_resumed", %instance, %state, "{event}");
+        }
+        Event::NotResumed { instance, reason } => {
+            warn!(event = "vrrp_not_resumed", %instance, reason, "{event}");
+        }
+        Event::Notice { instance, message } => {
+            let instance = instance.as_deref();
+            info!(
+                event = "machine_changed",
+                instance,
+                done = message,
+                "{event}"
+            );
         }
         Event::Warning { instance, message } => {
             let instance = instance.as_deref();

@@ -1,17 +1,19 @@
 //! The running daemon and its loop.
 
-use super::notify::Announced;
+use super::notice::Moment;
+use super::notifier::Notifier;
+use super::recover::Recovering;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
+use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
-use crate::script::Hooks;
 use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
@@ -57,19 +59,25 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
-    pub(super) hooks: Hooks,
+    /// Scripts, FIFOs and mail.
+    pub(super) notifier: Notifier,
     signals: Signals,
     audit: Interval,
     beat: Interval,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
+    pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -98,12 +106,20 @@ impl Running {
         parts: Parts,
         plan: Plan,
         sources: SourceMap,
+        predecessor: Option<Predecessor>,
     ) -> Result<Self, String> {
         let signals =
             Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
         let mut table = parts.table;
         let mut from_down = BTreeSet::new();
-        if let Some(table) = &mut table {
+        let (mut predecessor, inheritance) = predecessor.map(Predecessor::split).unzip();
+        let inheritance = inheritance.unwrap_or_default();
+        // The first thing: the predecessor stands still.
+        let resumed = match inheritance.vrrp {
+            Some(vrrp) => Some(resume_vrrp(&plan, vrrp)?),
+            None => None,
+        };
+        if let Some(table) = table.as_mut().filter(|_| predecessor.is_none()) {
             let inherited = table
                 .inherited()
                 .map_err(|error| crate::output::chain(&error))?;
@@ -118,6 +134,23 @@ impl Running {
                 Fate::New
             }
         });
+        inheritance.lvs.give_to(&mut model);
+        let Parts {
+            arguments,
+            state,
+            mut control,
+            ..
+        } = parts;
+        let mut happenings = if predecessor.is_some() {
+            // The predecessor has told them.
+            Vec::new()
+        } else {
+            happenings
+        };
+        let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
+        if predecessor.is_none() {
+            happenings.extend(set);
+        }
         if let Some(table) = &mut table {
             let changes = table
                 .replace(plan.wished(&model), plan.flush_at_start)
@@ -125,11 +158,24 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let vrrp = match start_vrrp(&plan) {
+        let mut marks = Marks::of(state.file("nftables-table"));
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let started = match (marked, resumed) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), Some(vrrp)) => Ok(Some(vrrp)),
+            (Ok(()), None) => start_vrrp(&plan),
+        };
+        let vrrp = match started {
             Ok(vrrp) => vrrp,
             Err(problem) => {
-                if let Some(Err(error)) = table.as_mut().map(|table| table.clear(false)) {
+                let ours = table.as_mut().filter(|_| predecessor.is_none());
+                if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
+                }
+                if predecessor.is_none() {
+                    marks.clear();
                 }
                 return Err(problem);
             }
@@ -143,6 +189,7 @@ impl Running {
             };
             monitor.set(id, check);
         }
+        inheritance.lvs.give_to_monitor(&monitor);
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut trackers = Trackers::new(sender);
         trackers.replace(plan.watched.clone());
@@ -150,37 +197,46 @@ impl Running {
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = tokio::time::interval(control::BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Parts {
-            arguments,
-            state,
-            mut control,
-            ..
-        } = parts;
-        control.listen(&arguments);
+        control.observe_directory(&arguments);
+        if let Err(error) = control.serve_metrics(&arguments) {
+            let reason = crate::output::chain(&error);
+            tracing::error!(event = "metrics_unavailable", reason, "{reason}");
+        }
+        control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
-        let hooks = Hooks::default();
+        let notifier = Notifier::start(&plan.notices);
         let mut running = Self {
             arguments,
             state,
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,
             trackers,
             reports,
-            hooks,
+            notifier,
             signals,
             audit,
             beat,
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
+            recovering: Recovering::default(),
             rate,
         };
+        match &mut predecessor {
+            Some(predecessor) => predecessor.release(),
+            None => running.stand_down().await,
+        }
         running.suspend_checks();
-        running.tell(&happenings);
+        running.tell(&happenings, Moment::Start);
+        if predecessor.is_none() {
+            running.tell_initial_servers();
+        }
         Ok(running)
     }
 
@@ -188,6 +244,7 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
@@ -205,10 +262,14 @@ impl Running {
                 },
                 Some(event) = self.verdicts.next() => self.take_verdicts(event),
                 Some(report) = self.reports.recv() => self.take_report(&report).await,
+                () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
                 () = self.suspension.changed() => self.suspend_checks(),
+                () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()),
-                Some(asked) = self.control.next() => self.answer(asked).await,
+                due = self.beat.tick() => self.beat(due.into_std()).await,
+                Some(incoming) = self.control.next() => if self.incoming(incoming).await {
+                    return self.leave().await;
+                },
             }
         }
     }
@@ -217,6 +278,7 @@ impl Running {
     fn take_verdicts(&mut self, first: healthcheck::Event<CheckId>) {
         let mut touched = Touched::default();
         let mut happenings = Vec::new();
+        let mut changed = Vec::new();
         let mut next = Some(first);
         let mut taken = 0_usize;
         while let Some(event) = next {
@@ -233,7 +295,12 @@ impl Running {
                     weight: *weight,
                     reason: Cow::Owned(reason.to_string()),
                 };
-                happenings.extend(self.model.observe(id, verdict, &mut touched));
+                let was_down = self.model.is_down(id);
+                let follows = self.model.observe(id, verdict, &mut touched);
+                if was_down == to.is_up() {
+                    changed.push((id.clone(), follows.clone(), reason.to_string()));
+                }
+                happenings.extend(follows);
             } else {
                 report::failed_check(&event, &mut self.rate);
             }
@@ -242,18 +309,20 @@ impl Running {
                 .then(|| self.verdicts.try_next())
                 .flatten();
         }
+        happenings.extend(self.recover(&happenings, &mut touched));
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
-        self.tell(&happenings);
+        self.tell(&happenings, Moment::Running);
+        for (id, follows, reason) in changed {
+            self.mail_check(&id, &follows, &reason);
+        }
     }
 
-    /// Logs what happened and queues the scripts for it.
-    pub(super) fn tell(&mut self, happenings: &[Happening]) {
+    /// Logs what happened, and tells scripts, FIFOs and mail.
+    pub(super) fn tell(&mut self, happenings: &[Happening], moment: Moment) {
         for happening in happenings {
             report::happening(happening);
-            if let Some((object, hook)) = self.plan.hooks.for_happening(happening) {
-                self.hooks.send(&object, hook);
-            }
+            self.notifier.happening(&self.plan, happening, moment);
         }
     }
 
@@ -262,23 +331,7 @@ impl Running {
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
-        let hooks = match event {
-            vrrp_net::Event::Transition {
-                instance,
-                to,
-                priority,
-                ..
-            } => {
-                announced(*to).map(|state| self.plan.hooks.for_instance(instance, state, *priority))
-            }
-            vrrp_net::Event::GroupTransition { group, to, .. } => {
-                announced(*to).map(|state| self.plan.hooks.for_group(group, state))
-            }
-            _ => None,
-        };
-        for (object, hook) in hooks.into_iter().flatten() {
-            self.hooks.send(&object, hook);
-        }
+        self.notifier.vrrp(&self.plan, event);
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -305,6 +358,13 @@ impl Running {
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     fn log_status(&self) {
@@ -333,19 +393,29 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     }
 }
 
-async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
-    match vrrp {
-        Some(vrrp) => vrrp.events.recv().await,
+/// Goes on where a predecessor stands still.
+fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
+    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    match Engine::resume(settings, configuration, handover) {
+        Ok((engine, events)) => Ok(Vrrp {
+            engine,
+            events,
+            missed: 0,
+        }),
+        Err(error) => Err(crate::output::chain(&error)),
+    }
+}
+
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }
 
-/// What notifications call a state; the time before the first state is not announced.
-const fn announced(state: State) -> Option<Announced> {
-    match state {
-        State::Master => Some(Announced::Master),
-        State::Backup => Some(Announced::Backup),
-        State::Fault => Some(Announced::Fault),
-        State::Initialize => None,
+async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
+    match vrrp {
+        Some(vrrp) => vrrp.events.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
 
 use super::running::{Parts, Running};
-use super::{privileges, report, service_manager};
+use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load};
 use crate::control::{Control, Journal};
@@ -27,6 +27,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    let predecessor = match takeover::ask(&arguments, &loaded.plan) {
+        Ok(predecessor) => predecessor,
+        Err(problem) => {
+            fail(&arguments, &problem);
+            return Exit::Failure;
+        }
+    };
     let state = match preconditions(&arguments, &loaded.plan) {
         Ok(state) => state,
         Err(problems) => {
@@ -37,7 +44,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     state.0.keep(&journal);
-    let control = Control::new(&arguments, &loaded, journal);
+    let control = Control::new(&arguments, &loaded, journal, &state.0);
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -60,7 +67,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
         };
-        match Running::start(parts, plan, sources).await {
+        match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {
                 tracing::error!(

@@ -1,12 +1,13 @@
 //! The orderly end: resign, addresses off, services out, scripts told.
 
+use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::Running;
 use super::{report, service_manager};
 use crate::exit::Exit;
 use std::time::Duration;
 
-/// How long notification scripts may take at the end.
+/// How long notification scripts, readers of FIFOs and the mail server may take at the end.
 const SCRIPTS: Duration = Duration::from_secs(5);
 
 impl Running {
@@ -23,21 +24,26 @@ impl Running {
                 report::vrrp(&event, &mut self.rate);
             }
             for (name, status) in &snapshot.instances {
-                for (object, hook) in
-                    self.plan
-                        .hooks
-                        .for_instance(name, Announced::Stop, status.effective_priority)
-                {
-                    self.hooks.send(&object, hook);
-                }
+                let notice = Notice::Instance {
+                    name: name.to_string(),
+                    state: Announced::Stop,
+                    previous: None,
+                    priority: status.effective_priority,
+                    reason: format!("the director stops: {why}"),
+                };
+                self.notifier.tell(&self.plan, &notice);
             }
             for name in snapshot.groups.keys() {
-                for (object, hook) in self.plan.hooks.for_group(name, Announced::Stop) {
-                    self.hooks.send(&object, hook);
-                }
+                let notice = Notice::Group {
+                    name: name.to_string(),
+                    state: Announced::Stop,
+                    previous: None,
+                };
+                self.notifier.tell(&self.plan, &notice);
             }
         }
         let mut exit = Exit::Success;
+        self.marks.clear();
         if let Some(table) = &mut self.table {
             match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
@@ -53,8 +59,8 @@ impl Running {
             .iter()
             .flat_map(|name| self.model.farewell(name))
             .collect();
-        self.tell(&farewell);
-        self.hooks.finish(SCRIPTS).await;
+        self.tell(&farewell, Moment::Stop);
+        self.notifier.finish(SCRIPTS).await;
         report::stopped();
         self.control.close();
         exit

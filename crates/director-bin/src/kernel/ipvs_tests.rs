@@ -311,8 +311,8 @@ fn virtual_server(name: u8, weights: &[u32], inhibit: bool) -> VirtualServer {
         )
         .with_weight(*weight),
         inhibit_on_failure: inhibit,
-        smtp_alert: false,
         snmp_name: None,
+        recovery: crate::recovery::RecoverySettings::default(),
         checks: [CheckStart {
             kind: "TCP_CHECK",
             alpha: false,
@@ -334,7 +334,6 @@ fn virtual_server(name: u8, weights: &[u32], inhibit: bool) -> VirtualServer {
             inhibit,
         }),
         ha_suspend: false,
-        smtp_alert: false,
         snmp_name: None,
         place: Origin::default(),
     }

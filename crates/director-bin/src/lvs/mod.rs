@@ -12,6 +12,7 @@ mod delta;
 mod happening;
 mod model;
 mod server;
+mod setting;
 mod suspend;
 mod sync;
 
@@ -20,9 +21,11 @@ pub(crate) use delta::{Delta, Touched};
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Fate, Model, Verdict};
 pub(crate) use server::{Presence, RealView, ServerState, Standing};
+pub(crate) use setting::Setting;
 pub(crate) use suspend::suspended;
 pub(crate) use sync::SyncDaemons;
 
+use crate::recovery::RecoverySettings;
 use ipvs_netlink::{Destination, DestinationId, Service};
 use keepalived_conf::model::Origin;
 use std::sync::Arc;
@@ -44,8 +47,6 @@ pub(crate) struct VirtualServer {
     pub(crate) sorry_server: Option<SorryServer>,
     /// Its servers are checked only while one of its addresses is on this machine (`ha_suspend`).
     pub(crate) ha_suspend: bool,
-    /// A mail tells when the quorum is gained or lost (`smtp_alert`).
-    pub(crate) smtp_alert: bool,
     /// What management calls it (`snmp_name`).
     pub(crate) snmp_name: Option<Arc<str>>,
     /// Where its block stands in the file.
@@ -59,10 +60,10 @@ pub(crate) struct RealServer {
     pub(crate) destination: Destination,
     /// Stays in the table with weight 0 while it is down (`inhibit_on_failure`).
     pub(crate) inhibit_on_failure: bool,
-    /// A mail tells when it comes up or goes down (`smtp_alert`).
-    pub(crate) smtp_alert: bool,
     /// What management calls it (`snmp_name`).
     pub(crate) snmp_name: Option<Arc<str>>,
+    /// How it comes back after it was down (`slow_start`, `flap_damping`).
+    pub(crate) recovery: RecoverySettings,
     /// Its checks, in the order of the file; without any it is always up.
     pub(crate) checks: Box<[CheckStart]>,
     /// Where its block stands in the file.

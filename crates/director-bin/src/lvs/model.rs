@@ -2,7 +2,8 @@
 
 use super::delta::Part;
 use super::server::ServerState;
-use super::{CheckStart, Delta, Happening, Standing, Touched, VirtualServer};
+use super::{CheckStart, Delta, Happening, RealServer, Setting, Standing, Touched, VirtualServer};
+use crate::recovery::Influence;
 use healthcheck::Weight;
 use ipvs_netlink::{DestinationId, ServiceId, Table, VirtualService};
 use std::borrow::Cow;
@@ -74,6 +75,8 @@ impl Verdict {
 pub(crate) enum Fate {
     /// It is the one that ran before, and its verdict holds.
     Kept,
+    /// It is the one that ran before at this position, and its verdict holds.
+    Moved(usize),
     /// It is new. If another one stood in its place and said down, its server has to pass the new one first.
     New,
     /// It is new, and a killed predecessor had taken its server out.
@@ -135,6 +138,60 @@ impl Model {
                 Arc::make_mut(state).observe(check.real_server, check.index, verdict, touched)
             })
             .unwrap_or_default()
+    }
+
+    /// Takes what holds for a real server beside its checks, notes what it touches, and tells what it changes.
+    pub(crate) fn influence(
+        &mut self,
+        virtual_server: &str,
+        real_server: DestinationId,
+        influence: Influence,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        self.servers
+            .get_mut(virtual_server)
+            .and_then(|state| Arc::make_mut(state).influence(real_server, influence, touched))
+            .unwrap_or_default()
+    }
+
+    /// A real server with the name of its virtual server.
+    pub(crate) fn real_server(
+        &self,
+        virtual_server: &str,
+        id: DestinationId,
+    ) -> Option<(&Arc<str>, &RealServer)> {
+        let (name, state) = self.servers.get_key_value(virtual_server)?;
+        Some((name, state.real_server(id)?))
+    }
+
+    /// Sets something for a real server in place of what follows from configuration and checks, or takes it back. A server
+    /// that is not configured is left out.
+    pub(crate) fn set(
+        &mut self,
+        virtual_server: &str,
+        real_server: DestinationId,
+        set: Option<Setting>,
+        reason: &str,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        let state = self.servers.get_mut(virtual_server);
+        // What is so already must not make the virtual server another one.
+        state
+            .filter(|state| state.setting(real_server).is_some_and(|known| known != set))
+            .and_then(|state| Arc::make_mut(state).set(real_server, set, reason, touched))
+            .unwrap_or_default()
+    }
+
+    /// A predecessor had this virtual server up: it stays so as long as its live weight keeps its quorum.
+    pub(crate) fn resume_quorum(&mut self, virtual_server: &str) {
+        if let Some(state) = self.servers.get_mut(virtual_server) {
+            Arc::make_mut(state).resume_quorum();
+        }
+    }
+
+    /// What is known of a virtual server.
+    pub(crate) fn state(&self, name: &str) -> Option<&ServerState> {
+        self.servers.get(name).map(|state| &**state)
     }
 
     /// Takes note of whether a VRRP instance is master; true if that is new.

@@ -17,8 +17,8 @@ fn real_server(last: u8, weight: u32, checks: usize) -> RealServer {
     RealServer {
         destination: Destination::new(address(last), Forwarding::DirectRouting).with_weight(weight),
         inhibit_on_failure: false,
-        smtp_alert: false,
         snmp_name: None,
+        recovery: crate::recovery::RecoverySettings::default(),
         checks: vec![
             CheckStart {
                 kind: "TCP_CHECK",
@@ -43,7 +43,6 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         real_servers,
         sorry_server: None,
         ha_suspend: false,
-        smtp_alert: false,
         snmp_name: None,
         place: Origin::default(),
     }
@@ -309,6 +308,50 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     assert_eq!(table(&model), [(4, 1), (5, 1), (6, 2)]);
     assert!(model.replace(&[], |_| Fate::Kept).is_empty());
     assert!(model.wished().services.is_empty());
+}
+
+#[test]
+fn an_influence_scales_the_weight_or_holds_a_server_down() {
+    use crate::recovery::Influence;
+    let mut model = model(virtual_server(vec![
+        real_server(4, 40, 1),
+        real_server(5, 40, 1),
+    ]));
+    let influence = |model: &mut Model, share, held: Option<&str>| {
+        let influence = Influence {
+            share,
+            held: held.map(str::to_owned),
+        };
+        model.influence(NAME, address(4).into(), influence, &mut Touched::default())
+    };
+    assert!(
+        influence(&mut model, 25, None).is_empty(),
+        "a growing weight is no news"
+    );
+    assert_eq!(table(&model), [(4, 10), (5, 40)]);
+    let (_, _, standings) = model.standings().next().unwrap();
+    assert_eq!(
+        standings[0].reasons[0],
+        "slow_start gives it 25% of its weight for now"
+    );
+    let told = influence(&mut model, 100, Some("too many failures"));
+    assert!(
+        matches!(told.as_slice(), [Happening::RealServerDown { .. }]),
+        "{told:?}"
+    );
+    assert_eq!(table(&model), [(5, 40)]);
+    assert!(
+        tell(&mut model, 4, 0, true).is_empty(),
+        "its check does not help it"
+    );
+    let (_, _, standings) = model.standings().next().unwrap();
+    assert_eq!(standings[0].reasons[0], "too many failures");
+    let told = influence(&mut model, 100, None);
+    assert!(
+        matches!(told.as_slice(), [Happening::RealServerUp { .. }]),
+        "{told:?}"
+    );
+    assert_eq!(table(&model), [(4, 40), (5, 40)]);
 }
 
 #[test]

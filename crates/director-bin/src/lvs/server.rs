@@ -1,7 +1,8 @@
 //! One virtual server: its configuration, what is known about its real servers, and what follows for the table.
 
 use super::model::{Fate, Verdict};
-use super::{Happening, RealServer, Touched, VirtualServer};
+use super::{Happening, RealServer, Setting, Touched, VirtualServer};
+use crate::recovery::Influence;
 use ipvs_netlink::{Destination, DestinationId, ServiceId, VirtualService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(crate) struct RealView<'a> {
     pub(crate) verdicts: &'a [Verdict],
     /// All of its checks say up.
     pub(crate) up: bool,
+    /// What an operator has set.
+    pub(crate) set: Option<Setting>,
     /// Whether and how it should be in the table.
     pub(crate) presence: Presence,
     /// Why, outermost cause first.
@@ -59,25 +62,40 @@ pub(crate) struct ServerState {
 struct Known {
     /// One for each of its checks.
     verdicts: Box<[Verdict]>,
-    /// All of its checks say up.
+    /// All of its checks say up, and nothing holds it down.
     up: bool,
-    /// The configured weight with what the checks add to it.
+    /// The configured weight with what the checks add to it, or what an operator has set.
     weight: u32,
+    /// What holds beside its checks.
+    influence: Influence,
+    /// What an operator has set.
+    set: Option<Setting>,
 }
 
 impl Known {
-    fn new(server: &RealServer, verdicts: Box<[Verdict]>) -> Self {
+    fn new(
+        server: &RealServer,
+        verdicts: Box<[Verdict]>,
+        influence: Influence,
+        set: Option<Setting>,
+    ) -> Self {
         let mut known = Self {
             verdicts,
+            influence,
             up: true,
             weight: 0,
+            set,
         };
         known.judge(server);
         known
     }
 
     fn judge(&mut self, server: &RealServer) {
-        self.up = self.verdicts.iter().all(|verdict| verdict.up);
+        self.up = self.influence.held.is_none() && self.verdicts.iter().all(|verdict| verdict.up);
+        if let Some(set) = self.set {
+            self.weight = set.weight();
+            return;
+        }
         let configured = i64::from(server.destination.weight);
         let change = |verdict: &Verdict| {
             verdict.weight.map_or(0, |weight| {
@@ -109,9 +127,14 @@ impl ServerState {
                 let id = server.destination.id;
                 let old = before.and_then(|state| state.known_of(id));
                 let start = |(index, check): (usize, &super::CheckStart)| {
-                    let old = old.and_then(|(_, known)| known.verdicts.get(index));
-                    match (fate(id, index), old) {
-                        (Fate::Kept, Some(verdict)) => verdict.clone(),
+                    let fate = fate(id, index);
+                    let before = match fate {
+                        Fate::Moved(before) => before,
+                        _ => index,
+                    };
+                    let old = old.and_then(|(_, known)| known.verdicts.get(before));
+                    match (fate, old) {
+                        (Fate::Kept | Fate::Moved(_), Some(verdict)) => verdict.clone(),
                         (Fate::TakenOut, _) => {
                             Verdict::down("an earlier director had taken it out, and no check has succeeded since")
                         }
@@ -122,7 +145,9 @@ impl ServerState {
                         _ => Verdict::start(check),
                     }
                 };
-                Known::new(server, server.checks.iter().enumerate().map(start).collect())
+                let influence = old.map_or(Influence::NONE, |(_, known)| known.influence.clone());
+                let verdicts = server.checks.iter().enumerate().map(start).collect();
+                Known::new(server, verdicts, influence, old.and_then(|(_, known)| known.set))
             })
             .collect();
         let mut by_address: Box<[u32]> =
@@ -145,12 +170,42 @@ impl ServerState {
         verdict: Verdict,
         touched: &mut Touched,
     ) -> Option<Vec<Happening>> {
+        let reason = verdict.reason.to_string();
+        let take = |known: &mut Known| {
+            *known.verdicts.get_mut(index)? = verdict;
+            Some(())
+        };
+        self.alter(id, take, reason, touched)
+    }
+
+    /// Takes what holds for a real server beside its checks; `None` if there is no such server.
+    pub(super) fn influence(
+        &mut self,
+        id: DestinationId,
+        influence: Influence,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
+        touched.server(&self.config.name, id);
+        let reason = "flap_damping holds it down no longer".to_owned();
+        let take = |known: &mut Known| {
+            known.influence = influence;
+            Some(())
+        };
+        self.alter(id, take, reason, touched)
+    }
+
+    fn alter(
+        &mut self,
+        id: DestinationId,
+        take: impl FnOnce(&mut Known) -> Option<()>,
+        reason: String,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
         let position = self.position(id)?;
         let server = self.config.real_servers.get(position)?;
         let known = self.known.get_mut(position)?;
         let (was_up, was_weight, counted) = (known.up, known.weight, known.counts());
-        let reason = verdict.reason.to_string();
-        *known.verdicts.get_mut(index)? = verdict;
+        take(known)?;
         known.judge(server);
         let (up, weight) = (known.up, known.weight);
         self.live_weight = self
@@ -189,6 +244,50 @@ impl ServerState {
         Some(happenings)
     }
 
+    /// Sets something for a real server, or takes it back; `None` if there is no such server or nothing new is set.
+    pub(super) fn set(
+        &mut self,
+        id: DestinationId,
+        set: Option<Setting>,
+        reason: &str,
+        touched: &mut Touched,
+    ) -> Option<Vec<Happening>> {
+        let position = self.position(id)?;
+        let server = self.config.real_servers.get(position)?;
+        let known = self.known.get_mut(position)?;
+        if known.set == set {
+            return None;
+        }
+        let (from, counted) = (known.weight, known.counts());
+        known.set = set;
+        known.judge(server);
+        let (to, up) = (known.weight, known.up);
+        self.live_weight = self
+            .live_weight
+            .saturating_sub(counted)
+            .saturating_add(known.counts());
+        let changed = Happening::WeightChanged {
+            virtual_server: self.config.name.to_string(),
+            real_server: id,
+            from,
+            to,
+            reason: reason.to_owned(),
+        };
+        let quorum = self.judge_quorum();
+        if quorum.is_some() && self.config.sorry_server.is_some() {
+            touched.everything(&self.config.name);
+        } else {
+            touched.server(&self.config.name, id);
+        }
+        let told = (up && from != to).then_some(changed);
+        Some(told.into_iter().chain(quorum).collect())
+    }
+
+    /// What is set for a real server; `None` if there is no such server.
+    pub(super) fn setting(&self, id: DestinationId) -> Option<Option<Setting>> {
+        self.known_of(id).map(|(_, known)| known.set)
+    }
+
     /// Brings the quorum up to date. It begins as missing, which is not told; what is told at a start is that it is there.
     pub(super) fn judge_quorum(&mut self) -> Option<Happening> {
         let weight = self.live_weight;
@@ -215,6 +314,13 @@ impl ServerState {
         } else {
             None
         }
+    }
+
+    /// It was up before: nothing is gained, but what is there may be kept.
+    pub(super) fn resume_quorum(&mut self) {
+        self.quorum_up = true;
+        // Telling that it is lost is left to the next verdict.
+        let _ = self.judge_quorum();
     }
 
     /// Whether this check says up now.
@@ -335,6 +441,11 @@ impl ServerState {
         real.chain(sorry).collect()
     }
 
+    /// The configuration of one of its real servers.
+    pub(super) fn real_server(&self, id: DestinationId) -> Option<&RealServer> {
+        self.known_of(id).map(|(server, _)| server)
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> &VirtualServer {
         &self.config
@@ -351,14 +462,24 @@ impl ServerState {
             config,
             verdicts: &known.verdicts,
             up: known.up,
+            set: known.set,
             presence: self.presence(config, known),
             reasons: self.reasons(config, known),
         })
     }
 
     fn presence(&self, server: &RealServer, known: &Known) -> Presence {
+        match known.set {
+            Some(Setting::Drained) => return Presence::Absent,
+            Some(Setting::Drain) if known.up => return Presence::Weight(0),
+            _ => {}
+        }
         if known.up && !self.sorry_in_use() {
-            Presence::Weight(known.weight)
+            // What an operator sets holds at once.
+            Presence::Weight(match known.set {
+                Some(_) => known.weight,
+                None => known.influence.weight(known.weight),
+            })
         } else if server.inhibit_on_failure {
             Presence::Weight(0)
         } else {
@@ -369,10 +490,25 @@ impl ServerState {
     fn reasons(&self, server: &RealServer, known: &Known) -> Vec<String> {
         let mut reasons = Vec::new();
         let up = known.up;
+        match known.set {
+            Some(Setting::Drain) => reasons.push("an operator drains it".to_owned()),
+            Some(Setting::Drained) => reasons.push("an operator has drained it".to_owned()),
+            Some(Setting::Weight(weight)) => {
+                reasons.push(format!("an operator has set weight {weight}"));
+            }
+            None => {}
+        }
         if up && self.sorry_in_use() {
             reasons.push(format!(
                 "{}, so the sorry server answers alone",
                 self.quorum_text("is missing")
+            ));
+        }
+        reasons.extend(known.influence.held.clone());
+        if up && known.influence.share < 100 {
+            let share = known.influence.share;
+            reasons.push(format!(
+                "slow_start gives it {share}% of its weight for now"
             ));
         }
         if server.checks.is_empty() {

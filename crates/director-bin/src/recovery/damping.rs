@@ -55,12 +55,12 @@ impl Failures {
     }
 
     /// Why the server is held down, if it is.
-    pub(super) fn held(&self, now: Instant) -> Option<String> {
-        let until = self.until?;
-        let left = until.saturating_duration_since(now).as_secs_f64().ceil();
+    pub(super) fn held(&self) -> Option<String> {
+        let time = self.until?.saturating_duration_since(self.at);
         Some(format!(
-            "flap_damping holds it down after {:.0} failures in short time, for {left:.0} s more",
-            self.count.floor()
+            "flap_damping holds it down for {:.0} s after {:.0} failures in short time",
+            time.as_secs_f64().ceil(),
+            self.count.ceil()
         ))
     }
 

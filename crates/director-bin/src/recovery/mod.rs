@@ -83,10 +83,7 @@ impl State {
     fn influence(&self, now: Instant) -> Influence {
         Influence {
             share: self.ramp.as_ref().map_or(100, |ramp| ramp.share(now)),
-            held: self
-                .failures
-                .as_ref()
-                .and_then(|failures| failures.held(now)),
+            held: self.failures.as_ref().and_then(Failures::held),
         }
     }
 
@@ -152,7 +149,7 @@ impl<I: Ord + Clone> Recovery<I> {
             let held = state
                 .failures
                 .as_ref()
-                .is_some_and(|failures| failures.held(now).is_some());
+                .is_some_and(|failures| failures.held().is_some());
             if let Some(failures) = &mut state.failures {
                 failures.pass(now);
             }

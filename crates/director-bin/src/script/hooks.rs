@@ -1,6 +1,6 @@
 //! Notification scripts: for each object one at a time and in the order of the events.
 
-use super::{HookLedger, Program, run};
+use super::{Given, HookLedger, Program, run};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -20,8 +20,8 @@ pub(crate) struct Hook {
     pub(crate) keyword: &'static str,
     /// What to run.
     pub(crate) program: Program,
-    /// Arguments behind the configured ones, such as `INSTANCE VI_1 MASTER 100`.
-    pub(crate) extra: Vec<String>,
+    /// Arguments behind the configured ones, such as `INSTANCE VI_1 MASTER 100`, and what says more than they do.
+    pub(crate) given: Given,
 }
 
 /// Runs hooks, each object's own in order and different objects' side by side.
@@ -83,7 +83,7 @@ async fn run_in_order(object: String, mut waiting: mpsc::Receiver<Hook>, ledger:
         let started = Instant::now();
         let (keyword, command) = (hook.keyword, hook.program.line());
         ledger.began(&object, keyword, command.clone(), started);
-        let ended = run(&hook.program, &hook.extra, DEADLINE).await;
+        let ended = run(&hook.program, &hook.given, DEADLINE).await;
         ledger.ended(&object, ended.success(), ended.to_string(), Instant::now());
         let seconds = started.elapsed().as_secs_f64();
         if ended.success() {
@@ -106,11 +106,11 @@ mod tests {
         let arguments = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
         Hook {
             keyword: "notify",
-            program: Program {
-                arguments,
-                identity: None,
+            program: Program::new(arguments),
+            given: Given {
+                arguments: vec!["x".to_owned()],
+                ..Given::default()
             },
-            extra: vec!["x".to_owned()],
         }
     }
 

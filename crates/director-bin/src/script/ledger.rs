@@ -45,14 +45,14 @@ impl HookLedger {
     /// One more waits.
     pub(crate) fn queued(&self, object: &str) {
         self.entry(object, |entry| {
-            entry.waiting = entry.waiting.saturating_add(1)
+            entry.waiting = entry.waiting.saturating_add(1);
         });
     }
 
     /// One had to be left out.
     pub(crate) fn dropped(&self, object: &str) {
         self.entry(object, |entry| {
-            entry.dropped = entry.dropped.saturating_add(1)
+            entry.dropped = entry.dropped.saturating_add(1);
         });
     }
 

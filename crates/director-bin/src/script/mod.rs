@@ -6,8 +6,10 @@ mod hooks;
 mod ledger;
 mod program;
 mod run;
+mod security;
+mod sys;
 
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use ledger::HookLedger;
-pub(crate) use program::{Identity, Program, ProgramError, Security};
-pub(crate) use run::{Ended, run};
+pub(crate) use program::{Identity, Links, Program, ProgramError, Security};
+pub(crate) use run::{Child, Ended, Given, run};

@@ -1,5 +1,6 @@
 //! A program to run: argument vector and user, and the checks that come before the first run.
 
+use super::security;
 use nix::unistd::{AccessFlags, Gid, Uid, User, access};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,17 +10,23 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Program {
     /// The program and its arguments; never passed through a shell.
     pub(crate) arguments: Vec<String>,
+    /// The file that is executed: where the first argument leads to.
+    file: PathBuf,
     /// As whom it runs; `None` is the user of the daemon.
     pub(crate) identity: Option<Identity>,
+    /// Whether it is looked at again before each run.
+    security: Security,
 }
 
-/// User and group of a script (`script_user`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// User and groups of a script (`script_user`).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Numeric user.
     pub(crate) uid: u32,
     /// Numeric group.
     pub(crate) gid: u32,
+    /// Supplementary groups (`:` before the group, or `set_supplementary_groups`).
+    pub(crate) groups: Vec<u32>,
 }
 
 /// What `enable_script_security` asks for.
@@ -56,6 +63,9 @@ pub(crate) enum ProgramError {
         /// The file or folder that others can write.
         path: PathBuf,
     },
+    /// It was exchanged while it was looked at.
+    #[error("`{0}` was exchanged while it was looked at")]
+    Exchanged(PathBuf),
     /// `script_user` names nobody.
     #[error(
         "user `{0}` does not exist; create it with `useradd --system {0}` or correct script_user"
@@ -77,17 +87,33 @@ pub(crate) enum ProgramError {
 }
 
 impl Program {
-    /// Checks that the program is there and may be run, and replaces its name by its full path.
-    pub(crate) fn resolve(&mut self, security: Security) -> Result<(), ProgramError> {
+    /// A program that runs as the daemon, not looked at yet.
+    pub(crate) fn new(arguments: Vec<String>) -> Self {
+        let file = arguments.first().map(PathBuf::from).unwrap_or_default();
+        Self {
+            arguments,
+            file,
+            identity: None,
+            security: Security::Off,
+        }
+    }
+
+    /// The same, run as somebody else.
+    pub(crate) fn run_as(mut self, identity: Option<Identity>) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Checks that the program is there and may be run, and settles which file that is.
+    pub(crate) fn resolve(&mut self, security: Security, links: Links) -> Result<(), ProgramError> {
         let name = self
             .arguments
             .first()
             .filter(|name| !name.is_empty())
             .ok_or(ProgramError::Empty)?;
         let path = find(name)?;
-        let metadata = path
-            .metadata()
-            .map_err(|_| ProgramError::Missing(name.clone()))?;
+        let missing = || ProgramError::Missing(name.clone());
+        let metadata = path.metadata().map_err(|_| missing())?;
         if !metadata.is_file() {
             return Err(ProgramError::NotAFile(path));
         }
@@ -95,16 +121,33 @@ impl Program {
         if metadata.mode() & 0o111 == 0 || access(&path, AccessFlags::X_OK).is_err() {
             return Err(ProgramError::NotExecutable(path));
         }
-        let runs_as_root = self
-            .identity
-            .map_or_else(|| Uid::effective().is_root(), |identity| identity.uid == 0);
-        if security == Security::On && runs_as_root {
-            secure(&path)?;
-        }
+        self.file = match links {
+            Links::Follow => path.canonicalize().map_err(|_| missing())?,
+            Links::Keep => path.clone(),
+        };
+        self.security = security;
+        self.check()?;
         if let (Some(first), Some(text)) = (self.arguments.first_mut(), path.to_str()) {
             text.clone_into(first);
         }
         Ok(())
+    }
+
+    /// Whether it may still be run: with `enable_script_security` nobody but root may have been able to change it.
+    pub(super) fn check(&self) -> Result<(), ProgramError> {
+        let runs_as_root = self
+            .identity
+            .as_ref()
+            .map_or_else(|| Uid::effective().is_root(), |identity| identity.uid == 0);
+        if self.security == Security::On && runs_as_root {
+            security::check(&self.file)?;
+        }
+        Ok(())
+    }
+
+    /// The file that is executed.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The command as one line, for messages.
@@ -113,9 +156,33 @@ impl Program {
     }
 }
 
+/// What becomes of symbolic links in the path of a script (`use_symlink_paths`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// They are followed once, when the configuration is read.
+    Follow,
+    /// They are followed at each run.
+    Keep,
+}
+
 impl Identity {
-    /// Looks up `script_user USER [GROUP]`; without a group it is the user's primary one.
-    pub(crate) fn look_up(user: &str, group: Option<&str>) -> Result<Self, ProgramError> {
+    /// User and group, without supplementary groups.
+    #[cfg(test)]
+    pub(crate) const fn new(uid: u32, gid: u32) -> Self {
+        Self {
+            uid,
+            gid,
+            groups: Vec::new(),
+        }
+    }
+
+    /// Looks up `script_user USER [[:]GROUP]`; without a group it is the user's primary one. `supplementary`: with those
+    /// groups that the user is a member of.
+    pub(crate) fn look_up(
+        user: &str,
+        group: Option<&str>,
+        supplementary: bool,
+    ) -> Result<Self, ProgramError> {
         let lookup = |source| ProgramError::Lookup {
             name: user.to_owned(),
             source,
@@ -129,9 +196,18 @@ impl Identity {
             None => found.gid,
             Some(group) => group_id(group)?,
         };
+        let groups = if supplementary {
+            let name = std::ffi::CString::new(found.name.as_str())
+                .map_err(|_| ProgramError::NoSuchUser(user.to_owned()))?;
+            let groups = nix::unistd::getgrouplist(&name, gid).map_err(lookup)?;
+            groups.into_iter().map(Gid::as_raw).collect()
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             uid: found.uid.as_raw(),
             gid: gid.as_raw(),
+            groups,
         })
     }
 }
@@ -167,43 +243,18 @@ fn find(name: &str) -> Result<PathBuf, ProgramError> {
         .ok_or_else(missing)
 }
 
-/// Every component of the real path must belong to root and be writable by root only. A sticky folder such as `/tmp` is
-/// still refused: somebody else may create the next component there.
-fn secure(script: &Path) -> Result<(), ProgramError> {
-    let real = script
-        .canonicalize()
-        .map_err(|_| ProgramError::Missing(script.display().to_string()))?;
-    for path in real.ancestors() {
-        let metadata = path
-            .metadata()
-            .map_err(|_| ProgramError::Missing(path.display().to_string()))?;
-        let group_writable = metadata.mode() & 0o020 != 0 && metadata.gid() != 0;
-        if metadata.uid() != 0 || group_writable || metadata.mode() & 0o002 != 0 {
-            return Err(ProgramError::Insecure {
-                script: script.to_owned(),
-                path: path.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn program(name: &str) -> Program {
-        Program {
-            arguments: vec![name.to_owned(), "-x".to_owned()],
-            identity: None,
-        }
+        Program::new(vec![name.to_owned(), "-x".to_owned()])
     }
 
     #[test]
     fn a_name_without_a_slash_is_searched() {
         let mut shell = program("sh");
-        shell.resolve(Security::Off).unwrap();
+        shell.resolve(Security::Off, Links::Follow).unwrap();
         assert!(shell.arguments[0].starts_with('/'));
         assert_eq!(shell.arguments[1], "-x");
     }
@@ -211,48 +262,51 @@ mod tests {
     #[test]
     fn problems_are_told_apart() {
         assert!(matches!(
-            program("/nowhere/script").resolve(Security::Off),
+            program("/nowhere/script").resolve(Security::Off, Links::Follow),
             Err(ProgramError::Missing(_))
         ));
         assert!(matches!(
-            program("/").resolve(Security::Off),
+            program("/").resolve(Security::Off, Links::Follow),
             Err(ProgramError::NotAFile(_))
         ));
         assert!(matches!(
-            program("/etc/passwd").resolve(Security::Off),
+            program("/etc/passwd").resolve(Security::Off, Links::Follow),
             Err(ProgramError::NotExecutable(_))
         ));
         assert!(matches!(
-            program("").resolve(Security::Off),
+            program("").resolve(Security::Off, Links::Follow),
             Err(ProgramError::Empty)
         ));
         assert!(matches!(
-            Identity::look_up("nobody-of-that-name", None),
+            Identity::look_up("nobody-of-that-name", None, false),
             Err(ProgramError::NoSuchUser(_))
         ));
     }
 
     #[test]
-    fn a_script_that_others_can_write_is_refused_for_root() {
-        if !Uid::effective().is_root() {
-            println!("skipped: only root can make files that belong to root");
-            return;
-        }
+    fn a_link_is_followed_once_and_the_name_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("check");
-        std::fs::write(&script, "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o777)).unwrap();
-        let mut program = program(script.to_str().unwrap());
+        let link = folder.path().join("my-shell");
+        std::os::unix::fs::symlink("/bin/sh", &link).unwrap();
+        let mut follows = program(link.to_str().unwrap());
+        follows.resolve(Security::Off, Links::Follow).unwrap();
+        assert_eq!(follows.arguments[0], link.to_str().unwrap());
+        assert_eq!(follows.file(), Path::new("/bin/sh").canonicalize().unwrap());
+        let mut keeps = program(link.to_str().unwrap());
+        keeps.resolve(Security::Off, Links::Keep).unwrap();
+        assert_eq!(keeps.file(), link);
+    }
+
+    #[test]
+    fn supplementary_groups_are_those_of_the_user() {
+        let root = Identity::look_up("root", None, true).unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+        assert!(root.groups.contains(&0));
         assert!(
-            matches!(program.resolve(Security::On), Err(ProgramError::Insecure { path, .. }) if path.ends_with("check"))
-        );
-        program.identity = Some(Identity {
-            uid: 65534,
-            gid: 65534,
-        });
-        assert!(
-            program.resolve(Security::On).is_ok(),
-            "another user may do with its own scripts as it likes"
+            Identity::look_up("0", None, false)
+                .unwrap()
+                .groups
+                .is_empty()
         );
     }
 }

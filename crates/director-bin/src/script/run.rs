@@ -1,13 +1,14 @@
 //! Running one program to its end, or to its deadline.
 
-use super::Program;
+use super::{Program, ProgramError, sys};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStdin, Command};
 
 /// Between the request to end (SIGTERM) and SIGKILL, as keepalived has it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -22,7 +23,29 @@ pub(crate) enum Ended {
     /// It ran longer than allowed and was ended by us.
     TimedOut(Duration),
     /// It could not be started.
-    NotStarted(std::io::Error),
+    NotStarted(StartError),
+}
+
+/// Why a program was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// Somebody else could have changed it, or it is gone.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The system refused.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// What a run gets besides the configured arguments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Arguments behind the configured ones.
+    pub(crate) arguments: Vec<String>,
+    /// Environment variables on top of ours.
+    pub(crate) environment: Vec<(String, String)>,
+    /// What it can read from its standard input; less than what a pipe holds.
+    pub(crate) input: String,
 }
 
 impl Ended {
@@ -46,50 +69,87 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Runs `program` with `extra` arguments behind its own and waits for it, at most `limit`; then its process group gets
-/// SIGTERM and, two seconds later, SIGKILL. Dropping the future kills the group at once.
-pub(crate) async fn run(program: &Program, extra: &[String], limit: Duration) -> Ended {
-    let mut child = match start(program, extra) {
+/// A program that runs. Dropping it kills its whole process group.
+#[derive(Debug)]
+pub(crate) struct Child {
+    child: tokio::process::Child,
+    group: Group,
+}
+
+/// Runs `program` and waits for it, at most `limit`; then its process group gets SIGTERM and, two seconds later, SIGKILL.
+/// Dropping the future kills the group at once.
+pub(crate) async fn run(program: &Program, given: &Given, limit: Duration) -> Ended {
+    let mut child = match program.start(given) {
         Ok(child) => child,
         Err(error) => return Ended::NotStarted(error),
     };
-    let mut group = Group::of(&child);
-    let ended = tokio::time::timeout(limit, child.wait()).await;
-    if let Ok(status) = ended {
-        group.disarm();
-        return status.map_or_else(Ended::NotStarted, from_status);
+    match tokio::time::timeout(limit, child.wait()).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            child.end().await;
+            Ended::TimedOut(limit)
+        }
     }
-    group.signal(Signal::SIGTERM);
-    drop(tokio::time::timeout(GRACE, child.wait()).await);
-    // Whatever the leader did, nothing of its group may stay behind.
-    group.signal(Signal::SIGKILL);
-    drop(child.wait().await);
-    group.disarm();
-    Ended::TimedOut(limit)
 }
 
-fn start(program: &Program, extra: &[String]) -> std::io::Result<Child> {
-    let (name, arguments) = program
-        .arguments
-        .split_first()
-        .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
-    let mut command = Command::new(name);
-    command.args(arguments).args(extra);
-    command
-        .env_remove("IFS")
-        .env_remove("LD_PRELOAD")
-        .env_remove("LD_LIBRARY_PATH")
-        .env_remove("NOTIFY_SOCKET");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.process_group(0).kill_on_drop(true);
-    if let Some(identity) = program.identity {
-        // Setting the user also empties the supplementary groups.
-        command.uid(identity.uid).gid(identity.gid);
+impl Program {
+    /// Starts it: without a shell, in a process group of its own, as its user, with nothing open but what it is given.
+    pub(crate) fn start(&self, given: &Given) -> Result<Child, StartError> {
+        self.check()?;
+        let (name, arguments) = self.arguments.split_first().ok_or(ProgramError::Empty)?;
+        let mut command = Command::new(self.file());
+        command.arg0(name).args(arguments).args(&given.arguments);
+        command
+            .env_remove("IFS")
+            .env_remove("LD_PRELOAD")
+            .env_remove("LD_LIBRARY_PATH")
+            .env_remove("NOTIFY_SOCKET")
+            .envs(given.environment.iter().map(|(name, value)| (name, value)));
+        let input = if given.input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        command
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.process_group(0).kill_on_drop(true);
+        sys::become_user(&mut command, self.identity.as_ref());
+        let mut child = command.spawn()?;
+        let group = Group::of(&child);
+        if let Some(stdin) = child.stdin.take() {
+            tokio::spawn(feed(stdin, given.input.clone()));
+        }
+        Ok(Child { child, group })
     }
-    command.spawn()
+}
+
+/// Most scripts never read it, and end before it is all written.
+async fn feed(mut stdin: ChildStdin, input: String) {
+    let _ = stdin.write_all(input.as_bytes()).await;
+}
+
+impl Child {
+    /// Waits for its end.
+    pub(crate) async fn wait(&mut self) -> Ended {
+        let status = self.child.wait().await;
+        self.group.disarm();
+        match status {
+            Ok(status) => from_status(status),
+            Err(error) => Ended::NotStarted(error.into()),
+        }
+    }
+
+    /// Ends it and its whole process group: SIGTERM, and two seconds later SIGKILL.
+    pub(crate) async fn end(&mut self) {
+        self.group.signal(Signal::SIGTERM);
+        drop(tokio::time::timeout(GRACE, self.child.wait()).await);
+        // Whatever the leader did, nothing of its group may stay behind.
+        self.group.signal(Signal::SIGKILL);
+        drop(self.child.wait().await);
+        self.group.disarm();
+    }
 }
 
 fn from_status(status: ExitStatus) -> Ended {
@@ -100,10 +160,11 @@ fn from_status(status: ExitStatus) -> Ended {
 }
 
 /// The process group of a child; killed when dropped unless disarmed.
+#[derive(Debug)]
 struct Group(Option<Pid>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    fn of(child: &tokio::process::Child) -> Self {
         Self(
             child
                 .id()
@@ -135,10 +196,7 @@ mod tests {
     use super::*;
 
     fn shell(text: &str) -> Program {
-        Program {
-            arguments: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
-            identity: None,
-        }
+        Program::new(["/bin/sh", "-c", text].map(str::to_owned).to_vec())
     }
 
     fn block<T>(future: impl Future<Output = T>) -> T {
@@ -152,21 +210,18 @@ mod tests {
     #[test]
     fn the_exit_status_is_told() {
         let limit = Duration::from_secs(20);
-        assert!(block(run(&shell("exit 0"), &[], limit)).success());
+        assert!(block(run(&shell("exit 0"), &Given::default(), limit)).success());
         assert!(matches!(
-            block(run(&shell("exit 3"), &[], limit)),
+            block(run(&shell("exit 3"), &Given::default(), limit)),
             Ended::Exited(3)
         ));
         assert!(matches!(
-            block(run(&shell("kill -9 $$"), &[], limit)),
+            block(run(&shell("kill -9 $$"), &Given::default(), limit)),
             Ended::Signalled(9)
         ));
-        let missing = Program {
-            arguments: vec!["/nowhere/at/all".to_owned()],
-            identity: None,
-        };
+        let missing = Program::new(vec!["/nowhere/at/all".to_owned()]);
         assert!(matches!(
-            block(run(&missing, &[], limit)),
+            block(run(&missing, &Given::default(), limit)),
             Ended::NotStarted(_)
         ));
     }
@@ -175,8 +230,50 @@ mod tests {
     fn extra_arguments_follow_the_configured_ones() {
         let mut program = shell("test \"$0 $1 $2\" = 'a b c d'");
         program.arguments.push("a".to_owned());
-        let extra = ["b c".to_owned(), "d".to_owned()];
-        assert!(block(run(&program, &extra, Duration::from_secs(20))).success());
+        let given = Given {
+            arguments: vec!["b c".to_owned(), "d".to_owned()],
+            ..Given::default()
+        };
+        assert!(block(run(&program, &given, Duration::from_secs(20))).success());
+    }
+
+    #[test]
+    fn a_program_can_read_what_it_is_given() {
+        let text = "test \"$DIRECTOR_NAME\" = VI_1 && test \"$(cat)\" = '{\"a\":1}'";
+        let given = Given {
+            environment: vec![("DIRECTOR_NAME".to_owned(), "VI_1".to_owned())],
+            input: "{\"a\":1}\n".to_owned(),
+            ..Given::default()
+        };
+        assert!(block(run(&shell(text), &given, Duration::from_secs(20))).success());
+        // Nor does it have to.
+        assert!(block(run(&shell("exit 0"), &given, Duration::from_secs(20))).success());
+        assert!(
+            block(run(
+                &shell("test -z \"$(cat)\""),
+                &Given::default(),
+                Duration::from_secs(20)
+            ))
+            .success()
+        );
+    }
+
+    #[test]
+    fn another_user_has_the_groups_it_was_given_and_no_more() {
+        if !nix::unistd::Uid::effective().is_root() {
+            println!("skipped: only root can become somebody else");
+            return;
+        }
+        for (groups, wanted) in [(vec![], "65534"), (vec![65_534, 1], "65534 1")] {
+            let mut program = shell(&format!("test \"$(id -u) $(id -G)\" = '65534 {wanted}'"));
+            program.identity = Some(super::super::Identity {
+                uid: 65_534,
+                gid: 65_534,
+                groups,
+            });
+            let ended = block(run(&program, &Given::default(), Duration::from_secs(20)));
+            assert!(ended.success(), "{ended}");
+        }
     }
 
     #[test]
@@ -188,7 +285,11 @@ mod tests {
             path.display()
         );
         assert!(matches!(
-            block(run(&shell(&text), &[], Duration::from_millis(500))),
+            block(run(
+                &shell(&text),
+                &Given::default(),
+                Duration::from_millis(500)
+            )),
             Ended::TimedOut(_)
         ));
         let pid: i32 = std::fs::read_to_string(&path)

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct StateDirectory {
     path: PathBuf,
-    /// Held until the process ends.
-    _lock: Flock<File>,
+    /// Held until the process ends or hands over.
+    lock: Option<Flock<File>>,
 }
 
 /// Why the state directory cannot be used.
@@ -48,23 +48,23 @@ impl StateDirectory {
             .mode(0o700)
             .create(path)
             .map_err(unusable(path))?;
-        let lock_path = path.join(format!("lock-{}", network_namespace()));
-        let mut options = OpenOptions::new();
-        let file = options
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(unusable(&lock_path))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err((_, nix::Error::EWOULDBLOCK)) => Err(StateError::Locked(path.to_owned())),
-            Err((_, error)) => Err(unusable(&lock_path)(error.into())),
+        Ok(Self {
+            path: path.to_owned(),
+            lock: Some(lock(path)?),
+        })
+    }
+
+    /// Lets a successor have it.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Takes it back from a successor that has failed.
+    pub(crate) fn lock_again(&mut self) -> Result<(), StateError> {
+        if self.lock.is_none() {
+            self.lock = Some(lock(&self.path)?);
         }
+        Ok(())
     }
 
     /// Lets the journal of events go on in this directory. Without its file it is only kept in memory.
@@ -77,9 +77,31 @@ impl StateDirectory {
         }
     }
 
+    /// Where something that belongs to this network namespace is kept, `NAME-NUMBER.json`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path
+            .join(format!("{name}-{}.json", network_namespace()))
+    }
+
     /// The record of the services that are ours.
     pub(crate) fn owned_services(&self) -> OwnedServices {
         OwnedServices::of(&self.path)
+    }
+}
+
+fn lock(directory: &Path) -> Result<Flock<File>, StateError> {
+    let path = directory.join(format!("lock-{}", network_namespace()));
+    let unusable = |source| StateError::Unusable {
+        path: path.clone(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    let options = options.create(true).write(true).truncate(false).mode(0o600);
+    let file = options.open(&path).map_err(unusable)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, nix::Error::EWOULDBLOCK)) => Err(StateError::Locked(directory.to_owned())),
+        Err((_, error)) => Err(unusable(error.into())),
     }
 }
 

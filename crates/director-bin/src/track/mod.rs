@@ -1,9 +1,11 @@
-//! What the priority of an instance may depend on, besides interfaces: scripts and files.
+//! What the priority of an instance may depend on, besides interfaces: scripts, files and processes.
 
 mod file;
+mod process;
 mod script;
 
 pub(crate) use file::{TrackFile, file_tracker};
+pub(crate) use process::{Parameters, Pattern, TrackProcess, process_tracker};
 pub(crate) use script::TrackScript;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ pub(crate) enum Watched {
     Script(TrackScript),
     /// A `track_file`.
     File(TrackFile),
+    /// All `vrrp_track_process` together: one look at the processes serves them all.
+    Processes(Vec<TrackProcess>),
 }
 
 /// The state of something watched has changed, or is known for the first time.
@@ -41,11 +45,12 @@ pub(crate) struct Trackers {
 }
 
 impl Watched {
-    /// The name for the VRRP engine, which has one name space for all.
+    /// A name that no other one has.
     fn name(&self) -> String {
         match self {
             Self::Script(script) => script.name.clone(),
             Self::File(file) => file_tracker(&file.name),
+            Self::Processes(_) => process_tracker("*"),
         }
     }
 }
@@ -74,6 +79,7 @@ impl Trackers {
                     let task = match watched.clone() {
                         Watched::Script(script) => tokio::spawn(script::repeat(script, reports)),
                         Watched::File(file) => tokio::spawn(file::watch(file, reports)),
+                        Watched::Processes(all) => tokio::spawn(process::watch(all, reports)),
                     };
                     (watched, task)
                 }
@@ -110,10 +116,7 @@ mod tests {
             .to_vec();
         let script = Watched::Script(TrackScript {
             name: "flag".to_owned(),
-            program: Program {
-                arguments,
-                identity: None,
-            },
+            program: Program::new(arguments),
             interval: Duration::from_millis(20),
             timeout: Duration::from_secs(10),
             rise: 1,

@@ -1,7 +1,7 @@
 //! `vrrp_script`: programs run at an interval whose exit status changes a priority or a state.
 
 use super::Report;
-use crate::script::{Ended, Program, run};
+use crate::script::{Ended, Given, Program, run};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -75,7 +75,7 @@ pub(super) async fn repeat(script: TrackScript, reports: mpsc::Sender<Report>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let ended = run(&script.program, &[], script.timeout).await;
+        let ended = run(&script.program, &Given::default(), script.timeout).await;
         if let Ended::NotStarted(error) = &ended {
             tracing::debug!(script = script.name, %error, "tracking script cannot be started");
         }

@@ -1,5 +1,6 @@
 //! VRRP instances and groups.
 
+use super::Maintenance;
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,6 +62,9 @@ pub struct Instance {
     pub priority_arithmetic: String,
     /// Whether it takes over from a master of lower priority.
     pub preempt: bool,
+    /// Set while it was told to stand down (`director failover`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood_down: Option<Maintenance>,
     /// Intervals and what is due next.
     pub timers: Timers,
     /// The master as last heard, while not master.

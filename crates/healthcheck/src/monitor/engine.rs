@@ -32,6 +32,7 @@ pub(super) enum Command<K> {
     Set(K, Check),
     Remove(K),
     CheckNow(K),
+    Adopt(K, Verdict, Option<Weight>),
     Suspend(K),
     Resume(K),
     Report(K, Outcome),
@@ -50,6 +51,8 @@ pub(super) struct Engine<K> {
     wheel: Wheel,
     admission: Admission,
     attempts: Attempts,
+    /// Checks that have lost their last name; they end unless another name takes them at once.
+    orphans: Vec<u64>,
     /// Names whose owner is to be told something, in order.
     pub(super) outbox: VecDeque<K>,
     phase: u64,
@@ -77,6 +80,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             shared: HashMap::new(),
             wheel: Wheel::new(now()),
             attempts: Attempts::default(),
+            orphans: Vec::new(),
             outbox: VecDeque::new(),
             phase,
             started: 0,
@@ -107,6 +111,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                         for _ in 0..COMMANDS_AT_ONCE {
                             let Ok(command) = self.inbox.try_recv() else { break };
                             self.obey(command);
+                        }
+                        if self.inbox.is_empty() {
+                            self.end_orphans();
                         }
                     }
                     None => return,
@@ -143,6 +150,14 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                     self.with_entry(entry, |check, now| check.tracker.check_now(now));
                 }
             }
+            Command::Adopt(id, verdict, weight) => {
+                if let Some(subscription) = self.names.get_mut(&id) {
+                    subscription.told = (verdict, weight);
+                    if let Some(check) = self.entries.get_mut(subscription.entry) {
+                        check.tracker.adopt(verdict, weight);
+                    }
+                }
+            }
             Command::Suspend(id) => self.suspend(&id, true),
             Command::Resume(id) => self.suspend(&id, false),
             Command::Report(id, outcome) => {
@@ -151,9 +166,11 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                 }
             }
             Command::Snapshot(reply) => {
+                self.end_orphans();
                 let _ = reply.send(self.snapshot());
             }
             Command::Stats(reply) => {
+                self.end_orphans();
                 let _ = reply.send(Stats {
                     checks: self.entries.len(),
                     running: self.admission.running(),
@@ -258,7 +275,20 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             self.settle_suspension(entry);
             return;
         }
-        if let Some(gone) = self.entries.remove(entry) {
+        self.orphans.push(entry);
+    }
+
+    /// Ends checks that nobody wants any more. Only once all commands are taken: in a new
+    /// configuration a check may go over to another name.
+    fn end_orphans(&mut self) {
+        while let Some(entry) = self.orphans.pop() {
+            let orphan = self.entries.get(entry);
+            if orphan.is_none_or(|orphan| !orphan.names.is_empty()) {
+                continue;
+            }
+            let Some(gone) = self.entries.remove(entry) else {
+                continue;
+            };
             if let Some(key) = &gone.shared_as {
                 self.shared.remove(key);
             }

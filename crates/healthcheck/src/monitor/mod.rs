@@ -20,9 +20,9 @@ use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Weight};
 use crate::probe::Probe;
-use crate::schedule::Policy;
+use crate::schedule::{Policy, Verdict};
 use engine::{Command, Engine};
 
 /// A probe and the rules for running it.
@@ -158,6 +158,12 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Monitor<K> {
     /// Makes the next attempt now.
     pub fn check_now(&self, id: K) {
         self.send(Command::CheckNow(id));
+    }
+
+    /// Lets a check that has just been set go on from what another monitor knew of it, so that
+    /// retries apply from its first result on. Nothing is told of it.
+    pub fn adopt(&self, id: K, verdict: Verdict, weight: Option<Weight>) {
+        self.send(Command::Adopt(id, verdict, weight));
     }
 
     /// Stops the attempts of a check; its verdict stays (`ha_suspend`). A check that is shared

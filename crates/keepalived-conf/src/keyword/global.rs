@@ -4,10 +4,10 @@ use super::arguments::{
     BOOL, FLAG, SCRIPT, U32, bytes, choice, entries, grammar, int, seconds, text, timer,
     timer_or_off,
 };
-use super::table::{deprecated, forgotten, put};
+use super::table::{OURS, deprecated, forgotten, put};
 use super::{Arguments, Row, Scope, Table, row};
 use crate::lower::global_parts as parts;
-use crate::model::{GlobalDefs, VrrpVersion};
+use crate::model::{GlobalDefs, SmtpTls, VrrpVersion};
 
 /// Spacing of announcements: up to 2^32 microseconds.
 const SPACING: Arguments = timer_or_off(1, 4_294_967_295);
@@ -56,6 +56,13 @@ static ROWS: &[Row<GlobalDefs>] = &[
     row("smtp_server", grammar("HOST [PORT]"), "none", "Mail server.", |t: &mut G, c| parts::smtp_server(t, c)),
     row("smtp_helo_name", text("NAME"), "host name", "Argument of HELO.", put!(smtp_helo_name)),
     row("smtp_connect_timeout", seconds(0, 4294), "30", "Limit for connecting and each reply.", |t: &mut GlobalDefs, c| c.put(&mut t.smtp_connect_timeout)).old(&[forgotten("smtp_connection_timeout")]),
+    row("smtp_tls", choice(&["no", "starttls", "tls"]), "no", "Encrypt the connection to the mail server: by STARTTLS, or from the start. Never falls back to plain text.", |t: &mut G, c| c.choose(&mut t.smtp_tls, &[SmtpTls::No, SmtpTls::StartTls, SmtpTls::Tls])).since(OURS),
+    row("smtp_no_verify", FLAG, "", "Take any certificate of the mail server.", |t: &mut G, c| c.put(&mut t.smtp_no_verify)).since(OURS),
+    row("smtp_ca_file", text("FILE"), "of the system", "Authorities of the mail server's certificate, in PEM form.", |t: &mut G, c| c.put(&mut t.smtp_ca_file)).since(OURS),
+    row("smtp_user", text("NAME"), "none", "User at the mail server (AUTH PLAIN or LOGIN).", |t: &mut G, c| c.put(&mut t.smtp_user)).since(OURS),
+    row("smtp_password", grammar("PASSWORD"), "none", "Password of that user; better in a file of its own.", |t: &mut G, c| parts::smtp_password(t, c)).since(OURS),
+    row("smtp_password_file", text("FILE"), "none", "File whose first line is that password.", |t: &mut G, c| c.put(&mut t.smtp_password_file)).since(OURS),
+    row("smtp_batch_delay", seconds(0, 3600), "5", "How long alerts are collected into one mail; 0 sends each by itself, as keepalived does.", |t: &mut G, c| c.put(&mut t.smtp_batch_delay)).since(OURS),
     row("smtp_alert", BOOL, "unset", "Default of all alerts.", put!(smtp_alert)),
     row("smtp_alert_vrrp", BOOL, "unset", "Default of alerts of instances and sync groups.", put!(smtp_alert_vrrp)),
     row("smtp_alert_checker", BOOL, "unset", "Default of alerts of virtual and real servers.", put!(smtp_alert_checker)),

@@ -159,6 +159,9 @@ fn groups(config: &mut Config, reader: &mut Reader<'_>) {
                 return false;
             }
             instance.sync_group = Some(group.name.value.clone());
+            instance
+                .notify_priority_changes
+                .inherit(&group.notify_priority_changes);
             true
         });
         group.group = members;

@@ -7,7 +7,7 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{
     AutoPriority, DynamicInterfaces, FlushOnStop, GlobalDefs, Iptables, LvsSyncDaemon, NotifyFifo,
-    ReceiveBufferPolicy, Setting, SmtpServer,
+    ReceiveBufferPolicy, Secret, Setting, SmtpServer,
 };
 use crate::syntax::statement::Word;
 
@@ -121,6 +121,13 @@ pub(crate) fn smtp_server(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
         target
             .smtp_server
             .set(Some(SmtpServer { host, port }), word.span);
+    }
+}
+
+pub(crate) fn smtp_password(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
+    if let Some(word) = call.required() {
+        let secret = Secret::new(call.text(word.span).as_bytes().to_vec());
+        target.smtp_password.set(Some(secret), word.span);
     }
 }
 

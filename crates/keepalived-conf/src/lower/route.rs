@@ -391,8 +391,15 @@ fn encap(call: &mut Call<'_, '_>, option: Word) -> Option<Encapsulation> {
         }
         "ila" => {
             let word = call.option_value(option)?;
-            let text = call.text(word.span).replace(':', "");
-            let locator = u64::from_str_radix(&text, 16).ok();
+            // Four groups of up to four digits each.
+            let mut groups = call.text(word.span).split(':').map(|group| {
+                let fits = (1..=4).contains(&group.len());
+                fits.then(|| u64::from_str_radix(group, 16).ok()).flatten()
+            });
+            let locator = groups.try_fold((0, 0_u8), |(value, count), group| {
+                Some((value << 16 | group?, count.checked_add(1)?))
+            });
+            let locator = locator.and_then(|(value, count)| (count == 4).then_some(value));
             if locator.is_none() {
                 call.error(
                     codes::BAD_NUMBER,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::setting::settings;
-use super::{Script, ScriptUser, Spanned, VrrpVersion};
+use super::{Script, ScriptUser, Secret, Spanned, VrrpVersion};
 
 settings! {
     /// All `global_defs` blocks together.
@@ -85,6 +85,20 @@ settings! {
         smtp_helo_name: Option<String> = None,
         /// Limit for connecting and each reply.
         smtp_connect_timeout: Duration = Duration::from_secs(30),
+        /// How the connection to the mail server is protected.
+        smtp_tls: SmtpTls = SmtpTls::No,
+        /// Take any certificate of the mail server.
+        smtp_no_verify: bool = false,
+        /// Authorities of the mail server's certificate; `None` is those of the system.
+        smtp_ca_file: Option<String> = None,
+        /// User at the mail server; `None` sends without authentication.
+        smtp_user: Option<String> = None,
+        /// That user's password.
+        smtp_password: Option<Secret> = None,
+        /// File with that password.
+        smtp_password_file: Option<String> = None,
+        /// How long alerts are collected into one mail; zero sends each by itself.
+        smtp_batch_delay: Duration = Duration::from_secs(5),
         /// Default of all alerts.
         smtp_alert: Option<bool> = None,
         /// Default of alerts of instances and sync groups.
@@ -298,6 +312,18 @@ pub struct SmtpServer {
     pub host: String,
     /// Port; 25 unless written.
     pub port: u16,
+}
+
+/// `smtp_tls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum SmtpTls {
+    /// Plain text, as keepalived does.
+    No,
+    /// Plain text until the command STARTTLS (RFC 3207); never without.
+    StartTls,
+    /// From the first octet on (RFC 8314).
+    Tls,
 }
 
 /// `dynamic_interfaces`.

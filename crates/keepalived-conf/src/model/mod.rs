@@ -27,7 +27,7 @@ pub use checker::{
 };
 pub use global::{
     AutoPriority, DynamicInterfaces, ExtraInterfaceGarp, FlushOnStop, GlobalDefs, IncludeChecks,
-    Iptables, LvsSyncDaemon, LvsTimeouts, NotifyFifo, ReceiveBufferPolicy, SmtpServer,
+    Iptables, LvsSyncDaemon, LvsTimeouts, NotifyFifo, ReceiveBufferPolicy, SmtpServer, SmtpTls,
 };
 pub use lvs::{
     Granularity, LvsMethod, Protocol, Scheduler, SorryServer, Tunnel, TunnelChecksum, TunnelKind,

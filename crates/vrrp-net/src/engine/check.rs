@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::address::VirtualAddress;
 use crate::error::ConfigurationError;
+use vrrp_proto::Transport;
 use vrrp_proto::tracking::Tracker;
 
 use crate::instance::{Configuration, GroupConfig, InstanceConfig};
@@ -103,10 +104,14 @@ fn check_interfaces(
     picture: &Picture,
     late_interfaces: bool,
 ) -> Result<(), ConfigurationError> {
+    if instance.interface.is_empty() {
+        check_without_interface(instance)?;
+    }
     let devices = instance
         .all_addresses()
         .filter_map(|address| address.device.as_ref());
-    for interface in std::iter::once(&instance.interface).chain(devices) {
+    let all = std::iter::once(&instance.interface).chain(devices);
+    for interface in all.filter(|name| !name.is_empty()) {
         if picture.by_name(interface).is_none() && !late_interfaces {
             let (instance, interface) = (instance.name.clone(), interface.clone());
             return Err(ConfigurationError::NoSuchInterface {
@@ -142,6 +147,28 @@ fn check_trackers(
         }
     }
     Ok(())
+}
+
+fn check_without_interface(instance: &InstanceConfig) -> Result<(), ConfigurationError> {
+    let unicast = matches!(instance.router.transport, Transport::Unicast { .. });
+    let placed = instance
+        .all_addresses()
+        .all(|address| address.device.is_some());
+    let problem = if !unicast {
+        "give its interface, or unicast peers"
+    } else if instance.router.source.is_none() {
+        "give its interface, or the source of its adverts"
+    } else if !placed {
+        "give the interface of each address with `dev`"
+    } else if instance.virtual_link.is_some() {
+        "give the interface below its virtual one"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigurationError::NoInterface {
+        instance: instance.name.clone(),
+        problem,
+    })
 }
 
 fn check_virtual_links(instance: &InstanceConfig) -> Result<(), ConfigurationError> {

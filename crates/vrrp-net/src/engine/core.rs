@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::wire::{Packet, PseudoHeader};
 use vrrp_proto::{
-    Action, Announcement, Event as RouterEvent, Instant, MemberReport, Received, Report, State,
-    Transition, Warning,
+    Accepted, Action, Announcement, Event as RouterEvent, Family, Instant, MemberReport, Priority,
+    Received, Report, State, Transition, Verdict, Warning,
 };
 
 use super::Order;
@@ -79,12 +81,16 @@ pub(super) struct Core {
     pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
     pub(super) armed: Option<Instant>,
+    /// The real-time priority of this thread, zero for none.
+    pub(super) thread_priority: u8,
     /// When the wall clock is told to the routers next; only signed adverts need it.
     pub(super) wall_clock_due: Option<Instant>,
     pub(super) publication: Publication,
     pub(super) ignored: BTreeMap<&'static str, u64>,
     /// When the next word about malformed packets may be said, and how many there were since the last.
     pub(super) malformed: BTreeMap<SocketKey, (Instant, u64)>,
+    /// The same about each unknown virtual router, where that is asked for.
+    pub(super) foreign: BTreeMap<(SocketKey, u8), (Instant, u64)>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Rc<RefCell<Inbox>>,
 }
@@ -122,15 +128,20 @@ pub(super) struct Later {
 }
 
 /// Malformed packets of one socket are reported this often at most.
-const MALFORMED_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+const MALFORMED_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A snapshot in which only counters differ may be this old.
-const COUNTER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+/// A snapshot that lacks dropped packets may be this old.
+const DROP_INTERVAL: Duration = Duration::from_secs(1);
+/// A snapshot in which only the counters of ordinary adverts differ may be this old: making one costs as much as taking
+/// in many adverts. Who wants it newer asks for it.
+const COUNTER_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
     pub(super) fn on_timer(&mut self, now: Instant) {
-        self.armed = None;
+        if let Some(armed) = self.armed.take() {
+            self.note_lateness(now.saturating_duration_since(armed));
+        }
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now {
                 break;
@@ -172,16 +183,89 @@ impl Core {
             .get(&route)
             .and_then(|id| Some((id, self.instances.get_mut(id)?)))
         else {
-            return self.ignore("unknown virtual router");
+            return self.on_foreign(key, received, now);
         };
         let (id, instance) = instance;
         if self.schedule.holds(*id) {
             return self.ignore("waiting for the startup delay");
         }
-        // What became of it is in the router's counters and reports.
-        let _ = instance.router.handle_packet(now, received);
+        // What else became of it is in the router's counters and reports.
+        let verdict = instance.router.handle_packet(now, received);
+        if verdict == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
+            let rival = instance
+                .router
+                .contest(now)
+                .and_then(|rival| rival.priority);
+            self.events.send(Event::LowerPriority {
+                instance: Arc::clone(&instance.name),
+                source: received.source,
+                priority: rival.map_or(0, Priority::value),
+            });
+        }
         self.touched.push_back(*id);
-        self.counted(now);
+        match verdict {
+            Verdict::Accepted(_) => self.counted(now),
+            Verdict::Dropped(_) => self.dropped(now),
+        }
+    }
+
+    /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
+    fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        self.ignore("unknown virtual router");
+        self.report_foreign(key, received, now);
+        let family = if key.ipv6 { Family::V6 } else { Family::V4 };
+        let Some(packet) = received
+            .message()
+            .and_then(|it| Packet::new_checked(it, family).ok())
+        else {
+            return;
+        };
+        let genuine = PseudoHeader::new(received.source, received.destination)
+            .is_some_and(|addresses| packet.verify_checksum(&addresses).is_ok());
+        if !genuine || received.hop_limit != 255 || packet.priority().is_resign() {
+            return;
+        }
+        let listed: BTreeSet<IpAddr> = packet.addresses().collect();
+        let here = (key.index, key.ipv6, 0)..=(key.index, key.ipv6, u8::MAX);
+        for id in self.routes.range(here).map(|(_, id)| *id) {
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
+            let ours = &instance.router.config().addresses;
+            if ours.iter().any(|address| listed.contains(address)) {
+                let event = RouterEvent::ForeignIdentifier {
+                    source: received.source,
+                    vrid: packet.vrid(),
+                };
+                instance.router.handle_event(now, event);
+                self.touched.push_back(id);
+            }
+        }
+    }
+
+    /// Says at a bounded rate that a virtual router is heard which is not ours (`log_unknown_vrids`).
+    fn report_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+        let Some(peek) = received
+            .peek()
+            .filter(|_| self.settings.tell_unknown_routers)
+        else {
+            return;
+        };
+        let vrid = peek.vrid.value();
+        let (next, count) = self.foreign.entry((key, vrid)).or_insert((now, 0));
+        *count += 1;
+        if *next > now {
+            return;
+        }
+        let count = std::mem::take(count);
+        *next = now + MALFORMED_INTERVAL;
+        self.events.send(Event::PacketIgnored {
+            instance: None,
+            interface: self.interface_name(key.index),
+            reason: format!("no instance has virtual router id {vrid}"),
+            source: received.source,
+            count,
+        });
     }
 
     /// Says at a bounded rate that what a sender sends is no VRRP.
@@ -205,7 +289,7 @@ impl Core {
     fn ignore(&mut self, why: &'static str) {
         *self.ignored.entry(why).or_insert(0) += 1;
         let now = self.clock.now();
-        self.counted(now);
+        self.dropped(now);
     }
 
     /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
@@ -218,6 +302,7 @@ impl Core {
             self.reconcile_all(leftovers);
             self.remove_unwished_links();
             self.unshield();
+            self.look_at_statics();
         } else if !later.addresses.is_empty() {
             self.reconcile(&later.addresses);
         }
@@ -476,6 +561,19 @@ impl Core {
         }
     }
 
+    /// Packets were dropped.
+    fn dropped(&mut self, now: Instant) {
+        let due = (self.publication.last + DROP_INTERVAL).max(now);
+        self.publication.due = Some(self.publication.due.map_or(due, |other| other.min(due)));
+    }
+
+    /// Somebody wants to know the counters as they are now.
+    pub(super) fn refresh_snapshot(&mut self) {
+        if self.publication.due.is_some() {
+            self.publish(false);
+        }
+    }
+
     pub(super) fn tell_wall_clock(&mut self, now: Instant) {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -491,6 +589,6 @@ impl Core {
                 needed = true;
             }
         }
-        self.wall_clock_due = needed.then(|| now + std::time::Duration::from_secs(1));
+        self.wall_clock_due = needed.then(|| now + Duration::from_secs(1));
     }
 }

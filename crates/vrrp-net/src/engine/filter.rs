@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::core::Core;
 use crate::event::Event;
+use crate::instance::InstanceConfig;
 use crate::kernel::Placed;
 use crate::nftables::{
     Action, Chain, Element, ElementChange, Family, Field, Hook, Match, Nftables, NftablesError,
@@ -257,7 +258,7 @@ impl Core {
         let filter = &self.filter;
         let in_use = filter.standing || !filter.members.is_empty() || !self.links.is_idle();
         let mut configs = self.instances.values().map(|instance| &instance.config);
-        !in_use && !configs.any(|config| config.refuses_packets())
+        !in_use && !configs.any(InstanceConfig::refuses_packets)
     }
 
     fn wished_members(&self) -> BTreeSet<Member> {
@@ -332,8 +333,11 @@ impl Core {
         self.notice(format!("{what} {list}"));
     }
 
-    /// Takes away the table of a predecessor, whatever is in it. Our own comes whole when it is needed.
+    /// Takes away the table of a predecessor, unless our own has taken its place.
     pub(super) fn remove_left_table(&mut self) {
+        if self.filter.standing {
+            return;
+        }
         let table = &*self.settings.firewall.table;
         let removed = Nftables::open().and_then(|mut socket| {
             let there = socket.exists(Family::Inet, table)?;

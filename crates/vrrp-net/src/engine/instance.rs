@@ -52,6 +52,8 @@ pub(super) struct Instance {
     pub(super) send_failing: bool,
     pub(super) announcing_failed_at: Option<Instant>,
     pub(super) counts: Counts,
+    /// When a master of lower priority may be told of again.
+    pub(super) lower_due: Option<Instant>,
 }
 
 impl Instance {
@@ -64,6 +66,15 @@ impl Instance {
                 address: address.clone(),
             })
         })
+    }
+
+    /// Whether a master of lower priority is to be told of now.
+    pub(super) fn lower_due(&mut self, now: Instant) -> bool {
+        if self.lower_due.is_some_and(|due| due > now) {
+            return false;
+        }
+        self.lower_due = Some(now + self.config.router.interval.as_duration() / 2);
+        true
     }
 
     pub(super) fn keys(&self, picture: &Picture) -> BTreeSet<AddressKey> {

@@ -29,6 +29,7 @@ mod restore;
 mod routing;
 mod schedule;
 mod sockets;
+mod statics;
 mod thread;
 mod timer;
 mod track;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     ),
     TrackerResult(String, TrackerState),
     Order(String, Order, oneshot::Sender<Result<State, OrderError>>),
+    Refresh(oneshot::Sender<()>),
     HandOver(oneshot::Sender<Held>),
     Shutdown(oneshot::Sender<()>),
     Abort,
@@ -188,6 +190,14 @@ impl Engine {
         self.handle.order(instance, order).await
     }
 
+    /// See [`Handle::refresh`].
+    ///
+    /// # Errors
+    /// [`Stopped`] after the end.
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, Stopped> {
+        self.handle.refresh().await
+    }
+
     /// See [`Handle::hand_over`].
     ///
     /// # Errors
@@ -293,6 +303,21 @@ impl Handle {
             .await
             .map_err(|_| OrderError::Stopped)?;
         answer_out.await.map_err(|_| OrderError::Stopped)?
+    }
+
+    /// A snapshot as of now. Those that [`snapshots`](Self::snapshots) brings follow every change at once, but their
+    /// counters, and the times of what was heard last, may be five seconds old.
+    ///
+    /// # Errors
+    /// [`Stopped`] after the end.
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, Stopped> {
+        let (answer_in, answer_out) = oneshot::channel();
+        self.commands
+            .send(Command::Refresh(answer_in))
+            .await
+            .map_err(|_| Stopped)?;
+        answer_out.await.map_err(|_| Stopped)?;
+        Ok(self.snapshots().latest())
     }
 
     /// Brings everything up to date, then stops the engine where it stands: no resignation, the addresses stay. See

@@ -204,7 +204,8 @@ impl Core {
         for (name, before) in raised {
             // An interface that is gone has nothing to be put back.
             if read(&name, "rp_filter") == Some(common) {
-                result = result.and(write(&name, "rp_filter", before));
+                let put_back = write(&name, "rp_filter", before);
+                result = result.and(put_back);
             }
         }
         if let Err(error) = result {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vrrp_proto::Instant;
+use vrrp_proto::{Disagreement, Instant, Priority};
 
 use super::core::Core;
 use super::instance::{Instance, InstanceId};
@@ -66,12 +66,19 @@ impl Core {
                 priority: heard.priority.value(),
                 at: time(heard.at),
             });
-        let contested = router.contest(now).map(|contest| Contest {
-            by: contest.source,
-            priority: contest.priority.map_or(0, vrrp_proto::Priority::value),
-            since: time(contest.since),
-            last: time(contest.last),
-        });
+        let contests: Vec<Contest> = router
+            .contests(now)
+            .map(|contest| Contest {
+                about: contest.about,
+                by: contest.source,
+                priority: contest.priority.map(Priority::value),
+                adverts: contest.adverts,
+                since: time(contest.since),
+                last: time(contest.last),
+            })
+            .collect();
+        let about_mastership = |contest: &&Contest| contest.about == Disagreement::Master;
+        let contested = contests.iter().find(about_mastership).copied();
         InstanceStatus {
             interface: Arc::clone(&instance.interface),
             vrid: router.config().vrid.value(),
@@ -83,6 +90,7 @@ impl Core {
             priority_arithmetic: instance.arithmetic.clone(),
             master,
             contested,
+            contests,
             source: instance.source,
             addresses: held,
             faults: router

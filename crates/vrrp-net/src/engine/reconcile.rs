@@ -177,6 +177,9 @@ impl Core {
     }
 
     pub(super) fn interface_name(&self, index: u32) -> Arc<str> {
+        if index == 0 {
+            return Arc::from("any interface");
+        }
         self.picture.link(index).map_or_else(
             || Arc::from(format!("interface {index}")),
             |link| Arc::from(&*link.name),
@@ -232,6 +235,7 @@ impl Core {
             }
         }
         self.check_entries(&gone, differs, now);
+        self.look_at_statics();
     }
 
     pub(super) fn read_links(&mut self) {
@@ -283,6 +287,9 @@ impl Core {
         self.restore_entries_due(now);
         if !self.touched.is_empty() {
             self.settle();
+        }
+        if !self.statics.missing.is_empty() {
+            self.look_at_statics();
         }
     }
 }

@@ -144,6 +144,7 @@ impl Core {
             send_failing: false,
             announcing_failed_at: None,
             counts: Counts::default(),
+            lower_due: None,
         };
         self.set_trackers(&mut instance, all);
         self.instances.insert(id, instance);
@@ -324,7 +325,6 @@ impl Core {
     pub(super) fn remove_marked_entries(&mut self) {
         if self.settings.reclaim_marked {
             self.note_left_links();
-            self.remove_left_table();
             match self.table.remove_marked_entries() {
                 Ok(0) => {}
                 Ok(count) => {

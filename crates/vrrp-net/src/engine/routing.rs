@@ -27,6 +27,8 @@ pub(super) struct Statics {
     pub(super) rules: Vec<Rule>,
     /// Addresses that ipvlan interfaces have besides the virtual ones.
     pub(super) of_links: Vec<VirtualAddress>,
+    /// Instances, and what each lacks.
+    pub(super) missing: BTreeSet<(String, String)>,
 }
 
 impl Statics {
@@ -66,6 +68,28 @@ impl Entries {
     /// What is in place, as it is written in logs.
     pub(super) fn in_place(&self) -> Vec<String> {
         self.applied.keys().map(ToString::to_string).collect()
+    }
+}
+
+impl Entries {
+    pub(super) fn has_route(&self, wanted: &Route) -> bool {
+        let mut entries = self.applied.keys();
+        entries.any(|entry| match entry {
+            // Its table may be that of a virtual routing domain.
+            Entry::Route(route, ..) => {
+                route.vrf == wanted.vrf
+                    && Route {
+                        table: wanted.table,
+                        ..(**route).clone()
+                    } == *wanted
+            }
+            Entry::Rule(_) => false,
+        })
+    }
+
+    pub(super) fn has_rule(&self, wanted: &Rule) -> bool {
+        let mut entries = self.applied.keys();
+        entries.any(|entry| matches!(entry, Entry::Rule(rule) if **rule == *wanted))
     }
 }
 

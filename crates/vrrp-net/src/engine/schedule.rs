@@ -1,14 +1,14 @@
 //! What instances do by the clock besides the protocol: waiting at the start, announcing on other interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::Duration;
 
-use vrrp_proto::{Event as RouterEvent, Instant};
+use vrrp_proto::{Event as RouterEvent, Instant, State};
 
 use super::core::Core;
-use super::instance::InstanceId;
+use super::instance::{Instance, InstanceId};
 use crate::kernel::Placed;
+use crate::settings::Settings;
 
 /// Deadlines of instances that the routers know nothing of.
 #[derive(Debug, Default)]
@@ -20,9 +20,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(startup_delay: Duration, now: Instant) -> Self {
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+        let after_boot = settings.delay_after_boot.saturating_sub(up_time());
+        let delay = settings.startup_delay.max(after_boot);
         Self {
-            startup: (!startup_delay.is_zero()).then(|| now + startup_delay),
+            startup: (!delay.is_zero()).then(|| now + delay),
             ..Self::default()
         }
     }
@@ -40,10 +42,19 @@ impl Schedule {
     }
 }
 
+/// How long ago the machine started.
+fn up_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+}
+
 impl Core {
     /// Starts a new instance, or notes that it waits.
     pub(super) fn start_or_hold(&mut self, id: InstanceId, now: Instant) {
-        if self.schedule.startup.is_some_and(|due| due > now) {
+        let resumed = |instance: &Instance| instance.router.state() != State::Initialize;
+        if self.instances.get(&id).is_some_and(resumed) {
+            self.touched.push_back(id);
+        } else if self.schedule.startup.is_some_and(|due| due > now) {
             self.schedule.held.insert(id);
         } else if let Some(instance) = self.instances.get_mut(&id) {
             instance.router.handle_event(now, RouterEvent::Startup);

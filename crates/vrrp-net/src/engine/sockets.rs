@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+use crate::settings::Settings;
 use crate::wire::{AdvertSocket, SocketKey};
 
 /// Sockets by interface, family and protocol, each shared by all instances there.
@@ -17,6 +18,8 @@ pub(super) struct Sockets {
     /// Opened since the last [`Sockets::take_new`]: nobody reads from them yet.
     new: Vec<Rc<AsyncFd<AdvertSocket>>>,
     receive_buffer: Option<usize>,
+    /// Sockets let in the packets of all virtual routers.
+    everything: bool,
 }
 
 #[derive(Debug)]
@@ -27,7 +30,26 @@ struct Shared {
     groups: BTreeMap<IpAddr, usize>,
     /// Virtual router ids whose packets are let in. Each has one user.
     vrids: BTreeSet<u8>,
+    /// Last words of addresses that are let in under any id.
+    addresses: BTreeSet<u32>,
     reader: Option<JoinHandle<()>>,
+    /// What its users asked for, by virtual router id.
+    room: BTreeMap<u8, usize>,
+    /// Packets of all virtual routers are let in.
+    everything: bool,
+}
+
+impl Shared {
+    fn admit(&self) -> io::Result<()> {
+        let all;
+        let vrids = if self.everything {
+            all = (1..=u8::MAX).collect();
+            &all
+        } else {
+            &self.vrids
+        };
+        self.socket.get_ref().admit(vrids, &self.addresses)
+    }
 }
 
 /// What an instance uses; given back by [`Sockets::leave`].
@@ -39,9 +61,10 @@ pub(super) struct Attachment {
 }
 
 impl Sockets {
-    pub(super) fn new(receive_buffer: Option<usize>) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            receive_buffer,
+            receive_buffer: settings.receive_buffer,
+            everything: settings.tell_unknown_routers,
             ..Self::default()
         }
     }
@@ -57,7 +80,10 @@ impl Sockets {
                 users: 0,
                 groups: BTreeMap::new(),
                 vrids: BTreeSet::new(),
+                addresses: BTreeSet::new(),
                 reader: None,
+                room: BTreeMap::new(),
+                everything: self.everything,
             };
             self.open.insert(wanted.key, shared);
         }
@@ -67,7 +93,7 @@ impl Sockets {
         shared.users += 1;
         shared.vrids.insert(wanted.vrid);
         // The filter comes before the membership: nothing foreign gets in between.
-        let mut result = shared.socket.get_ref().admit(&shared.vrids);
+        let mut result = shared.admit();
         if let (Some(group), true) = (wanted.group, result.is_ok()) {
             if !shared.groups.contains_key(&group) {
                 result = shared.socket.get_ref().join(group);
@@ -83,6 +109,32 @@ impl Sockets {
             });
         }
         result
+    }
+
+    /// Makes room for what one user receives.
+    pub(super) fn make_room(&mut self, user: &Attachment, bytes: usize) -> io::Result<()> {
+        let Some(shared) = self.open.get_mut(&user.key) else {
+            return Ok(());
+        };
+        if shared.room.insert(user.vrid, bytes) == Some(bytes) {
+            return Ok(());
+        }
+        let sum = shared.room.values().sum::<usize>();
+        let sum = sum.max(self.receive_buffer.unwrap_or(0));
+        shared.socket.get_ref().set_receive_buffer(sum)
+    }
+
+    /// Also lets packets in that list one of these addresses, given by their last words per interface and family.
+    pub(super) fn watch_for(&mut self, addresses: &BTreeMap<(u32, bool), BTreeSet<u32>>) {
+        for (key, shared) in &mut self.open {
+            let wanted = addresses.get(&(key.index, key.ipv6));
+            let wanted = wanted.cloned().unwrap_or_default();
+            if wanted != shared.addresses {
+                shared.addresses = wanted;
+                // Without it only somebody with a wrong id stays unnoticed.
+                let _ = shared.admit();
+            }
+        }
     }
 
     /// Leaves the group and closes the socket when the last user does.
@@ -104,7 +156,7 @@ impl Sockets {
         shared.vrids.remove(&given_back.vrid);
         if shared.users > 0 {
             // Fails only for want of memory; a wider filter than needed does no harm.
-            let _ = shared.socket.get_ref().admit(&shared.vrids);
+            let _ = shared.admit();
         }
         if shared.users == 0
             && let Some(shared) = self.open.remove(&given_back.key)

@@ -102,7 +102,7 @@ fn start(
         clock,
         table: Box::new(table),
         picture: Picture::new(links, addresses),
-        sockets: Sockets::new(settings.receive_buffer),
+        sockets: Sockets::new(&settings),
         announcer,
         timer: Rc::new(timer),
         events,
@@ -124,12 +124,13 @@ fn start(
         options: InterfaceOptions::default(),
         filter: Filter::default(),
         debounce: Debounce::new(&settings.up_down_delays),
-        schedule: Schedule::new(settings.startup_delay, now),
+        schedule: Schedule::new(&settings, now),
         pacer: Pacer::new(&settings),
         touched: VecDeque::new(),
         later: Later::default(),
         deadlines: BTreeSet::new(),
         armed: None,
+        thread_priority: settings.realtime_priority.unwrap_or(0),
         wall_clock_due: None,
         publication: Publication {
             sender: snapshots,
@@ -138,13 +139,18 @@ fn start(
         },
         ignored: BTreeMap::new(),
         malformed: BTreeMap::new(),
+        foreign: BTreeMap::new(),
         outbox: Outbox::default(),
         inbox: Rc::new(RefCell::new(wire::inbox())),
         settings,
     };
     core.schedule();
     match handover {
-        Some(handover) => core.inherit(handover),
+        Some(handover) => {
+            // This is no start: others count on it.
+            core.schedule = Schedule::default();
+            core.inherit(handover);
+        }
         None => core.remove_marked_entries(),
     }
     core.find_leftovers();
@@ -153,12 +159,32 @@ fn start(
     core.settle();
     if core.settings.reclaim_marked {
         core.remove_left_links();
+        core.remove_left_table();
     }
     core.publish(false);
     Ok((Rc::new(RefCell::new(core)), notices))
 }
 
 impl Core {
+    /// A timer that is late too much raises the priority of the thread.
+    pub(super) fn note_lateness(&mut self, late: std::time::Duration) {
+        let Some(auto) = self.settings.auto_priority else {
+            return;
+        };
+        if late < auto.lateness || self.thread_priority >= auto.most {
+            return;
+        }
+        let priority = self.thread_priority.saturating_add(1);
+        let message = match sys::schedule_realtime(priority) {
+            Ok(()) => format!("the timer was {late:?} late, real-time priority is {priority} now"),
+            Err(error) => format!(
+                "the timer was {late:?} late, and real-time priority {priority} is not to be had, give CAP_SYS_NICE: {error}"
+            ),
+        };
+        self.thread_priority = priority;
+        self.warn(None, message);
+    }
+
     /// Real-time scheduling and locked memory are wishes: without them the engine runs all the same.
     fn schedule(&self) {
         if let Some(priority) = self.settings.realtime_priority
@@ -167,6 +193,15 @@ impl Core {
             self.warn(
                 None,
                 format!("cannot get real-time priority {priority}, give CAP_SYS_NICE: {error}"),
+            );
+        }
+        if !self.settings.processors.is_empty()
+            && let Err(error) = keep_to(&self.settings.processors)
+        {
+            let numbers = &self.settings.processors;
+            self.warn(
+                None,
+                format!("cannot keep to processors {numbers:?}: {error}"),
             );
         }
         if self.settings.lock_memory
@@ -178,6 +213,16 @@ impl Core {
             );
         }
     }
+}
+
+/// Lets the calling thread run on these processors only.
+fn keep_to(processors: &[usize]) -> io::Result<()> {
+    let mut set = nix::sched::CpuSet::new();
+    for number in processors {
+        set.set(*number)?;
+    }
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)?;
+    Ok(())
 }
 
 fn thread(doing: &'static str) -> impl Fn(io::Error) -> StartError {
@@ -246,6 +291,10 @@ async fn serve(
             Some(Command::Order(instance, order, answer)) => {
                 let result = enter(shared, |core| core.order(&instance, order));
                 let _ = answer.send(result);
+            }
+            Some(Command::Refresh(answer)) => {
+                enter(shared, Core::refresh_snapshot);
+                let _ = answer.send(());
             }
             Some(Command::HandOver(answer)) => {
                 for task in &tasks {

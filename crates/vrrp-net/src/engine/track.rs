@@ -1,6 +1,6 @@
 //! What the machine's state does to an instance: interfaces, source address, trackers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use super::core::Core;
 use super::instance::{Instance, InstanceId};
 use super::sockets::Attachment;
 use crate::event::Event;
+use crate::instance::ReceiveBuffer;
 use crate::kernel::{AddressKey, primary_source};
-use crate::wire::SocketKey;
+use crate::wire::{SocketKey, last_word};
 
 /// How a tracked interface is called among the trackers of an instance; keeps it apart from a script of that name.
 pub(super) const INTERFACE_PREFIX: &str = "interface ";
@@ -30,6 +31,18 @@ impl Core {
         for id in ids {
             self.refresh(id, now);
         }
+        let mut addresses: BTreeMap<(u32, bool), BTreeSet<u32>> = BTreeMap::new();
+        for instance in self.instances.values() {
+            let Some(attachment) = instance.attachment else {
+                continue;
+            };
+            let listed = instance.router.config().addresses.iter();
+            addresses
+                .entry((attachment.key.index, attachment.key.ipv6))
+                .or_default()
+                .extend(listed.map(|address| last_word(*address)));
+        }
+        self.sockets.watch_for(&addresses);
     }
 
     pub(super) fn note_virtual_keys(&mut self) {
@@ -115,7 +128,12 @@ impl Core {
             return faults;
         };
         let link = self.picture.by_name(instance.config.advert_interface());
-        let wanted = link.map(|link| attachment_of(instance, link.index));
+        let index = if instance.interface.is_empty() {
+            Some(0)
+        } else {
+            link.map(|link| link.index)
+        };
+        let wanted = index.map(|index| attachment_of(instance, index));
         if wanted == instance.attachment {
             return faults;
         }
@@ -129,6 +147,14 @@ impl Core {
                 .join(wanted, instance.config.advert_interface())
             {
                 Ok(()) => {
+                    if let Some(room) = room_for(instance, link.map_or(0, |link| link.mtu))
+                        && let Err(error) = self.sockets.make_room(&wanted, room)
+                    {
+                        let message =
+                            format!("cannot have a receive buffer of {room} bytes: {error}");
+                        let instance = Some(Arc::clone(&instance.name));
+                        self.events.send(Event::Warning { instance, message });
+                    }
                     instance.attachment = Some(wanted);
                     self.routes
                         .insert((wanted.key.index, wanted.key.ipv6, wanted.vrid), id);
@@ -145,13 +171,17 @@ impl Core {
     fn interface_faults(&self, instance: &Instance, faults: &mut BTreeSet<Fault>) {
         let up = |name: &str| self.counts_as_up(name);
         let config = &instance.config;
-        for own in BTreeSet::from([&*instance.interface, config.own_interface()]) {
+        let own = BTreeSet::from([&*instance.interface, config.own_interface()]);
+        for own in own.into_iter().filter(|name| !name.is_empty()) {
             let there = self.picture.by_name(own).is_some();
             if !there || (!config.ignore_own_interface && !up(own)) {
                 faults.insert(Fault::InterfaceDown(own.to_owned()));
             }
         }
         faults.extend(config.standing_fault.clone().map(Fault::Other));
+        let missing = self.statics.missing.iter();
+        let missing = missing.filter(|(name, _)| **name == *instance.name);
+        faults.extend(missing.map(|(_, what)| Fault::Other(format!("{what} is missing"))));
         for address in instance
             .config
             .all_addresses()
@@ -228,6 +258,16 @@ impl Core {
             self.refresh(id, now);
         }
     }
+}
+
+/// Bytes an instance wants to have room for.
+fn room_for(instance: &Instance, mtu: u32) -> Option<usize> {
+    let bytes = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Some(match instance.config.receive_buffer? {
+        ReceiveBuffer::Bytes(number) => bytes(number),
+        ReceiveBuffer::Packets(count) => bytes(count).saturating_mul(bytes(mtu)),
+        ReceiveBuffer::Adverts(count) => bytes(count).saturating_mul(instance.router.encoded_len()),
+    })
 }
 
 fn attachment_of(instance: &Instance, index: u32) -> Attachment {

@@ -87,6 +87,7 @@ fn new_address(placed: &Placed, mark: Option<u8>) -> AddressMessage {
         AddressFlags::Nodad,
         !address.duplicate_detection && address.address.is_ipv6(),
     );
+    flags.set(AddressFlags::Mcautojoin, address.auto_join);
     flags.set(AddressFlags::Homeaddress, address.home);
     flags.set(AddressFlags::Managetempaddr, address.manage_temporary);
     flags.set(AddressFlags::Noprefixroute, address.no_prefix_route);

@@ -1,10 +1,11 @@
 //! Netlink messages for routes and rules.
 
+use rtnetlink::packet_core::DefaultNla;
 use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use rtnetlink::packet_route::route::{
-    RouteAttribute, RouteFlags, RouteMessage, RouteMetric as Metric, RouteNextHop,
-    RouteNextHopFlags, RoutePreference as Preference, RouteProtocol, RouteRealm, RouteScope,
-    RouteType, RouteVia,
+    RouteAttribute, RouteFlags, RouteLwEnCapType, RouteLwTunnelEncap, RouteMessage,
+    RouteMetric as Metric, RouteMplsTtlPropagation, RouteNextHop, RouteNextHopFlags,
+    RoutePreference as Preference, RouteProtocol, RouteRealm, RouteScope, RouteType, RouteVia,
 };
 use rtnetlink::packet_route::rule::{
     RuleAction as Action, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
@@ -13,6 +14,7 @@ use rtnetlink::packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 use vrrp_proto::Family;
 
 use super::Link;
+use crate::encapsulation::Encapsulation;
 use crate::route::{
     Prefix, Route, RouteKind, RouteMetric, RouteMetricKind, RoutePlacement, RoutePreference,
 };
@@ -41,11 +43,12 @@ impl Entry {
             .iter()
             .map(|hop| index(&hop.device))
             .collect();
-        Some(Self::Route(
-            Box::new(route.clone()),
-            index(&route.device)?,
-            hops?,
-        ))
+        let device = index(&route.device)?;
+        let mut route = Box::new(route.clone());
+        if let Some(domain) = &route.vrf {
+            route.table = by_name(domain)?.layer.table?;
+        }
+        Some(Self::Route(route, device, hops?))
     }
 
     pub(crate) fn rule(rule: &Rule) -> Self {
@@ -198,6 +201,16 @@ fn route_message(
             RoutePreference::High => Preference::High,
         })
     }));
+    if let Some(encapsulation) = &route.encapsulation {
+        attributes.extend(encapsulated(encapsulation));
+    }
+    attributes.extend(route.ttl_propagate.map(|on| {
+        RouteAttribute::TtlPropagate(if on {
+            RouteMplsTtlPropagation::Enabled
+        } else {
+            RouteMplsTtlPropagation::Disabled
+        })
+    }));
     let metrics = metrics(route);
     if !metrics.is_empty() {
         attributes.push(RouteAttribute::Metrics(metrics));
@@ -212,11 +225,24 @@ fn route_message(
                 .extend(hop.gateway.map(|gateway| via(gateway, ipv6)));
             next.attributes
                 .extend(hop.realms.map(realms).map(RouteAttribute::Realm));
+            if let Some(encapsulation) = &hop.encapsulation {
+                next.attributes.extend(encapsulated(encapsulation));
+            }
             next
         });
         attributes.push(RouteAttribute::MultiPath(hops.collect()));
     }
     message
+}
+
+fn encapsulated(encapsulation: &Encapsulation) -> [RouteAttribute; 2] {
+    let (kind, attributes) = encapsulation.attributes();
+    let attributes = attributes.into_iter();
+    let encap = attributes.map(|(kind, value)| DefaultNla::new(kind, value));
+    [
+        RouteAttribute::EncapType(RouteLwEnCapType::from(kind)),
+        RouteAttribute::Encap(encap.map(RouteLwTunnelEncap::Other).collect()),
+    ]
 }
 
 fn via(gateway: std::net::IpAddr, ipv6: bool) -> RouteAttribute {

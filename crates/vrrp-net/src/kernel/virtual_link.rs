@@ -5,7 +5,7 @@ use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST}
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
     AfSpecInet, AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoIpVlan, InfoKind,
-    InfoMacVlan, IpVlanFlags, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoMacVlan, InfoVrf, IpVlanFlags, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     MacVlanMode,
 };
 
@@ -19,6 +19,8 @@ pub(crate) struct Layer {
     pub(crate) kind: Option<LayerKind>,
     /// The words somebody gave it (`ip link set alias`).
     pub(crate) alias: String,
+    /// The routing table of a virtual routing domain.
+    pub(crate) table: Option<u32>,
 }
 
 /// Kinds of interfaces that the engine makes.
@@ -156,11 +158,22 @@ pub(super) fn note(layer: &mut Layer, attribute: &LinkAttribute) {
             for information in information {
                 if let LinkInfo::Data(data) = information {
                     layer.kind = kind_of(data);
+                    layer.table = table_of(data);
                 }
             }
         }
         _ => {}
     }
+}
+
+fn table_of(data: &InfoData) -> Option<u32> {
+    let InfoData::Vrf(data) = data else {
+        return None;
+    };
+    data.iter().find_map(|one| match one {
+        InfoVrf::TableId(table) => Some(*table),
+        _ => None,
+    })
 }
 
 fn kind_of(data: &InfoData) -> Option<LayerKind> {

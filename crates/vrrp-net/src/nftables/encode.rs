@@ -331,11 +331,10 @@ impl Expressions<'_> {
             match field {
                 Field::Ipv4Source | Field::Ipv4Destination => self.require_family(true),
                 Field::Ipv6Source | Field::Ipv6Destination => self.require_family(false),
-                Field::Icmpv6Type => {
-                    if !std::mem::replace(&mut self.told.icmpv6, true) {
-                        self.load(Field::Protocol, FIRST_REGISTER);
-                        self.compare_register(&[ICMPV6], true);
-                    }
+                Field::Icmpv6Type if !self.told.icmpv6 => {
+                    self.told.icmpv6 = true;
+                    self.load(Field::Protocol, FIRST_REGISTER);
+                    self.compare_register(&[ICMPV6], true);
                 }
                 _ => {}
             }

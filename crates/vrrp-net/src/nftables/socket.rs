@@ -32,8 +32,8 @@ pub enum NftablesError {
     /// Only for root.
     #[error("changing nftables is not permitted: run as root or with CAP_NET_ADMIN")]
     Privilege,
-    /// The kernel was built without it, or its module cannot be loaded.
-    #[error("the kernel has no nf_tables: load the module nf_tables")]
+    /// The kernel was built without it or without this family of tables, or the module cannot be loaded.
+    #[error("the kernel has no nf_tables for this family: load the module nf_tables")]
     Missing,
     /// The kernel does not want it so.
     #[error("the kernel refuses {subject}: {source}")]
@@ -230,8 +230,10 @@ impl Nftables {
 fn refusal(subject: &str, code: i32) -> NftablesError {
     match code {
         libc::EPERM => NftablesError::Privilege,
-        // The answer of netfilter's socket when nobody serves nf_tables.
-        libc::EOPNOTSUPP if subject == "the whole" => NftablesError::Missing,
+        // The answer of netfilter's socket when nobody serves nf_tables, and of nf_tables without that family.
+        libc::EOPNOTSUPP if subject == "the whole" || subject.starts_with("table ") => {
+            NftablesError::Missing
+        }
         code => NftablesError::Refused {
             subject: subject.to_owned(),
             source: io::Error::from_raw_os_error(code),

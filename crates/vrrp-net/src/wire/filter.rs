@@ -8,10 +8,14 @@ use super::SocketKey;
 
 // Instruction codes, put together as in `linux/bpf_common.h`.
 const LOAD_BYTE_AT_X: u16 = 0x50;
+const LOAD_WORD_AT_X: u16 = 0x40;
 const LOAD_LENGTH: u16 = 0x80;
 const LOAD_VALUE: u16 = 0x00;
 const LOAD_STORED: u16 = 0x60;
 const STORE: u16 = 0x02;
+const STORE_X: u16 = 0x03;
+const LOAD_STORED_X: u16 = 0x61;
+const JUMP: u16 = 0x05;
 const X_HEADER_LENGTH: u16 = 0xb1;
 const X_FROM_A: u16 = 0x07;
 const ADD_VALUE: u16 = 0x04;
@@ -39,12 +43,17 @@ pub(super) struct Instruction {
     pub(super) value: u32,
 }
 
-/// The program for a socket with these virtual router ids.
+/// The program for a socket with these virtual router ids, and the last words of these addresses: a packet with another
+/// id passes if the first address it lists ends in one of them.
 ///
 /// Raw IPv4 sockets see the packet from its IP header on, raw IPv6 sockets from the payload on. A packet too short to
 /// have a virtual router id passes: who sends such things is to be told of. Behind an authentication header only VRRP
 /// passes, so that other IPsec traffic of the machine is left alone.
-pub(super) fn program(key: SocketKey, vrids: &BTreeSet<u8>) -> Vec<Instruction> {
+pub(super) fn program(
+    key: SocketKey,
+    vrids: &BTreeSet<u8>,
+    addresses: &BTreeSet<u32>,
+) -> Vec<Instruction> {
     let mut program = Program(Vec::new());
 
     // X is where the VRRP message begins.
@@ -69,12 +78,14 @@ pub(super) fn program(key: SocketKey, vrids: &BTreeSet<u8>) -> Vec<Instruction> 
     program.pass_short_packets();
 
     // The id is the second byte. Its lower five bits go to X, the upper three choose a word of the map of ids.
+    program.put(STORE_X, 0, 0, 1);
     program.put(LOAD_BYTE_AT_X, 0, 0, 1);
     program.put(STORE, 0, 0, 0);
     program.put(AND_VALUE, 0, 0, 31);
     program.put(X_FROM_A, 0, 0, 0);
     program.put(LOAD_STORED, 0, 0, 0);
     program.put(SHIFT_RIGHT, 0, 0, 5);
+    let mut elsewhere = Vec::new();
     for word in 0..8_u8 {
         let ids = (0..32_u8).filter(|bit| vrids.contains(&(word * 32 + bit)));
         let map = ids.fold(0_u32, |map, bit| map | 1 << bit);
@@ -86,11 +97,19 @@ pub(super) fn program(key: SocketKey, vrids: &BTreeSet<u8>) -> Vec<Instruction> 
         program.put(SHIFT_RIGHT_BY_X, 0, 0, 0);
         program.put(JUMP_SET, 0, 1, 1);
         program.put(RETURN, 0, 0, WHOLE_PACKET);
-        program.put(RETURN, 0, 0, NOTHING);
+        elsewhere.push(program.0.len());
+        program.put(JUMP, 0, 0, 0);
     }
+    for at in elsewhere {
+        program.jump_here(at);
+    }
+    program.pass_addresses(key, addresses);
     program.put(RETURN, 0, 0, NOTHING);
     program.0
 }
+
+/// More addresses than this are not looked for: the kernel bounds the memory of a program.
+const MOST_ADDRESSES: usize = 256;
 
 struct Program(Vec<Instruction>);
 
@@ -102,6 +121,28 @@ impl Program {
             no,
             value,
         });
+    }
+
+    /// Lets the jump at that place lead to what comes next.
+    fn jump_here(&mut self, at: usize) {
+        let distance = self.0.len().saturating_sub(at + 1);
+        if let (Some(jump), Ok(distance)) = (self.0.get_mut(at), u32::try_from(distance)) {
+            jump.value = distance;
+        }
+    }
+
+    /// Lets a packet pass whose first address is one of these. One that ends before it is dropped.
+    fn pass_addresses(&mut self, key: SocketKey, addresses: &BTreeSet<u32>) {
+        if addresses.is_empty() {
+            return;
+        }
+        self.put(LOAD_STORED_X, 0, 0, 1);
+        let before = if key.ipv6 { 8 + 12 } else { 8 };
+        self.put(LOAD_WORD_AT_X, 0, 0, before);
+        for address in addresses.iter().take(MOST_ADDRESSES) {
+            self.put(JUMP_EQUAL, 0, 1, *address);
+            self.put(RETURN, 0, 0, WHOLE_PACKET);
+        }
     }
 
     /// Lets a packet pass that has less than two bytes after X; reading there would drop it.
@@ -122,7 +163,7 @@ mod tests {
 
     /// What the kernel does with a program, for the instructions that are used here.
     fn passes(program: &[Instruction], packet: &[u8]) -> bool {
-        let (mut a, mut x, mut stored, mut next) = (0_u32, 0_u32, 0_u32, 0);
+        let (mut a, mut x, mut stored, mut next) = (0_u32, 0_u32, [0_u32; 2], 0);
         loop {
             let Instruction {
                 code,
@@ -139,8 +180,18 @@ mod tests {
                 },
                 LOAD_LENGTH => a = u32::try_from(packet.len()).unwrap(),
                 LOAD_VALUE => a = value,
-                LOAD_STORED => a = stored,
-                STORE => stored = a,
+                LOAD_WORD_AT_X => match packet
+                    .get((x + value) as usize..)
+                    .and_then(|rest| rest.first_chunk())
+                {
+                    Some(word) => a = u32::from_be_bytes(*word),
+                    None => return false,
+                },
+                LOAD_STORED => a = stored[value as usize],
+                STORE => stored[value as usize] = a,
+                STORE_X => stored[value as usize] = x,
+                LOAD_STORED_X => x = stored[value as usize],
+                JUMP => next += value as usize,
                 X_HEADER_LENGTH => match packet.first() {
                     Some(byte) => x = u32::from(byte & 15) * 4,
                     None => return false,
@@ -173,7 +224,7 @@ mod tests {
     #[test]
     fn the_longest_program_is_within_the_kernel_s_limit_for_unprivileged_sockets() {
         let all: BTreeSet<u8> = (1..=255).collect();
-        assert!(program(key(false, PROTOCOL_AH), &all).len() < 128);
+        assert!(program(key(false, PROTOCOL_AH), &all, &BTreeSet::new()).len() < 128);
     }
 
     proptest! {
@@ -185,6 +236,8 @@ mod tests {
             authenticated: bool,
             options in 0_u8..11,
             rest in proptest::collection::vec(any::<u8>(), 0..40),
+            addresses in proptest::collection::btree_set(any::<u32>(), 0..300),
+            listed in proptest::option::of(any::<proptest::sample::Index>()),
         ) {
             let protocol = if authenticated { PROTOCOL_AH } else { PROTOCOL_VRRP };
             let mut packet = Vec::new();
@@ -197,9 +250,19 @@ mod tests {
                 packet.resize(packet.len() + 22, 0);
             }
             packet.extend([0x31, vrid]);
-            packet.extend(rest);
-            let program = program(key(ipv6, protocol), &vrids);
-            prop_assert_eq!(passes(&program, &packet), vrids.contains(&vrid));
+            let before = if ipv6 { 18 } else { 6 };
+            let addresses: Vec<u32> = addresses.into_iter().take(MOST_ADDRESSES).collect();
+            match listed.filter(|_| !addresses.is_empty()) {
+                Some(index) => {
+                    packet.resize(packet.len() + before, 7);
+                    packet.extend(index.get(&addresses).to_be_bytes());
+                }
+                None => packet.extend(rest.into_iter().take(before)),
+            }
+            let known = listed.is_some() && !addresses.is_empty();
+            let addresses = addresses.into_iter().collect();
+            let program = program(key(ipv6, protocol), &vrids, &addresses);
+            prop_assert_eq!(passes(&program, &packet), known || vrids.contains(&vrid));
         }
 
         #[test]
@@ -207,7 +270,8 @@ mod tests {
             let protocol = if authenticated { PROTOCOL_AH } else { PROTOCOL_VRRP };
             let mut packet = vec![0; length];
             packet[0] = 0x45;
-            prop_assert!(passes(&program(key(false, protocol), &BTreeSet::from([7])), &packet));
+            let program = program(key(false, protocol), &BTreeSet::from([7]), &BTreeSet::new());
+            prop_assert!(passes(&program, &packet));
         }
 
         #[test]
@@ -216,7 +280,8 @@ mod tests {
             packet[0] = 0x45;
             packet[20] = next;
             packet[21] = 4;
-            prop_assert!(!passes(&program(key(false, PROTOCOL_AH), &BTreeSet::from([7])), &packet));
+            let program = program(key(false, PROTOCOL_AH), &BTreeSet::from([7]), &BTreeSet::from([3]));
+            prop_assert!(!passes(&program, &packet));
         }
     }
 }

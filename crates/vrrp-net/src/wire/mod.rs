@@ -24,7 +24,7 @@ const SEND_BUFFER: usize = 1024 * 1024;
 /// What distinguishes sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SocketKey {
-    /// Index of the interface.
+    /// Index of the interface; 0 for all.
     pub(crate) index: u32,
     pub(crate) ipv6: bool,
     /// 112, or 51 for adverts behind an authentication header.
@@ -51,7 +51,9 @@ impl AdvertSocket {
             Some(Protocol::from(i32::from(key.protocol))),
         )?;
         socket.set_nonblocking(true)?;
-        socket.bind_device(Some(interface.as_bytes()))?;
+        if key.index != 0 {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         if let Some(size) = receive_buffer {
             socket.set_recv_buffer_size(size)?;
         }
@@ -91,6 +93,17 @@ impl AdvertSocket {
         self.key
     }
 
+    /// Room for what comes in; beyond the system's limit too, where that is allowed.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        nix::sys::socket::setsockopt(&self.socket, nix::sys::socket::sockopt::RcvBufForce, &bytes)
+            .or_else(|_| {
+                self.socket
+                    .set_recv_buffer_size(bytes)
+                    .map_err(|_| nix::Error::EPERM)
+            })?;
+        Ok(())
+    }
+
     /// Takes part in a multicast group.
     pub(crate) fn join(&self, group: IpAddr) -> io::Result<()> {
         match group {
@@ -113,9 +126,16 @@ impl AdvertSocket {
         }
     }
 
-    /// Lets packets of other virtual routers than these wake nobody.
-    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>) -> io::Result<()> {
-        let program: Vec<SockFilter> = filter::program(self.key, vrids)
+    /// Lets packets of other virtual routers than these wake nobody, unless the first address they list ends in one of
+    /// these words: then somebody uses our address under another id.
+    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
+        self.attach(vrids, addresses)
+            // The kernel may want to spend less memory on it.
+            .or_else(|_| self.attach(vrids, &BTreeSet::new()))
+    }
+
+    fn attach(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
+        let program: Vec<SockFilter> = filter::program(self.key, vrids, addresses)
             .into_iter()
             .map(|one| SockFilter::new(one.code, one.yes, one.no, one.value))
             .collect();
@@ -228,6 +248,15 @@ impl crate::sys::OwnsDescriptor for AdvertSocket {}
 impl AsRawFd for AdvertSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+/// The last four bytes of an address: what the filter compares.
+pub(crate) const fn last_word(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(address) => address.to_bits(),
+        #[expect(clippy::cast_possible_truncation, reason = "the last word is meant")]
+        IpAddr::V6(address) => address.to_bits() as u32,
     }
 }
 

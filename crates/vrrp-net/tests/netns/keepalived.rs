@@ -8,7 +8,7 @@ use vrrp_net::vrrp_proto::auth::{Authentication, Password};
 use vrrp_net::vrrp_proto::{
     Config, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
 };
-use vrrp_net::{InstanceConfig, Settings, State, VirtualAddress};
+use vrrp_net::{InstanceConfig, Settings, State, VirtualAddress, VirtualLink, virtual_mac};
 
 /// Starts keepalived in a namespace, with all its files in a directory of the test.
 fn keepalived(node: &Node, directory: &tempfile::TempDir, instance: &str) -> Option<Process> {
@@ -169,8 +169,7 @@ fn version_3_to_peers_one_by_one() {
     );
 }
 
-#[test]
-fn version_3_over_ipv6() {
+fn version_3_over_ipv6() -> InstanceConfig {
     let mut router = Config::new(Vrid::new(51).unwrap(), Family::V6);
     router.interval = Interval::from_centiseconds(10).unwrap();
     let mut ours = InstanceConfig::new("VI", "eth0", router);
@@ -178,5 +177,56 @@ fn version_3_over_ipv6() {
         ours.addresses
             .push(VirtualAddress::new(address.parse().unwrap()));
     }
-    both_roles(ours, "version 3\n advert_int 0.1");
+    ours
+}
+
+#[test]
+fn version_3_with_ipv6_addresses() {
+    both_roles(version_3_over_ipv6(), "version 3\n advert_int 0.1");
+}
+
+/// On an interface with the virtual router's own hardware address, as the peer.
+fn on_virtual_mac(mut ours: InstanceConfig) -> InstanceConfig {
+    let mac = virtual_mac(ours.router.family, ours.router.vrid);
+    ours.virtual_link = Some(VirtualLink::macvlan("vrrp.51", mac));
+    ours
+}
+
+#[test]
+fn version_3_with_virtual_macs_on_both_sides() {
+    both_roles(
+        on_virtual_mac(version_3(100)),
+        "version 3\n advert_int 0.1\n use_vmac",
+    );
+}
+
+#[test]
+fn version_3_with_virtual_macs_whose_adverts_leave_by_the_base() {
+    let mut ours = on_virtual_mac(version_3(100));
+    ours.transmit_on_base = true;
+    both_roles(
+        ours,
+        "version 3\n advert_int 0.1\n use_vmac\n vmac_xmit_base",
+    );
+}
+
+#[test]
+fn version_3_with_a_virtual_mac_on_our_side_alone() {
+    both_roles(on_virtual_mac(version_3(100)), "version 3\n advert_int 0.1");
+}
+
+#[test]
+fn version_3_over_ipv6_with_virtual_macs_on_both_sides() {
+    both_roles(
+        on_virtual_mac(version_3_over_ipv6()),
+        "version 3\n advert_int 0.1\n use_vmac",
+    );
+}
+
+/// What no_accept means to the peer does not change what it says.
+#[test]
+fn version_3_with_packets_accepted_by_nobody() {
+    let mut ours = version_3(100);
+    ours.accept = false;
+    both_roles(ours, "version 3\n advert_int 0.1\n no_accept");
 }

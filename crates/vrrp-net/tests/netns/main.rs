@@ -8,10 +8,12 @@
     reason = "a test stops where it fails"
 )]
 
+mod contest;
 mod engine;
 mod filter;
 mod handover;
 mod keepalived;
+mod machine;
 mod nftables;
 mod orders;
 mod reload;

@@ -239,6 +239,7 @@ fn static_ones_are_there_whoever_is_master() {
             weight,
             on_link: false,
             realms: None,
+            encapsulation: None,
         };
         let configuration = Configuration {
             static_addresses: vec![

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{
-    Configuration, Event, InstanceConfig, State, VirtualAddress, VirtualLink, virtual_mac,
+    Configuration, Event, InstanceConfig, IpvlanMode, State, VirtualAddress, VirtualLink,
+    VirtualLinkKind, virtual_mac,
 };
 
 use crate::support::{Node, PATIENCE, Tap, added, eventually, fast, one, pair, run, settings};
@@ -356,5 +357,95 @@ fn a_strict_reverse_path_filter_moves_to_the_other_interfaces_and_back() {
         second.engine.shutdown().await;
         assert_eq!(option(&b, "all/rp_filter"), "1");
         assert_eq!(option(&b, "eth0/rp_filter"), "0");
+    });
+}
+
+/// A node on whose `eth0` an interface of this kind can be made.
+fn node_with(kind: &str) -> Option<(Node, Node)> {
+    let (a, b) = pair()?;
+    let words = match kind {
+        "vrf" => "link add name probe type vrf table 9",
+        _ => "link add link eth0 name probe type ipvlan",
+    };
+    let made = a.run(move || Command::new("ip").args(words.split(' ')).output().unwrap());
+    if !made.status.success() {
+        println!("skipped: the kernel has no {kind}");
+        return None;
+    }
+    a.ip("link del probe");
+    Some((a, b))
+}
+
+#[test]
+fn ipvlan_interfaces_of_all_modes_carry_the_addresses() {
+    let Some((a, b)) = node_with("ipvlan") else {
+        return;
+    };
+    run(async {
+        for (mode, words) in [
+            (IpvlanMode::Bridge, "mode l2 bridge"),
+            (IpvlanMode::Private, "mode l2 private"),
+            (IpvlanMode::Vepa, "mode l2 vepa"),
+        ] {
+            let mut instance = fast("VI", 51, 150, &["10.9.0.100"]);
+            let own: std::net::IpAddr = "10.9.0.7".parse().unwrap();
+            instance.virtual_link = Some(VirtualLink {
+                name: "ipvl.51".to_owned(),
+                kind: VirtualLinkKind::Ipvlan {
+                    mode,
+                    address: Some((own, 24)),
+                },
+                group: Some(5),
+            });
+            instance.router.source = Some(own);
+            let tap = Tap::new(&b);
+            let mut first = a.start(settings(), one(instance));
+            first.wait("the address", added("10.9.0.100")).await;
+            let link = a.ip("-d link show ipvl.51");
+            assert!(link.contains(words) && link.contains("group 5"), "{link}");
+            let addresses = a.ip("address show ipvl.51");
+            assert!(addresses.contains("10.9.0.7/24"), "{addresses}");
+            assert!(addresses.contains("10.9.0.100/32"), "{addresses}");
+            let advert = next_advert(&tap);
+            assert_eq!(advert[26..30], [10, 9, 0, 7]);
+            first.engine.shutdown().await;
+            assert!(!a.ip("-o link").contains("ipvl.51"));
+        }
+    });
+}
+
+#[test]
+fn routers_find_each_other_in_a_virtual_routing_domain() {
+    let Some((a, b)) = node_with("vrf") else {
+        return;
+    };
+    run(async {
+        for node in [&a, &b] {
+            node.ip("link add red type vrf table 77");
+            node.ip("link set red up");
+            node.ip("link set eth0 master red");
+        }
+        let mut higher = fast("VI", 51, 150, &["10.9.0.100"]);
+        let destination = vrrp_net::Prefix {
+            address: "10.7.0.0".parse().unwrap(),
+            length: 16,
+        };
+        let mut route = vrrp_net::Route::new(Family::V4, Some(destination));
+        route.gateway = Some("10.9.0.2".parse().unwrap());
+        route.vrf = Some("red".to_owned());
+        higher.routes.push(route);
+        let mut first = a.start(settings(), one(higher));
+        first.wait("the address", added("10.9.0.100")).await;
+        eventually(|| {
+            a.ip("route show table 77")
+                .contains("10.7.0.0/16 via 10.9.0.2")
+        });
+        let mut second = b.start(settings(), one(fast("VI", 51, 100, &["10.9.0.100"])));
+        second.wait_state("VI", State::Backup).await;
+        let heard = second.engine.snapshots();
+        eventually(|| heard.latest().instances["VI"].counters.adverts_received >= 5);
+        assert_eq!(heard.latest().instances["VI"].state, State::Backup);
+        first.engine.shutdown().await;
+        second.wait_state("VI", State::Master).await;
     });
 }

@@ -32,6 +32,8 @@ pub enum Disagreement {
     Sender,
     /// It sends from our own address.
     SourceAddress,
+    /// It lists our addresses under another virtual router identifier.
+    Identifier,
 }
 
 impl Disagreement {
@@ -70,6 +72,7 @@ impl fmt::Display for Disagreement {
             Self::Addresses => "other addresses",
             Self::Sender => "not among the peers",
             Self::SourceAddress => "our own source address",
+            Self::Identifier => "our addresses under another identifier",
         })
     }
 }

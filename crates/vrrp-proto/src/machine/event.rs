@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::ids::{Family, Priority};
+use crate::ids::{Family, Priority, Vrid};
 use crate::time::UnixTime;
 use crate::wire::{Ipv4Header, ParseError};
 
@@ -42,6 +42,14 @@ pub enum Event {
     /// The wall clock, for signed adverts with a time window. Tell it at start and whenever the
     /// clock may have been set; once a second is plenty.
     WallClock(UnixTime),
+    /// Another router advertises addresses of this one under another identifier. Only the caller sees such adverts:
+    /// they are not for this router.
+    ForeignIdentifier {
+        /// Who.
+        source: IpAddr,
+        /// The identifier it uses.
+        vrid: Vrid,
+    },
     /// An order of the sync group.
     Group(GroupOrder),
 }
@@ -164,6 +172,15 @@ impl<'a> Received<'a> {
     /// The family of the packet.
     pub const fn family(&self) -> Family {
         Family::of(self.source)
+    }
+
+    /// The VRRP message: the payload, or what follows the authentication header; `None` if that is damaged.
+    pub fn message(&self) -> Option<&'a [u8]> {
+        if self.protocol == crate::ids::PROTOCOL_AH {
+            return crate::auth::AuthenticationHeader::parse(self.payload)
+                .map(|(_, message)| message);
+        }
+        Some(self.payload)
     }
 
     /// Which virtual router this is for; nothing else is checked. See [`crate::wire::peek`].

@@ -4,8 +4,8 @@ use super::action::{Action, AnnounceCause, MemberReport, State};
 use super::event::{Event, Fault, GroupOrder};
 use super::reason::{Reason, Warning};
 use super::timers::Timer;
-use super::{Config, ConfigError, VirtualRouter, header_key, replay_capacity};
-use crate::ids::{Family, Priority};
+use super::{Config, ConfigError, Disagreement, VirtualRouter, header_key, replay_capacity};
+use crate::ids::{Family, Priority, Vrid};
 use crate::time::{Instant, micros};
 
 use core::net::IpAddr;
@@ -33,6 +33,7 @@ impl VirtualRouter {
             }
             Event::Announce => self.announce_on_request(),
             Event::WallClock(time) => self.wall_clock = Some((now, time)),
+            Event::ForeignIdentifier { source, vrid } => self.hear_foreign(now, source, vrid),
             Event::Group(order) => self.follow(now, order),
         }
     }
@@ -184,6 +185,15 @@ impl VirtualRouter {
                 }
             }
         }
+    }
+
+    fn hear_foreign(&mut self, now: Instant, source: IpAddr, vrid: Vrid) {
+        if !matches!(self.state, State::Backup | State::Master) {
+            return;
+        }
+        self.stats.foreign_identifiers += 1;
+        self.note_contest(now, Disagreement::Identifier, source, None);
+        self.warn(now, Warning::ForeignIdentifier { source, vrid });
     }
 
     fn take_over(&mut self, now: Instant) {

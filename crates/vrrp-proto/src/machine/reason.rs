@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::action::State;
 use super::event::Fault;
 use crate::auth::TrailerError;
-use crate::ids::Priority;
+use crate::ids::{Priority, Vrid};
 use crate::time::{Interval, Seconds};
 use crate::wire::ParseError;
 
@@ -297,6 +297,13 @@ pub enum Warning {
         /// Its priority.
         priority: Priority,
     },
+    /// Another router has our addresses under another identifier.
+    ForeignIdentifier {
+        /// Who.
+        source: IpAddr,
+        /// The identifier it uses.
+        vrid: Vrid,
+    },
     /// The other master is heard no more, or gave up.
     ContestOver {
         /// Who.
@@ -366,6 +373,10 @@ impl fmt::Display for Warning {
             Self::OtherMaster { source, priority } => {
                 write!(f, "{source} (priority {priority}) is master too")
             }
+            Self::ForeignIdentifier { source, vrid } => write!(
+                f,
+                "{source} advertises our addresses as virtual router {vrid}; make both identifiers agree"
+            ),
             Self::ContestOver { source, lasted } => write!(
                 f,
                 "{source} is not master any more; it was for {}",

@@ -27,6 +27,8 @@ pub struct Stats {
     pub interval_differences: u64,
     /// Adverts of a lower priority heard as master.
     pub lower_priority_received: u64,
+    /// Adverts that listed our addresses under another identifier.
+    pub foreign_identifiers: u64,
     /// Times the router woke later than its master-down interval.
     pub overslept: u64,
     dropped: DropCounters,
@@ -72,7 +74,7 @@ impl serde::Serialize for Stats {
     /// The counters by name; `dropped` is a map of the reasons that occurred.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut fields = serializer.serialize_struct("Stats", 11)?;
+        let mut fields = serializer.serialize_struct("Stats", 12)?;
         fields.serialize_field("adverts_received", &self.adverts_received)?;
         fields.serialize_field("adverts_sent", &self.adverts_sent)?;
         fields.serialize_field("resignations_received", &self.resignations_received)?;
@@ -82,6 +84,7 @@ impl serde::Serialize for Stats {
         fields.serialize_field("address_list_mismatches", &self.address_list_mismatches)?;
         fields.serialize_field("interval_differences", &self.interval_differences)?;
         fields.serialize_field("lower_priority_received", &self.lower_priority_received)?;
+        fields.serialize_field("foreign_identifiers", &self.foreign_identifiers)?;
         fields.serialize_field("overslept", &self.overslept)?;
         let dropped: alloc::collections::BTreeMap<DropReason, u64> =
             self.drops().filter(|(_, count)| *count > 0).collect();
@@ -111,6 +114,7 @@ impl<'de> serde::Deserialize<'de> for Stats {
                 "address_list_mismatches" => &mut stats.address_list_mismatches,
                 "interval_differences" => &mut stats.interval_differences,
                 "lower_priority_received" => &mut stats.lower_priority_received,
+                "foreign_identifiers" => &mut stats.foreign_identifiers,
                 "overslept" => &mut stats.overslept,
                 _ => {
                     let Counter::Many(dropped) = counter else {

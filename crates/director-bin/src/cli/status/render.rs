@@ -326,7 +326,12 @@ impl Page {
             self.circumstances(&mut reason, set.until, set.reason.as_deref());
             reason.push_str("; ");
         }
-        reason.push_str(&real.reasons.join("; "));
+        // The first line says who and why; the model only knows that it is so.
+        let more = real
+            .reasons
+            .iter()
+            .filter(|reason| !reason.starts_with("an operator "));
+        reason.push_str(&more.cloned().collect::<Vec<_>>().join("; "));
         let start = format!(
             "{} {} {} {} {} {} {} {}",
             fit(&address, 39),

@@ -2,7 +2,7 @@
 
 use crate::control::facts::Facts;
 use crate::control::kernel::KernelTable;
-use crate::lvs::{CheckId, CheckStart, Presence, RealView, ServerState as Model};
+use crate::lvs::{CheckId, CheckStart, Presence, RealView, ServerState as Model, Setting};
 use director_control::Timestamp;
 use director_control::snapshot::{
     Check, CheckVerdict, Connections, Histogram, Quorum, RealServer, ServerState, SorryServer,
@@ -23,11 +23,12 @@ pub(super) fn build(
     let checks: Checks<'_> = checks.iter().map(|check| (&check.id, check)).collect();
     let states = facts.model.states();
     states
-        .map(|state| virtual_server(state, &checks, table))
+        .map(|state| virtual_server(facts, state, &checks, table))
         .collect()
 }
 
 fn virtual_server(
+    facts: &Facts,
     state: &Model,
     checks: &Checks<'_>,
     table: Option<&KernelTable>,
@@ -38,7 +39,7 @@ fn virtual_server(
     let kernel = |id: DestinationId| kernel(&ids, id, table);
     let real_servers = state.real_servers().map(|real| {
         let entries = kernel(real.config.destination.id);
-        real_server(&config.name, real, checks, &entries)
+        real_server(facts, &config.name, real, checks, &entries)
     });
     let sorry_server = config.sorry_server.as_ref().map(|sorry| {
         let id = sorry.destination.id;
@@ -93,6 +94,7 @@ fn weight(entries: &[DestinationEntry]) -> Option<u32> {
 }
 
 fn real_server(
+    facts: &Facts,
     virtual_server: &Arc<str>,
     view: RealView<'_>,
     checks: &Checks<'_>,
@@ -115,6 +117,8 @@ fn real_server(
         Presence::Absent => None,
     };
     let server_state = match (view.up, wished_weight) {
+        _ if view.set == Some(Setting::Drained) => ServerState::Drained,
+        (true, _) if view.set == Some(Setting::Drain) => ServerState::Draining,
         (false, _) => ServerState::Down,
         (true, None) => ServerState::Standby,
         (true, Some(0)) => ServerState::Idle,
@@ -129,7 +133,7 @@ fn real_server(
         configured_weight: real.destination.weight,
         wished_weight,
         kernel_weight: weight(entries),
-        set: None,
+        set: facts.overrides.of(virtual_server, &id.to_string()).cloned(),
         connections: (!entries.is_empty()).then(|| connections(entries)),
         traffic: (!entries.is_empty()).then(|| traffic(entries.iter().map(|entry| &entry.stats))),
         checks,

@@ -4,6 +4,8 @@
 mod lvs;
 mod vrrp;
 
+pub(crate) use vrrp::master_down;
+
 use super::facts::Facts;
 use super::kernel::KernelReader;
 use director_control::snapshot::{Hook, Snapshot, Tracker, TrackerValue};
@@ -42,8 +44,8 @@ pub(crate) async fn snapshot(facts: Facts, file: &Path, kernel: &KernelReader) -
             trackers: trackers(&facts),
             hooks: hooks(&facts),
             journal: facts.journal.status(),
-            maintenance: None,
-            overrides: Vec::new(),
+            maintenance: facts.overrides.maintenance,
+            overrides: facts.overrides.servers,
             director: facts.director,
             loop_lag: facts.loop_lag,
             incomplete,

@@ -71,6 +71,12 @@ fn instance(
         effective_priority: status.effective_priority,
         priority_arithmetic: status.priority_arithmetic.clone(),
         preempt: config.router.preemption != Preemption::Never,
+        stood_down: facts
+            .overrides
+            .stood_down
+            .get(name)
+            .filter(|_| status.state != State::Master)
+            .cloned(),
         timers: timers(facts, status, config),
         master: status.master.map(|master| MasterSeen {
             address: master.address,
@@ -79,7 +85,7 @@ fn instance(
         }),
         contested: status.contested.map(|contest| Contest {
             by: contest.by,
-            priority: contest.priority,
+            priority: contest.priority.unwrap_or(0),
             since: wall(contest.since),
             last: wall(contest.last),
         }),

@@ -235,7 +235,7 @@ impl Explainer<'_> {
                 }
                 match &set.kind {
                     OverrideKind::Maintenance { file } => {
-                        changes.push(format!("removing {file} ends it"))
+                        changes.push(format!("removing {file} ends it"));
                     }
                     OverrideKind::Drain { .. } | OverrideKind::Weight { .. } => {
                         changes.push(format!("`director undrain {}` takes it back", real.address));

@@ -1,0 +1,119 @@
+//! What differs between two configurations, in sentences: for the answer to a reload.
+
+use crate::config::Plan;
+use crate::output;
+use ipvs_netlink::Change;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Changes of the table that are told one by one.
+const TOLD: usize = 50;
+
+/// What going over from `before` to `after` changes, apart from the table.
+pub(crate) fn plans(before: &Plan, after: &Plan) -> Vec<String> {
+    let mut changes = Vec::new();
+    let instances = |plan: &Plan| by(&plan.vrrp.instances, |instance| instance.name.clone());
+    compare(
+        "instance",
+        &instances(before),
+        &instances(after),
+        &mut changes,
+    );
+    let groups = |plan: &Plan| by(&plan.vrrp.groups, |group| group.name.clone());
+    compare("group", &groups(before), &groups(after), &mut changes);
+    let servers = |plan: &Plan| by(&plan.virtual_servers, |server| server.name.to_string());
+    compare(
+        "virtual server",
+        &servers(before),
+        &servers(after),
+        &mut changes,
+    );
+    checks(before, after, &mut changes);
+    let statics = |plan: &Plan| {
+        let vrrp = &plan.vrrp;
+        (
+            vrrp.static_addresses.clone(),
+            vrrp.static_routes.clone(),
+            vrrp.static_rules.clone(),
+        )
+    };
+    if statics(before) != statics(after) {
+        changes.push("static addresses, routes or rules change".to_owned());
+    }
+    if before.watched != after.watched {
+        changes.push("tracking scripts or files change".to_owned());
+    }
+    if before.hooks != after.hooks {
+        changes.push("notification scripts change".to_owned());
+    }
+    if before.timeouts != after.timeouts {
+        changes.push("connection timeouts of IPVS change".to_owned());
+    }
+    if before.sync != after.sync {
+        changes.push("connection synchronisation changes".to_owned());
+    }
+    if before.vrrp_settings != after.vrrp_settings {
+        changes.push("vrrp_rt_priority, vrrp_no_swap or dynamic_interfaces change, which takes effect at the next start".to_owned());
+    }
+    changes
+}
+
+/// Changes of the table.
+pub(crate) fn table(changes: &[Change]) -> Vec<String> {
+    let mut told: Vec<String> = changes
+        .iter()
+        .take(TOLD)
+        .map(|change| format!("IPVS: {change}"))
+        .collect();
+    let more = changes.len().saturating_sub(TOLD);
+    if more > 0 {
+        told.push(format!("IPVS: {}", output::count(more, "further change")));
+    }
+    told
+}
+
+fn by<T: Clone + PartialEq>(all: &[T], name: impl Fn(&T) -> String) -> BTreeMap<String, T> {
+    all.iter().map(|one| (name(one), one.clone())).collect()
+}
+
+fn compare<T: PartialEq>(
+    what: &str,
+    before: &BTreeMap<String, T>,
+    after: &BTreeMap<String, T>,
+    changes: &mut Vec<String>,
+) {
+    let mut tell = |name: &dyn Display, how: &str| changes.push(format!("{what} {name} {how}"));
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        tell(name, "is removed");
+    }
+    for (name, now) in after {
+        match before.get(name) {
+            None => tell(name, "is added"),
+            Some(then) if then != now => tell(name, "changes"),
+            Some(_) => {}
+        }
+    }
+}
+
+fn checks(before: &Plan, after: &Plan, changes: &mut Vec<String>) {
+    let (mut added, mut changed) = (0_usize, 0_usize);
+    let mut kept = 0_usize;
+    for (id, check) in after.checks.iter() {
+        match before.checks.get(&id) {
+            None => added = added.saturating_add(1),
+            Some(old) => {
+                kept = kept.saturating_add(1);
+                if !old.same_as(check) {
+                    changed = changed.saturating_add(1);
+                }
+            }
+        }
+    }
+    let removed = before.checks.len().saturating_sub(kept);
+    for (count, how) in [(removed, "removed"), (added, "added"), (changed, "changed")] {
+        if count > 0 {
+            let are = if count == 1 { "is" } else { "are" };
+            changes.push(format!("{} {are} {how}", output::count(count, "check")));
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Restart without loss: a new process takes over from the running one.
+//!
+//! The new process reads and checks its configuration first. Then it asks the old one, over the control socket, to stand
+//! still: the VRRP engine stops between two adverts, addresses and IPVS table stay where they are, and all that is known is
+//! handed over. The new process starts its engine from that, and says so; only then does the old one end. If the new process
+//! fails or goes away, the old one goes on as if nothing had happened.
+
+use super::running::Running;
+use super::{privileges, report, start};
+use crate::cli::RunArguments;
+use crate::config::Plan;
+use crate::control::{Incoming, places, problem};
+use crate::exit::Exit;
+use crate::lvs::{CheckId, Model, Touched, Verdict};
+use crate::output;
+use director_control::client::{Client, ClientError};
+use director_control::{ProblemKind, Request, Response, Who};
+use healthcheck::{Monitor, Weight};
+use ipvs_netlink::DestinationId;
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What is handed over, as this version writes and reads it.
+const FORMAT: u32 = 1;
+
+/// How long the new process waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long scripts that still run at the end are waited for.
+const SCRIPTS: Duration = Duration::from_secs(5);
+
+/// What one process hands to the next.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Inheritance {
+    format: u32,
+    /// The VRRP engine; `None` if none runs.
+    pub(super) vrrp: Option<vrrp_net::Handover>,
+    #[serde(default)]
+    pub(super) lvs: InheritedLvs,
+}
+
+/// What is known of the real servers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct InheritedLvs {
+    #[serde(default)]
+    checks: Vec<InheritedCheck>,
+    /// Virtual servers whose quorum is there.
+    #[serde(default)]
+    quorums: Vec<String>,
+    /// VRRP instances that are master.
+    #[serde(default)]
+    masters: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct InheritedCheck {
+    virtual_server: String,
+    real_server: SocketAddr,
+    index: usize,
+    up: bool,
+    /// A check has really come to this verdict.
+    made: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<InheritedWeight>,
+    reason: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InheritedWeight {
+    Exact(u32),
+    Adjust(i64),
+    Percent(u32),
+}
+
+impl InheritedWeight {
+    const fn of(weight: Weight) -> Option<Self> {
+        match weight {
+            Weight::Exact(weight) => Some(Self::Exact(weight)),
+            Weight::Adjust(change) => Some(Self::Adjust(change)),
+            Weight::Percent(share) => Some(Self::Percent(share)),
+            _ => None,
+        }
+    }
+
+    const fn weight(self) -> Weight {
+        match self {
+            Self::Exact(weight) => Weight::Exact(weight),
+            Self::Adjust(change) => Weight::Adjust(change),
+            Self::Percent(share) => Weight::Percent(share),
+        }
+    }
+}
+
+impl InheritedCheck {
+    fn id(&self) -> CheckId {
+        CheckId {
+            virtual_server: Arc::from(self.virtual_server.as_str()),
+            real_server: DestinationId::from(self.real_server),
+            index: self.index,
+        }
+    }
+
+    fn weight(&self) -> Option<Weight> {
+        self.weight.map(InheritedWeight::weight)
+    }
+}
+
+impl InheritedLvs {
+    /// What a director knows of its servers.
+    fn of(model: &Model, masters: Vec<String>) -> Self {
+        let mut all = Self {
+            masters,
+            ..Self::default()
+        };
+        for state in model.states() {
+            let name = state.config().name.to_string();
+            for real in state.real_servers() {
+                for (index, verdict) in real.verdicts.iter().enumerate() {
+                    all.checks.push(InheritedCheck {
+                        virtual_server: name.clone(),
+                        real_server: real.config.destination.id.address_and_port(),
+                        index,
+                        up: verdict.up,
+                        made: matches!(verdict.reason, Cow::Owned(_)),
+                        weight: verdict.weight.and_then(InheritedWeight::of),
+                        reason: verdict.reason.to_string(),
+                    });
+                }
+            }
+            if state.quorum_up() {
+                all.quorums.push(name);
+            }
+        }
+        all
+    }
+
+    /// Verdicts and quorums as the predecessor knew them. What is not configured any more is left out.
+    pub(super) fn give_to(&self, model: &mut Model) {
+        for check in &self.checks {
+            let verdict = Verdict {
+                up: check.up,
+                weight: check.weight(),
+                reason: Cow::Owned(check.reason.clone()),
+            };
+            // The predecessor has told what follows from it.
+            let _ = model.observe(&check.id(), verdict, &mut Touched::default());
+        }
+        for name in &self.quorums {
+            model.resume_quorum(name);
+        }
+        for instance in &self.masters {
+            model.set_master(&Arc::from(instance.as_str()), true);
+        }
+    }
+
+    /// Retries go on counting from what was known.
+    pub(super) fn give_to_monitor(&self, monitor: &Monitor<CheckId>) {
+        for check in self.checks.iter().filter(|check| check.made) {
+            let verdict = if check.up {
+                healthcheck::Verdict::Up
+            } else {
+                healthcheck::Verdict::Down
+            };
+            monitor.adopt(check.id(), verdict, check.weight());
+        }
+    }
+}
+
+/// A director that stands still for this process.
+pub(super) struct Predecessor {
+    client: Client,
+    inheritance: Option<Inheritance>,
+}
+
+impl Predecessor {
+    /// What it has handed over, apart.
+    pub(super) fn split(mut self) -> (Self, Inheritance) {
+        let inheritance = self.inheritance.take().unwrap_or_default();
+        (self, inheritance)
+    }
+
+    /// Everything runs here: it may end.
+    pub(super) fn release(&mut self) {
+        match self.client.call(Request::TakenOver) {
+            // The old one may be gone before its last word is.
+            Ok(_) | Err(ClientError::Closed) => tracing::info!(
+                event = "taken_over",
+                "taken over from the director before this one, which ends"
+            ),
+            Err(error) => {
+                let reason = output::chain(&error);
+                tracing::warn!(
+                    event = "taken_over",
+                    reason,
+                    "taken over from the director before this one, which has not answered: {reason}"
+                );
+            }
+        }
+    }
+}
+
+/// Asks the running director to stand still, if that is wanted and there is one.
+pub(super) fn ask(arguments: &RunArguments, plan: &Plan) -> Result<Option<Predecessor>, String> {
+    if !arguments.takeover {
+        return Ok(None);
+    }
+    // What would stop this process later must not make the other one stand still.
+    let missing = privileges::missing(
+        !plan.vrrp.instances.is_empty(),
+        !plan.virtual_servers.is_empty(),
+    );
+    if let Some(missing) = missing.first() {
+        return Err(missing.to_string());
+    }
+    let mut client = match Client::find(&places(arguments.control.as_deref(), &arguments.state_dir))
+    {
+        Ok(client) => client,
+        Err(ClientError::NotRunning(_)) => {
+            tracing::info!(
+                event = "nobody_to_take_over",
+                "no director runs that could be taken over from, starting as usual"
+            );
+            return Ok(None);
+        }
+        Err(error) => return Err(output::chain(&error)),
+    };
+    client
+        .set_patience(Some(PATIENCE))
+        .map_err(|error| output::chain(&error))?;
+    let pid = std::process::id();
+    let state = match client.call(Request::HandOver { pid }) {
+        Ok(Response::HandOver { state }) => state,
+        Ok(other) => return Err(format!("the running director answered {other:?}")),
+        Err(error) => {
+            return Err(format!(
+                "the running director does not hand over: {}",
+                output::chain(&error)
+            ));
+        }
+    };
+    let inheritance: Inheritance = serde_json::from_value(state)
+        .map_err(|error| format!("what the running director hands over is not understood, restart without --takeover: {error}"))?;
+    if inheritance.format != FORMAT {
+        return Err(format!(
+            "the running director hands over in format {}, this one knows {FORMAT}; restart without --takeover",
+            inheritance.format
+        ));
+    }
+    Ok(Some(Predecessor {
+        client,
+        inheritance: Some(inheritance),
+    }))
+}
+
+impl Running {
+    /// Stands still for a successor. True if that has taken over.
+    pub(super) async fn hand_over(
+        &mut self,
+        pid: u32,
+        who: &Who,
+        answer: oneshot::Sender<Response>,
+    ) -> bool {
+        let refuse = |kind, message: &str| problem(kind, message);
+        if who.uid != 0 && who.uid != geteuid().as_raw() {
+            let _ = answer.send(refuse(
+                ProblemKind::NotAllowed,
+                "only root and the director's own user may take over",
+            ));
+            return false;
+        }
+        if self.control.undo.is_some() {
+            let text = "a reload waits to be confirmed; `director confirm` it first";
+            let _ = answer.send(refuse(ProblemKind::Precondition, text));
+            return false;
+        }
+        tracing::info!(event = "handing_over", pid, %who, "handing over to process {pid}");
+        let masters = self.masters().iter().map(ToString::to_string).collect();
+        let lvs = InheritedLvs::of(&self.model, masters);
+        let held = match &self.vrrp {
+            Some(vrrp) => vrrp.engine.hand_over().await.ok(),
+            None => None,
+        };
+        let inheritance = Inheritance {
+            format: FORMAT,
+            vrrp: held.as_ref().map(|held| held.handover().clone()),
+            lvs,
+        };
+        let state = match serde_json::to_value(&inheritance) {
+            Ok(state) => state,
+            Err(error) => {
+                let _ = answer.send(refuse(ProblemKind::Failed, &error.to_string()));
+                return false;
+            }
+        };
+        self.control.give_up();
+        self.state.unlock();
+        // If the session has gone, so has the successor.
+        let asked = answer.send(Response::HandOver { state }).is_ok();
+        if asked && self.successor_runs().await {
+            if let Some(held) = held {
+                held.release();
+            }
+            return true;
+        }
+        drop(held);
+        self.go_on(pid);
+        false
+    }
+
+    /// Waits for the successor's word. Others have to wait or ask again.
+    async fn successor_runs(&mut self) -> bool {
+        loop {
+            match self.control.next().await {
+                Some(Incoming::TakenOver(taken)) => return taken,
+                Some(Incoming::Asked(asked)) => {
+                    let busy = problem(
+                        ProblemKind::Busy,
+                        "the director is handing over to its successor, ask again",
+                    );
+                    let _ = asked.answer.send(busy);
+                }
+                Some(Incoming::Drained(_)) => self.control.counted(),
+                None => return false,
+            }
+        }
+    }
+
+    /// The successor has failed.
+    fn go_on(&mut self, pid: u32) {
+        if let Err(error) = self.state.lock_again() {
+            let reason = output::chain(&error);
+            tracing::error!(
+                event = "state_lost",
+                reason,
+                "the state directory cannot be locked again: {reason}"
+            );
+        }
+        self.control.take_back(&self.arguments, &self.state);
+        tracing::error!(
+            event = "hand_over_failed",
+            pid,
+            "process {pid} has not taken over, going on"
+        );
+        // Whatever it did to the table.
+        if let Some(table) = &mut self.table {
+            match table.replace(self.plan.wished(&self.model), false) {
+                Ok(changes) => report::changes(&changes),
+                Err(error) => report::table_error(&error),
+            }
+        }
+        start::announce(&self.plan);
+    }
+
+    /// The end of a director that has a successor: everything stays where it is.
+    pub(super) async fn leave(mut self) -> Exit {
+        self.trackers.stop().await;
+        if let Some(vrrp) = self.vrrp.take() {
+            // It ends by itself after its release; what is in place is the successor's.
+            vrrp.engine.abort();
+        }
+        self.notifier.finish(SCRIPTS).await;
+        tracing::info!(event = "handed_over", "handed over, the successor runs");
+        self.control.close();
+        Exit::Success
+    }
+}
