@@ -143,6 +143,7 @@ fn arguments(given: &Given) -> RunArguments {
         control: None,
         control_group: None,
         takeover: false,
+        guardian: false,
         metrics: None,
         maintenance_dir: None,
         log,
