@@ -3,6 +3,7 @@
 //! The command line is in [`cli`], the daemon in [`daemon`]; everything that decides without touching the system is in
 //! [`config`] (from the configuration model to what the engines take) and [`lvs`] (from verdicts to the wished table).
 
+mod bfd;
 mod cli;
 mod config;
 mod control;
@@ -10,6 +11,7 @@ mod daemon;
 mod doctor;
 mod exit;
 mod fifo;
+mod guardian;
 mod kernel;
 mod log;
 mod lvs;

@@ -98,6 +98,9 @@ enum Command {
     /// Write the manual pages
     #[command(hide = true)]
     Man(manual::ManArguments),
+    /// The process that `run --guardian` starts
+    #[command(hide = true)]
+    Guardian,
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -129,6 +132,9 @@ pub(crate) struct RunArguments {
     /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
     #[arg(long)]
     pub(crate) takeover: bool,
+    /// Start a second process that takes the virtual addresses off should the director be killed
+    #[arg(long)]
+    pub(crate) guardian: bool,
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
@@ -147,6 +153,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
+    }
+    // Before all other commands are described: scripts run this one often.
+    if arguments.get(1).is_some_and(|word| word == "ipvs") {
+        return ipvs::run_words(arguments.get(2..).unwrap_or_default());
     }
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
@@ -197,6 +207,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(arguments) => manual::man(&arguments).into(),
         Command::Doctor(arguments) => doctor::run(&arguments).into(),
         Command::Realserver(arguments) => realserver::run(&arguments).into(),
+        Command::Guardian => crate::guardian::serve().into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

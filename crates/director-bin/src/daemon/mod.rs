@@ -18,6 +18,7 @@ mod service_manager;
 mod start;
 mod stop;
 mod suspend;
+mod sys;
 mod table;
 mod takeover;
 mod telling;
@@ -29,4 +30,5 @@ pub(crate) use notify::Announced;
 pub(crate) use notify::{
     HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object,
 };
+pub(crate) use privileges::restrict as restrict_privileges;
 pub(crate) use start::run;

@@ -1,6 +1,7 @@
 //! Reload: all of the new file or nothing of it.
 
 use super::actions::Told;
+use super::mastership::with_maintenance;
 use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
@@ -8,9 +9,10 @@ use super::table::problem;
 use super::{report, service_manager, start};
 use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
-use crate::lvs::{CheckId, Fate, Happening, Model, Touched};
+use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
 use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
+use ipvs_netlink::DestinationId;
 use keepalived_conf::Severity;
 use keepalived_conf::SourceMap;
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ impl Running {
     /// Reads the configuration again and goes over to it. If anything stands in the way, the running one stays in force.
     pub(super) async fn reload(&mut self) {
         // All of it is in the log.
-        let _ = self.reload_unless_confirmed(None).await;
+        let _ = self.reload_unless_confirmed(None, false).await;
     }
 
     /// What an operator has ordered, or what it would do.
@@ -29,13 +31,14 @@ impl Running {
         &mut self,
         confirm: Option<Duration>,
         dry_run: bool,
+        force: bool,
         who: &Who,
     ) -> Result<Told, Problem> {
         if dry_run {
             return self.planned_reload();
         }
         tracing::info!(event = "reload_ordered", %who, "{who} has ordered a reload");
-        let changes = self.reload_unless_confirmed(confirm).await?;
+        let changes = self.reload_unless_confirmed(confirm, force).await?;
         let notes = confirm.map(|limit| {
             format!(
                 "it goes back in {} unless `director confirm` keeps it",
@@ -104,7 +107,7 @@ impl Running {
         let started = Instant::now();
         let file = self.arguments.config.display().to_string();
         let plan = Arc::unwrap_or_clone(undo.plan);
-        let result = self.go_over(plan, &SourceMap::default()).await;
+        let result = self.go_over(plan, &SourceMap::default(), true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
                 tracing::warn!(
@@ -138,6 +141,7 @@ impl Running {
     async fn reload_unless_confirmed(
         &mut self,
         confirm: Option<Duration>,
+        force: bool,
     ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
@@ -153,7 +157,7 @@ impl Running {
         } else {
             report::warnings(&loaded);
             let Loaded { plan, sources, .. } = loaded;
-            let gone_over = self.go_over(plan, &sources).await;
+            let gone_over = self.go_over(plan, &sources, force).await;
             gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
         };
         let took = started.elapsed();
@@ -202,21 +206,14 @@ impl Running {
 
     /// What is known of the servers of another plan.
     fn model_of(&mut self, plan: &Plan) -> (Model, Vec<Happening>) {
-        let kept = |id: &CheckId| {
-            let now = plan.checks.get(id);
-            let before = self.plan.checks.get(id);
-            now.zip(before)
-                .is_some_and(|(now, before)| now.same_as(before))
-        };
         let mut model = self.model.clone();
-        let mut happenings = model.replace(&plan.virtual_servers, |id| {
-            if kept(id) { Fate::Kept } else { Fate::New }
-        });
+        let mut happenings = model.replace(&plan.virtual_servers, |id| fate(plan, &self.plan, id));
         let why = "as before the reload";
         happenings.extend(
             self.control
                 .set_in(&mut model, why, &mut Touched::default()),
         );
+        happenings.extend(model.judge_guard(plan.change_guard, &mut Touched::default()));
         (model, happenings)
     }
 
@@ -225,8 +222,10 @@ impl Running {
         &mut self,
         mut plan: Plan,
         sources: &SourceMap,
+        force: bool,
     ) -> Result<Vec<String>, String> {
         self.check_privileges(&plan)?;
+        self.check_guard(&plan, force)?;
         plan.share_with(&self.plan);
         let (model, happenings) = self.model_of(&plan);
         let mut told = changes::plans(&self.plan, &plan);
@@ -241,7 +240,16 @@ impl Running {
             None => Ok(Vec::new()),
         };
         let changes = changes.map_err(|error| problem(&error, &plan.virtual_servers, sources))?;
-        if let Err(problem) = self.replace_vrrp(&plan).await {
+        let marked = self.marks.replace(plan.marks.as_ref());
+        let marked = marked.map_err(|error| output::chain(&error));
+        let gone_over = match marked {
+            Ok(()) => self.replace_vrrp(&plan).await,
+            problem => problem,
+        };
+        if let Err(problem) = gone_over {
+            if let Err(error) = self.marks.replace(self.plan.marks.as_ref()) {
+                report::marks_error(&error);
+            }
             let back = self.plan.delta_from(&plan, &model, &self.model);
             if let Some(Err(error)) = self.table.as_mut().map(|table| table.change(back)) {
                 report::table_error(&error);
@@ -252,6 +260,8 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        // Not at once: reloads often come one after the other.
+        self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
         self.suspend_checks();
         self.replace_recovery();
@@ -261,8 +271,33 @@ impl Running {
         self.tell_deleted(&before);
         self.tell_states();
         self.stand_down().await;
+        self.tell_guard();
         told.extend(changes::table(&changes));
         Ok(told)
+    }
+
+    /// Refuses a file that would take out more real servers at once than the running configuration allows.
+    fn check_guard(&self, plan: &Plan, force: bool) -> Result<(), String> {
+        let Some(limit) = self.plan.change_guard.filter(|_| !force) else {
+            return Ok(());
+        };
+        let servers = |plan: &Plan| -> BTreeSet<(Arc<str>, DestinationId)> {
+            let servers = plan.virtual_servers.iter();
+            let each = servers.flat_map(|server| {
+                let reals = server.real_servers.iter();
+                reals.map(|real| (Arc::clone(&server.name), real.destination.id))
+            });
+            each.collect()
+        };
+        let (before, after) = (servers(&self.plan), servers(plan));
+        let (gone, all) = (before.difference(&after).count(), before.len());
+        if !exceeds(gone, all, limit) {
+            return Ok(());
+        }
+        Err(format!(
+            "it would take out {gone} of {all} real servers at once, more than change_guard allows ({limit}%); \
+             `director reload --force` does it all the same"
+        ))
     }
 
     /// What a start would say about privileges; they may have been given up since.
@@ -286,7 +321,7 @@ impl Running {
         match &self.vrrp {
             Some(vrrp) => vrrp
                 .engine
-                .replace(plan.vrrp.clone())
+                .replace(with_maintenance(&plan.vrrp))
                 .await
                 .map_err(|error| output::chain(&error)),
             None => {
@@ -316,10 +351,11 @@ impl Running {
             .filter(|server| !same.contains(&Arc::as_ptr(server)))
         {
             for (id, check) in self.plan.checks.of(&server.name) {
-                if before.checks.get(&id).is_some_and(|old| old.same_as(check)) {
+                let known = before.checks.position(&id, check);
+                if known == Some(id.index) {
                     continue;
                 }
-                let check = if self.model.is_down(&id) {
+                let check = if known.is_none() && self.model.is_down(&id) {
                     check.check_from_down()
                 } else {
                     check.check()
@@ -331,19 +367,25 @@ impl Running {
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
     fn tell_deleted(&mut self, before: &Plan) {
-        let now: BTreeSet<&str> = self
-            .plan
-            .vrrp
-            .instances
-            .iter()
-            .map(|instance| instance.name.as_str())
-            .collect();
-        for instance in before
-            .vrrp
-            .instances
-            .iter()
-            .filter(|instance| !now.contains(instance.name.as_str()))
-        {
+        // A name is but a label: what makes a virtual router are these.
+        let identity = |instance: &vrrp_net::InstanceConfig| {
+            let router = &instance.router;
+            (
+                instance.interface.clone(),
+                router.family,
+                router.version,
+                router.vrid.value(),
+            )
+        };
+        let instances = &self.plan.vrrp.instances;
+        let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
+        let gone = |instance: &&vrrp_net::InstanceConfig| {
+            !names.contains(instance.name.as_str())
+                && !instances
+                    .iter()
+                    .any(|now| identity(now) == identity(instance))
+        };
+        for instance in before.vrrp.instances.iter().filter(gone) {
             let deleted = before.notify_deleted.contains(&instance.name);
             let state = if deleted {
                 Announced::Deleted
@@ -370,5 +412,62 @@ fn refusal(loaded: &Loaded, message: String) -> Problem {
         kind: ProblemKind::Failed,
         message: format!("the configuration is refused: {message}"),
         reasons: lines.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+/// What becomes of a check: if it is in both plans, what is known of it stays known.
+fn fate(plan: &Plan, before: &Plan, id: &CheckId) -> Fate {
+    let known = plan
+        .checks
+        .get(id)
+        .and_then(|check| before.checks.position(id, check));
+    match known {
+        Some(position) if position == id.index => Fate::Kept,
+        Some(position) => Fate::Moved(position),
+        None => Fate::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(checks: &str) -> Plan {
+        let text = format!(
+            "virtual_server 172.16.1.8 80 {{
+                protocol TCP
+                real_server 172.16.1.4 80 {{
+                    {checks}
+                }}
+            }}"
+        );
+        let parsed = keepalived_conf::load_str(&text);
+        let (plan, problems) = crate::config::plan(&parsed.config);
+        assert!(problems.is_empty(), "{problems:?}");
+        plan
+    }
+
+    #[test]
+    fn a_check_that_is_in_both_files_is_kept_wherever_it_stands() {
+        const TCP: &str = "TCP_CHECK {\nconnect_timeout 2\n}\n";
+        const PING: &str = "PING_CHECK {\n}\n";
+        const MISC: &str = "MISC_CHECK {\nmisc_path \"/bin/true\" root\n}\n";
+        let before = planned(&format!("{TCP}{PING}"));
+        let fates = |checks: String| {
+            let plan = planned(&checks);
+            let ids: Vec<CheckId> = plan.checks.iter().map(|(id, _)| id).collect();
+            let of_each = ids.iter().map(|id| fate(&plan, &before, id));
+            of_each.collect::<Vec<_>>()
+        };
+        assert_eq!(fates(format!("{TCP}{PING}")), [Fate::Kept, Fate::Kept]);
+        assert_eq!(
+            fates(format!("{MISC}{TCP}{PING}")),
+            [Fate::New, Fate::Moved(0), Fate::Moved(1)]
+        );
+        assert_eq!(fates(PING.to_owned()), [Fate::Moved(1)]);
+        assert_eq!(
+            fates(format!("{}{PING}", TCP.replace('2', "3"))),
+            [Fate::New, Fate::Kept]
+        );
     }
 }

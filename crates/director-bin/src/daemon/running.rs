@@ -1,5 +1,6 @@
 //! The running daemon and its loop.
 
+use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
@@ -12,7 +13,8 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::guardian::Guardian;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::state::StateDirectory;
@@ -20,7 +22,9 @@ use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,6 +45,7 @@ pub(super) struct Parts {
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
     pub(super) control: Control,
+    pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
 }
 
 /// The VRRP engine and what it tells.
@@ -60,6 +65,8 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
@@ -75,7 +82,11 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
+    /// Who takes the addresses off after a crash.
+    guardian: Option<Rc<RefCell<Guardian>>>,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -139,10 +150,12 @@ impl Running {
             }
         });
         inheritance.lvs.give_to(&mut model);
+        let guarded = model.judge_guard(plan.change_guard, &mut Touched::default());
         let Parts {
             arguments,
             state,
             mut control,
+            guardian,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -151,6 +164,7 @@ impl Running {
         } else {
             happenings
         };
+        happenings.extend(guarded);
         let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
         if predecessor.is_none() {
             happenings.extend(set);
@@ -162,9 +176,14 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let started = match resumed {
-            Some(vrrp) => Ok(Some(vrrp)),
-            None => start_vrrp(&plan),
+        let mut marks = Marks::of(state.file("nftables-table"));
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let started = match (marked, resumed) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), Some(vrrp)) => Ok(Some(vrrp)),
+            (Ok(()), None) => start_vrrp(&plan),
         };
         let vrrp = match started {
             Ok(vrrp) => vrrp,
@@ -172,6 +191,9 @@ impl Running {
                 let ours = table.as_mut().filter(|_| predecessor.is_none());
                 if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
+                }
+                if predecessor.is_none() {
+                    marks.clear();
                 }
                 return Err(problem);
             }
@@ -207,6 +229,7 @@ impl Running {
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,
@@ -220,13 +243,17 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
             recovering: Recovering::default(),
+            guardian,
             rate,
         };
         match &mut predecessor {
             Some(predecessor) => predecessor.release(),
             None => running.stand_down().await,
         }
+        running.tell_guard();
+        running.tell_guardian();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -239,6 +266,7 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         if self.arguments.process.dump {
             self.log_status();
         }
@@ -309,6 +337,7 @@ impl Running {
                 .flatten();
         }
         happenings.extend(self.recover(&happenings, &mut touched));
+        self.tell_guard();
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
@@ -327,10 +356,21 @@ impl Running {
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
+        if let Some(guardian) = &self.guardian {
+            guardian.borrow_mut().note(event);
+        }
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
         self.notifier.vrrp(&self.plan, event);
+    }
+
+    /// Tells the guardian all that is held.
+    fn tell_guardian(&self) {
+        if let (Some(guardian), Some(vrrp)) = (&self.guardian, &self.vrrp) {
+            let snapshot = vrrp.engine.snapshots().latest();
+            guardian.borrow_mut().know(&snapshot);
+        }
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -354,9 +394,17 @@ impl Running {
                     "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
                 );
                 vrrp.missed = missed;
+                self.tell_guardian();
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     async fn beat_all(&mut self, due: Instant) {
@@ -389,7 +437,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     if !needed && !super::privileges::missing(true, false).is_empty() {
         return Ok(None);
     }
-    match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
+    match Engine::start(plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp)) {
         Ok((engine, events)) => Ok(Some(Vrrp {
             engine,
             events,
@@ -402,7 +450,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
 
 /// Goes on where a predecessor stands still.
 fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
-    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    let (settings, configuration) = (plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp));
     match Engine::resume(settings, configuration, handover) {
         Ok((engine, events)) => Ok(Vrrp {
             engine,

@@ -6,13 +6,16 @@ use crate::cli::RunArguments;
 use crate::config::{Against, Loaded, Plan, load_with};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, TableError};
 use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::model::IncludeChecks;
 use keepalived_conf::render;
+use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
@@ -63,6 +66,16 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     };
     state.0.keep(&journal);
     let control = Control::new(&arguments, &loaded, journal, &state.0);
+    let guardian = match guard(&arguments) {
+        Ok(guardian) => guardian,
+        Err(error) => {
+            fail(
+                &arguments,
+                &format!("the guardian cannot be started: {error}"),
+            );
+            return Exit::Failure;
+        }
+    };
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -84,7 +97,11 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             state: state.0,
             table: state.1,
             control,
+            guardian: guardian.clone(),
         };
+        if let Some(script) = &plan.startup {
+            script.run().await;
+        }
         match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {
@@ -97,6 +114,10 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             }
         }
     });
+    // Without it the addresses of a thread that has ended by itself go as after a crash.
+    if let (Exit::Success, Some(guardian)) = (exit, guardian.and_then(Rc::into_inner)) {
+        guardian.into_inner().goodbye();
+    }
     // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
     runtime.shutdown_background();
     exit
@@ -124,6 +145,12 @@ pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
         None => {}
     }
     loaded
+}
+
+/// Starts the guardian where one is asked for.
+fn guard(arguments: &RunArguments) -> std::io::Result<Option<Rc<RefCell<Guardian>>>> {
+    let wanted = arguments.guardian.then(Guardian::start).transpose()?;
+    Ok(wanted.map(|guardian| Rc::new(RefCell::new(guardian))))
 }
 
 /// Shows every problem of the file.

@@ -44,6 +44,9 @@ impl Running {
         }
         let mut exit = Exit::Success;
         let keep = self.arguments.process.keep_services;
+        if !keep {
+            self.marks.clear();
+        }
         if let Some(table) = self.table.as_mut().filter(|_| !keep) {
             match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
@@ -61,6 +64,9 @@ impl Running {
             .collect();
         self.tell(&farewell, Moment::Stop);
         self.notifier.finish(SCRIPTS).await;
+        if let Some(script) = &self.plan.shutdown {
+            script.run().await;
+        }
         report::stopped();
         self.control.close();
         exit

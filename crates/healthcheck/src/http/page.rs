@@ -4,17 +4,13 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use super::exchange::Consumer;
-use super::{
-    BodyDigest, Header, HttpSettings, HttpUrl, Md5Digest, Request, StatusCode, StatusRanges,
-};
+use super::{BodyDigest, Header, HttpSettings, HttpUrl, Request, StatusCode};
 use crate::outcome::{Cause, Detail};
 use crate::regex::Compiled;
 
 /// What is wanted of a page, ready for use.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
-    pub(super) status: StatusRanges,
-    pub(super) digest: Option<Md5Digest>,
     pub(super) pattern: Option<Compiled>,
     pub(super) body_limit: u64,
     /// The request as it goes over the wire.
@@ -34,8 +30,6 @@ impl Page {
         };
         Ok(Self {
             request: request.encode().into(),
-            status: url.status.clone(),
-            digest: url.digest,
             pattern: url
                 .regex
                 .as_ref()
@@ -49,48 +43,50 @@ impl Page {
 /// The answer so far.
 pub(super) struct Judge<'a> {
     page: &'a Page,
+    wanted: &'a HttpUrl,
     status: Option<StatusCode>,
-    header_length: usize,
     digest: BodyDigest,
     body: Vec<u8>,
     seen: u64,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(page: &'a Page) -> Self {
+    pub(super) fn new(page: &'a Page, wanted: &'a HttpUrl) -> Self {
         Self {
             page,
+            wanted,
             status: None,
-            header_length: 0,
             digest: BodyDigest::default(),
             body: Vec::new(),
             seen: 0,
         }
     }
 
-    /// The verdict, once the answer has ended or was broken off.
+    /// The verdict, once the answer has ended or was broken off. The header is needed if there is an
+    /// expression.
     pub(super) fn finish(
         self,
+        header: &[u8],
         certificate_expires: Option<SystemTime>,
         url: impl Fn() -> String,
     ) -> Result<Detail, Cause> {
         let page = self.page;
         let status = self.status.unwrap_or_else(|| StatusCode::new(0));
-        if !page.status.contains(status) {
+        if !self.wanted.status.contains(status) {
             return Err(Cause::Status {
                 url: url(),
                 got: status,
-                wanted: page.status.clone(),
+                wanted: self.wanted.status.clone(),
             });
         }
-        let body_matters = page.digest.is_some() || page.pattern.is_some();
+        let body_matters = self.wanted.digest.is_some() || page.pattern.is_some();
         if body_matters && self.seen > page.body_limit {
             return Err(Cause::TooLong {
                 url: url(),
                 limit: page.body_limit,
             });
         }
-        if let Some(wanted) = page.digest {
+        if let Some(wanted) = self.wanted.digest {
             let got = self.digest.finish();
             if got != wanted {
                 return Err(Cause::Digest {
@@ -101,7 +97,7 @@ impl<'a> Judge<'a> {
             }
         }
         if let Some(pattern) = &page.pattern
-            && !pattern.accepts(&self.body, self.header_length)
+            && !pattern.accepts(header, &self.body)
         {
             let regex = pattern.pattern().regex.clone();
             let matched = pattern.pattern().must_not_match;
@@ -122,9 +118,8 @@ impl<'a> Judge<'a> {
 impl Consumer for Judge<'_> {
     fn header(&mut self, header: &Header) -> ControlFlow<()> {
         self.status = Some(header.status);
-        self.header_length = header.length;
         // A wrong status decides; there is no need to read on.
-        if self.page.status.contains(header.status) {
+        if self.wanted.status.contains(header.status) {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
@@ -133,7 +128,7 @@ impl Consumer for Judge<'_> {
 
     fn body(&mut self, octets: &[u8]) -> ControlFlow<()> {
         self.seen += octets.len() as u64;
-        if self.page.digest.is_some() {
+        if self.wanted.digest.is_some() {
             self.digest.update(octets);
         }
         if self.seen > self.page.body_limit {

@@ -16,7 +16,7 @@ use crate::tls::Connector;
 #[derive(Clone, Debug)]
 pub struct HttpProbe {
     settings: Arc<HttpSettings>,
-    pages: Vec<Page>,
+    pages: Box<[Page]>,
     connector: Option<Connector>,
 }
 
@@ -74,15 +74,20 @@ impl HttpProbe {
                 .answer_timeout
                 .unwrap_or(settings.dialer.connect_timeout),
         };
-        let mut reader = ResponseReader::new();
-        let mut judge = Judge::new(page);
+        let mut reader = if page.pattern.is_some() {
+            ResponseReader::keeping_header()
+        } else {
+            ResponseReader::new()
+        };
+        let mut judge = Judge::new(page, url);
         let certificate_expires = question.ask(&mut reader, &mut judge).await?;
         let scheme = if self.connector.is_some() {
             "https"
         } else {
             "http"
         };
-        judge.finish(certificate_expires, || {
+        let header = reader.raw_header().unwrap_or_default();
+        judge.finish(header, certificate_expires, || {
             format!("{scheme}://{target}{}", url.path)
         })
     }

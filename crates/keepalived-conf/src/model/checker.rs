@@ -151,8 +151,12 @@ pub enum HttpProtocol {
     Http10,
     /// `1.0C`: 1.0 with `Connection: close`.
     Http10Close,
+    /// `1.0K`: 1.0 with `Connection: keep-alive`; director only.
+    Http10KeepAlive,
     /// `1.1`.
     Http11,
+    /// `1.1K`: 1.1 with `Connection: keep-alive`; director only.
+    Http11KeepAlive,
 }
 
 settings! {
@@ -193,6 +197,8 @@ pub struct TlsTrust {
     /// `certificate_warning`: days before the end of the server's certificate from which the log
     /// warns.
     pub certificate_warning: Setting<Option<u32>>,
+    /// `old_tls`: versions 1.0 and 1.1 will do.
+    pub old_tls: Setting<bool>,
 }
 
 /// Accepted HTTP status codes, both ends included.
