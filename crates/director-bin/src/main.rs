@@ -10,6 +10,7 @@ mod daemon;
 mod exit;
 mod fifo;
 mod kernel;
+mod legacy;
 mod log;
 mod lvs;
 mod mail;
@@ -18,6 +19,7 @@ mod output;
 mod recovery;
 mod script;
 mod state;
+mod top;
 mod track;
 
 fn main() -> std::process::ExitCode {

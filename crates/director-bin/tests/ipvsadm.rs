@@ -11,7 +11,8 @@
 )]
 
 use nix::sched::{CloneFlags, unshare};
-use std::io::Write;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -224,4 +225,129 @@ fn a_difference_is_restored_as_a_whole_or_not_at_all() {
     assert_eq!(director(&["-C"], "").0, Some(0));
     assert_eq!(director(&["-R"], &saved).0, Some(0));
     assert_eq!(director(&["-S", "-n", "--complete"], "").1, saved);
+}
+
+#[test]
+fn every_listing_is_json_too() {
+    if let Err(why) = fresh_namespace() {
+        return println!("skipped: {why}");
+    }
+    let table = "-A -t 192.0.2.9:80 -s mh -b mh-port -p 60 -M 255.255.255.0\n\
+                 -a -t 192.0.2.9:80 -r 192.0.2.7:80 -i --tun-type gue --tun-port 6080 -w 3 -x 9 -y 4\n\
+                 -A -f 7 -6 -s rr\n";
+    assert_eq!(Program::Director.run(&["-R"], table).0, Some(0));
+    let status = Program::Director.run(&["--start-daemon", "master", "--syncid", "9"], "");
+    assert_eq!(status.0, Some(0));
+    let json = |words: &str| -> Value {
+        let mut words: Vec<&str> = words.split(' ').collect();
+        words.push("--json");
+        let (status, text) = Program::Director.run(&words, "");
+        assert_eq!(status, Some(0), "{words:?}");
+        serde_json::from_str(&text).unwrap()
+    };
+    // Whatever the view: everything that is known.
+    let all = json("-L");
+    for view in [
+        "-L --stats",
+        "-L --rate --exact",
+        "-L --thresholds",
+        "-L --persistent-conn",
+        "-L --tun-info",
+    ] {
+        assert_eq!(json(view), all, "{view}");
+    }
+    let services = all["services"].as_array().unwrap();
+    assert_eq!(services.len(), 2);
+    let web = services
+        .iter()
+        .find(|service| !service["destinations"].as_array().unwrap().is_empty());
+    let web = web.unwrap().to_string();
+    for part in [
+        "\"mh\"",
+        "255.255.255.0",
+        "192.0.2.7",
+        "6080",
+        "\"weight\":3",
+        "\"upper_threshold\":9",
+        "packets_in",
+    ] {
+        assert!(web.contains(part), "{part} in {web}");
+    }
+    assert_eq!(json("-L -t 192.0.2.9:80").to_string(), web);
+    assert!(json("-L --timeout")["tcp"].as_u64().unwrap() > 0);
+    assert_eq!(json("-L --daemon")[0]["sync_id"], 9);
+    assert_eq!(json("-L -c"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_list_is_watched_until_the_reader_goes() {
+    if let Err(why) = fresh_namespace() {
+        return println!("skipped: {why}");
+    }
+    let mut child = Program::Director
+        .command()
+        .args(["-L", "--json", "--watch", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let services = |line: String| {
+        let read: Value = serde_json::from_str(&line).unwrap();
+        read["services"].as_array().unwrap().len()
+    };
+    assert_eq!(services(lines.next().unwrap().unwrap()), 0);
+    let add = Program::Director.run(&["-A", "-t", "192.0.2.9:80"], "");
+    assert_eq!(add.0, Some(0));
+    assert!(
+        lines
+            .by_ref()
+            .take(20)
+            .any(|line| services(line.unwrap()) == 1)
+    );
+    drop(lines);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_complete_save_loses_nothing() {
+    if let Err(why) = fresh_namespace() {
+        return println!("skipped: {why}");
+    }
+    let director = |arguments: &[&str], input: &str| Program::Director.run(arguments, input);
+    let table = "--set 901 31 61\n\
+                 -A -t 192.0.2.9:80 -s sh -b sh-fallback,sh-port,flag-3 -p 60 -M 255.255.255.0\n\
+                 -a -t 192.0.2.9:80 -r 192.0.2.7:80 -i --tun-type gue --tun-port 6080 --tun-csum -w 3 -x 9 -y 4\n\
+                 -A -u 192.0.2.9:53 -s rr -o\n\
+                 -A --sctp-service 192.0.2.9:99 -s mh -b mh-fallback\n\
+                 -a --sctp-service 192.0.2.9:99 -r 192.0.2.7:98 -m -w 0\n\
+                 -A -f 4294967295 -s rr\n\
+                 -A -t [2001:db8::9]:80 -s wlc -p 9 -M 64\n\
+                 -a -t [2001:db8::9]:80 -r [2001:db8::7]:80 -g -w 5\n\
+                 --start-daemon master --mcast-interface eth0 --syncid 9 --sync-maxlen 1300 --mcast-group 224.0.0.99 --mcast-port 8899 --mcast-ttl 3\n\
+                 --start-daemon backup --mcast-interface eth0 --syncid 9 --sync-maxlen 1300 --mcast-group 224.0.0.99 --mcast-port 8899 --mcast-ttl 3\n";
+    // Line by line, and as a difference to whatever is there.
+    assert_eq!(director(&["-R"], table).0, Some(0));
+    let everything = director(&["-L", "--json"], "").1;
+    let saved = director(&["-S", "-n", "--complete"], "").1;
+    for restore in [&["-R"][..], &["-R", "--by-difference"]] {
+        assert_eq!(director(&["-C"], "").0, Some(0));
+        for role in ["master", "backup"] {
+            assert_eq!(director(&["--stop-daemon", role], "").0, Some(0));
+        }
+        assert_eq!(director(&["--set", "1", "1", "1"], "").0, Some(0));
+        assert_ne!(director(&["-L", "--json"], "").1, everything);
+        assert_eq!(director(restore, &saved).0, Some(0), "{saved}");
+        // The kernel's own order of services is another one each time.
+        let order = |text: &str| {
+            let mut value: Value = serde_json::from_str(text).unwrap();
+            let services = value["services"].as_array_mut().unwrap();
+            services.sort_by_key(ToString::to_string);
+            value
+        };
+        assert_eq!(
+            order(&director(&["-L", "--json"], "").1),
+            order(&everything)
+        );
+        assert_eq!(director(&["-S", "-n", "--complete"], "").1, saved);
+    }
 }

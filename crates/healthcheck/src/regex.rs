@@ -95,7 +95,7 @@ pub struct Pattern {
     /// Options (`regex_options`).
     pub options: PatternOptions,
     /// First octet where a match may start (`regex_min_offset`). As in keepalived it is counted
-    /// from the start of the whole answer, with its header, although only the body is searched.
+    /// from the start of the whole answer, with its header.
     pub min_offset: usize,
     /// Last octet where a match may start (`regex_max_offset`), counted in the same way.
     pub max_offset: Option<usize>,
@@ -113,7 +113,7 @@ pub struct InvalidPattern {
 }
 
 impl Pattern {
-    /// An expression that the body must match.
+    /// An expression that the answer must match.
     #[must_use]
     pub fn new(regex: impl Into<String>) -> Self {
         Self {
@@ -159,18 +159,22 @@ impl Compiled {
         &self.pattern
     }
 
-    /// True if the body is as wanted. `before` octets came before it, which count for offsets.
-    pub(crate) fn accepts(&self, body: &[u8], before: usize) -> bool {
-        self.finds(body, before) != self.pattern.must_not_match
+    /// True if the answer is as wanted. As in keepalived 2.2.7 the header is searched too. Beyond
+    /// that, `^` matches at the start of the body and `$` at its end.
+    pub(crate) fn accepts(&self, header: &[u8], body: &[u8]) -> bool {
+        let of_body = header.is_empty() || !self.pattern.options.first_line;
+        let found = of_body && self.finds(body, header.len())
+            || !header.is_empty() && self.finds(&[header, body].concat(), 0);
+        found != self.pattern.must_not_match
     }
 
-    fn finds(&self, body: &[u8], before: usize) -> bool {
-        if self.finds_in(body, before) {
+    fn finds(&self, text: &[u8], before: usize) -> bool {
+        if self.finds_in(text, before) {
             return true;
         }
         // In Perl's language `$` also matches before a line feed that ends the text.
-        match body.strip_suffix(b"\n") {
-            Some(body) if !self.pattern.options.dollar_end_only => self.finds_in(body, before),
+        match text.strip_suffix(b"\n") {
+            Some(text) if !self.pattern.options.dollar_end_only => self.finds_in(text, before),
             _ => false,
         }
     }
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     fn finds(pattern: &Pattern, body: &[u8]) -> bool {
-        pattern.compile().unwrap().accepts(body, 0)
+        pattern.compile().unwrap().accepts(b"", body)
     }
 
     #[test]
@@ -240,7 +244,9 @@ mod tests {
                 max_offset,
                 ..Pattern::new("tml")
             };
-            pattern.compile().unwrap().accepts(b"</html>\n", 38)
+            let header = b"HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\n".as_slice();
+            assert_eq!(header.len(), 38);
+            pattern.compile().unwrap().accepts(header, b"</html>\n")
         };
         assert!(accepts(4, None));
         assert!(accepts(40, None));
@@ -248,6 +254,24 @@ mod tests {
         assert!(!accepts(0, Some(40)));
         assert!(!accepts(0, Some(3)));
         assert!(accepts(0, Some(42)));
+    }
+
+    /// What keepalived 2.2.7 finds in the header counts, for better or worse.
+    #[test]
+    fn the_header_is_searched_too() {
+        let header = b"HTTP/1.0 200 OK\r\nServer: nginx\r\n\r\n".as_slice();
+        let accepts = |regex: &str| {
+            Pattern::new(regex)
+                .compile()
+                .unwrap()
+                .accepts(header, b"all is well\n")
+        };
+        assert!(accepts("nginx") && accepts("OK") && accepts("^HTTP/1.. 200"));
+        assert!(accepts("^all is well$"));
+        assert!(!accepts("apache"));
+        let mut pattern = Pattern::new("OK");
+        pattern.must_not_match = true;
+        assert!(!pattern.compile().unwrap().accepts(header, b"all is well\n"));
     }
 
     #[test]

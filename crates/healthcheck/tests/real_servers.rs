@@ -93,6 +93,9 @@ struct Nginx {
     plain: SocketAddr,
     #[cfg_attr(not(feature = "tls-rustls"), allow(dead_code, reason = "needs TLS"))]
     tls: Vec<SocketAddr>,
+    /// Speaks only TLS 1.0 and 1.1.
+    #[cfg_attr(not(feature = "tls-rustls"), allow(dead_code, reason = "needs TLS"))]
+    ancient: SocketAddr,
 }
 
 /// nginx with a page, an error, a long page in chunks, and TLS of several versions.
@@ -104,8 +107,8 @@ async fn nginx() -> Option<Nginx> {
     let certified = rcgen::generate_simple_self_signed(vec!["www.example".to_owned()]).unwrap();
     fs::write(path.join("cert.pem"), certified.cert.pem()).unwrap();
     fs::write(path.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-    let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
-    let [plain, both, old, new] = ports.as_slice() else {
+    let ports: Vec<u16> = (0..5).map(|_| free_port()).collect();
+    let [plain, both, old, new, ancient] = ports.as_slice() else {
         unreachable!()
     };
     let tls = |port: &u16, versions: &str| {
@@ -123,11 +126,12 @@ async fn nginx() -> Option<Nginx> {
            gzip off; types {{ text/html html; }}
            server {{ listen 127.0.0.1:{plain}; root .; location /bad {{ return 503; }}
              location /long.html {{ ssi on; }} }}
-           {} {} {}
+           {} {} {} {}
          }}",
         tls(both, "TLSv1.2 TLSv1.3"),
         tls(old, "TLSv1.2"),
-        tls(new, "TLSv1.3")
+        tls(new, "TLSv1.3"),
+        tls(ancient, "TLSv1 TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0")
     );
     fs::write(path.join("nginx.conf"), configuration).unwrap();
     let prefix = path.to_str().unwrap().to_owned() + "/";
@@ -146,6 +150,7 @@ async fn nginx() -> Option<Nginx> {
         _server: server,
         plain: local(*plain),
         tls,
+        ancient: local(*ancient),
     })
 }
 
@@ -236,6 +241,89 @@ async fn tls_of_nginx_is_spoken_in_both_versions() {
             "{outcome}"
         );
     }
+}
+
+#[cfg(feature = "tls-rustls")]
+#[tokio::test]
+async fn old_versions_of_tls_need_openssl() {
+    use healthcheck::TlsSettings;
+    let Some(nginx) = nginx().await else { return };
+    let mut settings = HttpSettings::new(nginx.ancient, vec![HttpUrl::new("/")]);
+    settings.dialer = dialer(PATIENT);
+    settings.tls = Some(TlsSettings::default());
+    let outcome = check(settings.clone()).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::Tls { .. })),
+        "{outcome}"
+    );
+    settings.tls = Some(TlsSettings {
+        old_versions: true,
+        ..TlsSettings::default()
+    });
+    match HttpProbe::new(settings) {
+        Err(error) => {
+            assert!(!cfg!(feature = "tls-openssl"), "{error}");
+            assert!(error.to_string().contains("tls-openssl"), "{error}");
+        }
+        Ok(probe) => {
+            let outcome = probe.run().await;
+            assert!(outcome.is_up(), "{outcome}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exim_keeps_the_dialogue() {
+    use healthcheck::smtp::SmtpHost;
+    use healthcheck::{SmtpProbe, SmtpSettings};
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: exim needs root to change its user");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    // Its own user must reach and write what it needs.
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(path, 0o755);
+    for name in ["spool", "log"] {
+        fs::create_dir(path.join(name)).unwrap();
+        open(&path.join(name), 0o777);
+    }
+    let port = free_port();
+    let configuration = format!(
+        "primary_hostname = mail.example\nspool_directory = {0}/spool\n\
+         log_file_path = {0}/log/%slog\nlocal_interfaces = 127.0.0.1\n\
+         daemon_smtp_ports = {port}\ntls_advertise_hosts =\nhost_lookup =\nrfc1413_hosts =\n\
+         keep_environment =\nacl_smtp_helo = helo\nbegin acl\nhelo:\n  \
+         deny condition = ${{if eq{{$sender_helo_name}}{{unwanted.example}}}}\n  accept\n",
+        path.display()
+    );
+    fs::write(path.join("exim.conf"), configuration).unwrap();
+    open(&path.join("exim.conf"), 0o644);
+    let file = |name: &str| path.join(name).to_str().unwrap().to_owned();
+    let (configuration, pid) = (file("exim.conf"), file("exim.pid"));
+    let arguments = ["-bdf", "-oP", &pid, "-C", &configuration];
+    let Some(mut server) = start("/usr/sbin/exim4", &arguments, folder) else {
+        return;
+    };
+    let probe = |name: &str| {
+        let host = SmtpHost {
+            dialer: dialer(PATIENT),
+            ..SmtpHost::new(local(port))
+        };
+        SmtpProbe::new(SmtpSettings {
+            hosts: vec![host],
+            helo_name: name.to_owned(),
+        })
+        .unwrap()
+    };
+    ready(&mut server, probe("check.example")).await;
+    assert!(probe("check.example").run().await.is_up());
+    let outcome = probe("unwanted.example").run().await;
+    assert!(outcome.to_string().contains("550"), "{outcome}");
 }
 
 #[tokio::test]

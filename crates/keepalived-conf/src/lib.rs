@@ -87,6 +87,9 @@ pub struct Options {
     pub random_seed: u64,
     /// Ask the loader about the scripts named in the file.
     pub check_scripts: bool,
+    /// Leave out notes, which a program that runs the file has no use for and of which there may be one
+    /// for every real server. Where a comment in the file sets a severity, nothing is left out.
+    pub without_notes: bool,
 }
 
 /// What a load made of the text.

@@ -16,7 +16,9 @@ mod schema;
 mod status;
 mod table;
 
-pub(crate) use table::duration;
+pub(crate) use connect::{SocketArguments, fail};
+pub(crate) use status::{Paint, render, server_colour, state_colour};
+pub(crate) use table::{Colour, age, count, cut, duration};
 
 use crate::exit::Exit;
 use crate::{daemon, log, output};
@@ -54,6 +56,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show everything at a glance: instances, servers, their states and reasons
     Status(status::StatusArguments),
+    /// Watch it on a live screen, down to the reason of one real server
+    Top(crate::top::TopArguments),
     /// Show what happened, with reasons
     Events(events::EventsArguments),
     /// Let the connections of a real server run out; then it is out of the table
@@ -116,6 +120,9 @@ pub(crate) struct RunArguments {
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// Write keepalived's files there: keepalived.data on SIGUSR1, keepalived.stats on SIGUSR2, keepalived.json on SIGRTMIN+2
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keepalived_files: Option<PathBuf>,
     /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
     #[arg(long, value_name = "DIR")]
     pub(crate) maintenance_dir: Option<PathBuf>,
@@ -137,6 +144,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if called_as(&arguments, "keepalived") {
         return keepalived::run(&arguments);
+    }
+    // Before all other commands are described: scripts run this one often.
+    if arguments.get(1).is_some_and(|word| word == "ipvs") {
+        return ipvs::run_words(arguments.get(2..).unwrap_or_default());
     }
     if called_as(&arguments, "ipvsadm") {
         return ipvs::ipvsadm(arguments.get(1..).unwrap_or_default());
@@ -164,6 +175,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ConfigReference => config::reference(),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).into(),
+        Command::Top(arguments) => crate::top::run(&arguments).into(),
         Command::Events(arguments) => events::run(&arguments).into(),
         Command::Drain(arguments) => actions::drain(arguments).into(),
         Command::Undrain(arguments) => actions::undrain(arguments).into(),

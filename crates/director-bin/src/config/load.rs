@@ -31,6 +31,7 @@ pub(crate) fn load(path: &Path, against: Against) -> Loaded {
     options.config_id = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .and_then(|name| name.trim().split('.').next().map(str::to_owned));
+    options.without_notes = against == Against::ThisMachine;
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
     let mut diagnostics = parsed.diagnostics;

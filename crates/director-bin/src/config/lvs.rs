@@ -1,8 +1,9 @@
 //! `virtual_server`, its groups and its real servers, and the settings of IPVS as a whole.
 
+use super::marks::Marks;
 use super::planned::Entry;
 use super::scripts::Scripts;
-use super::service::{destination_of, services};
+use super::service::{Services, destination_of, services};
 use super::{Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
@@ -23,18 +24,16 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
     let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
     let mut known: BTreeSet<ServiceId> = BTreeSet::new();
+    let mut marks = Marks::new(config);
     for server in config
         .virtual_server
         .iter()
         .filter(|server| !server.real_server.is_empty())
     {
         let name: Arc<str> = name(server, &mut ordinals).into();
-        let services = services(config, server, problems);
-        if let Some(twice) = services.iter().find(|service| !known.insert(service.id)) {
-            let message = format!(
-                "{} is already a virtual server; leave one of them",
-                twice.id
-            );
+        let Services { services, catches } = services(config, server, &mut marks, problems);
+        if let Some(twice) = catches.iter().find(|id| !known.insert(**id)) {
+            let message = format!("{twice} is already a virtual server; leave one of them");
             problems.error(UNUSABLE, message, *server.span);
             continue;
         }
@@ -81,7 +80,6 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             real_servers.push(RealServer {
                 destination,
                 inhibit_on_failure: *real.inhibit_on_failure,
-                smtp_alert: *real.smtp_alert,
                 snmp_name: names.and_then(|names| names.snmp_name.as_deref().map(Arc::from)),
                 recovery: recovery(&server.checks, real.checks.as_deref()),
                 checks: starts.into(),
@@ -101,11 +99,11 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             real_servers,
             sorry_server,
             ha_suspend: *server.ha_suspend,
-            smtp_alert: *server.smtp_alert,
             snmp_name: server.snmp_name.as_deref().map(Arc::from),
             place: server.span,
         }));
     }
+    plan.marks = marks.table();
 }
 
 /// `lvs_timeouts`; 0 leaves a value as it is.
@@ -209,7 +207,8 @@ pub(super) fn name<'a>(
 fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySettings {
     let time = |of: fn(&CheckDefaults) -> &Setting<Option<Duration>>| {
         let own = real.and_then(|real| of(real).value);
-        own.or(of(server).value).filter(|time| !time.is_zero())
+        own.or_else(|| of(server).value)
+            .filter(|time| !time.is_zero())
     };
     let limit = real
         .and_then(|real| *real.flap_limit)
@@ -222,3 +221,7 @@ fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySet
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "lvs_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ mod checks;
 mod load;
 mod lvs;
 mod machine;
+mod marks;
 mod names;
 mod notices;
 mod planned;
@@ -21,6 +22,7 @@ mod virtual_links;
 mod vrrp;
 
 pub(crate) use load::{Against, Loaded, load};
+pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
@@ -69,6 +71,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_stop: bool,
     /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
     pub(crate) change_guard: Option<u8>,
+    /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
+    pub(crate) marks: Option<MarkTable>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).

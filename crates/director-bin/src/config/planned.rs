@@ -43,6 +43,17 @@ impl Checks {
         checks.find(is_it).map(|entry| &entry.check)
     }
 
+    /// Where a check stood that is now `check` under the name `id`, if it did: its position among those of the real
+    /// server. Its own position goes first.
+    pub(crate) fn position(&self, id: &CheckId, check: &PlannedCheck) -> Option<usize> {
+        let entries = self.servers.get(&id.virtual_server)?;
+        let same = entries
+            .iter()
+            .filter(|entry| entry.real_server == id.real_server && entry.check.same_as(check))
+            .map(|entry| entry.index);
+        same.min_by_key(|index| index.abs_diff(id.index))
+    }
+
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CheckId, &PlannedCheck)> {
         self.servers.keys().flat_map(|name| self.of(name))

@@ -1,5 +1,6 @@
 //! The kernel's services and destinations that a `virtual_server` stands for.
 
+use super::marks::Marks;
 use super::{Problems, UNUSABLE};
 use ipvs_netlink::{
     Destination, DestinationId, Family, Forwarding, Name, Netmask, Persistence, Protocol,
@@ -15,19 +16,28 @@ use std::net::IpAddr;
 /// Addresses that one group may stand for. Each is a service of its own in the kernel.
 const GROUP_LIMIT: u128 = 65_536;
 
+/// What a virtual server stands for.
+pub(super) struct Services {
+    /// The services in the kernel.
+    pub(super) services: Vec<Service>,
+    /// The addresses and marks whose packets it catches, which are no other virtual server's. Usually those of the services.
+    pub(super) catches: Vec<ServiceId>,
+}
+
 /// The kernel's services that a virtual server stands for.
 pub(super) fn services(
     config: &Config,
     server: &model::VirtualServer,
+    marks: &mut Marks,
     problems: &mut Problems,
-) -> Vec<Service> {
+) -> Services {
     let span = *server.span;
     let protocol = match server.protocol.value {
         Some(model::Protocol::Tcp) => Protocol::Tcp,
         Some(model::Protocol::Udp) | None => Protocol::Udp,
         Some(model::Protocol::Sctp) => Protocol::Sctp,
     };
-    let ids = match &server.target.value {
+    let catches = match &server.target.value {
         VirtualServerTarget::Address { address, port } => {
             vec![ServiceId::Address {
                 protocol,
@@ -56,9 +66,23 @@ pub(super) fn services(
             }
         }
     };
-    ids.into_iter()
+    let is_group = matches!(server.target.value, VirtualServerTarget::Group(_));
+    let ids = if is_group {
+        match marks.instead_of(&catches) {
+            Ok(ids) => ids,
+            Err(message) => {
+                problems.error(UNUSABLE, message, span);
+                Vec::new()
+            }
+        }
+    } else {
+        catches.clone()
+    };
+    let services = ids
+        .into_iter()
         .map(|id| service(id, server, problems))
-        .collect()
+        .collect();
+    Services { services, catches }
 }
 
 fn fwmark(

@@ -22,6 +22,7 @@ pub(super) fn of_http(
         ..of_file(config, problems)?
     };
     if let Some(own) = &http.tls {
+        settings.old_versions = *own.old_tls;
         if let Some(ca) = &*own.verify_ca {
             settings.verification = Verification::Authorities(read(ca)?);
         }

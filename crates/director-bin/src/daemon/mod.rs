@@ -18,6 +18,7 @@ mod service_manager;
 mod start;
 mod stop;
 mod suspend;
+mod sys;
 mod table;
 mod takeover;
 mod telling;

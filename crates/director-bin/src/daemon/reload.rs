@@ -206,16 +206,8 @@ impl Running {
 
     /// What is known of the servers of another plan.
     fn model_of(&mut self, plan: &Plan) -> (Model, Vec<Happening>) {
-        let kept = |id: &CheckId| {
-            let now = plan.checks.get(id);
-            let before = self.plan.checks.get(id);
-            now.zip(before)
-                .is_some_and(|(now, before)| now.same_as(before))
-        };
         let mut model = self.model.clone();
-        let mut happenings = model.replace(&plan.virtual_servers, |id| {
-            if kept(id) { Fate::Kept } else { Fate::New }
-        });
+        let mut happenings = model.replace(&plan.virtual_servers, |id| fate(plan, &self.plan, id));
         let why = "as before the reload";
         happenings.extend(
             self.control
@@ -248,7 +240,16 @@ impl Running {
             None => Ok(Vec::new()),
         };
         let changes = changes.map_err(|error| problem(&error, &plan.virtual_servers, sources))?;
-        if let Err(problem) = self.replace_vrrp(&plan).await {
+        let marked = self.marks.replace(plan.marks.as_ref());
+        let marked = marked.map_err(|error| output::chain(&error));
+        let gone_over = match marked {
+            Ok(()) => self.replace_vrrp(&plan).await,
+            problem => problem,
+        };
+        if let Err(problem) = gone_over {
+            if let Err(error) = self.marks.replace(self.plan.marks.as_ref()) {
+                report::marks_error(&error);
+            }
             let back = self.plan.delta_from(&plan, &model, &self.model);
             if let Some(Err(error)) = self.table.as_mut().map(|table| table.change(back)) {
                 report::table_error(&error);
@@ -259,6 +260,8 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        // Not at once: reloads often come one after the other.
+        self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
         self.suspend_checks();
         self.replace_recovery();
@@ -348,10 +351,11 @@ impl Running {
             .filter(|server| !same.contains(&Arc::as_ptr(server)))
         {
             for (id, check) in self.plan.checks.of(&server.name) {
-                if before.checks.get(&id).is_some_and(|old| old.same_as(check)) {
+                let known = before.checks.position(&id, check);
+                if known == Some(id.index) {
                     continue;
                 }
-                let check = if self.model.is_down(&id) {
+                let check = if known.is_none() && self.model.is_down(&id) {
                     check.check_from_down()
                 } else {
                     check.check()
@@ -402,5 +406,62 @@ fn refusal(loaded: &Loaded, message: String) -> Problem {
         kind: ProblemKind::Failed,
         message: format!("the configuration is refused: {message}"),
         reasons: lines.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+/// What becomes of a check: if it is in both plans, what is known of it stays known.
+fn fate(plan: &Plan, before: &Plan, id: &CheckId) -> Fate {
+    let known = plan
+        .checks
+        .get(id)
+        .and_then(|check| before.checks.position(id, check));
+    match known {
+        Some(position) if position == id.index => Fate::Kept,
+        Some(position) => Fate::Moved(position),
+        None => Fate::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(checks: &str) -> Plan {
+        let text = format!(
+            "virtual_server 172.16.1.8 80 {{
+                protocol TCP
+                real_server 172.16.1.4 80 {{
+                    {checks}
+                }}
+            }}"
+        );
+        let parsed = keepalived_conf::load_str(&text);
+        let (plan, problems) = crate::config::plan(&parsed.config);
+        assert!(problems.is_empty(), "{problems:?}");
+        plan
+    }
+
+    #[test]
+    fn a_check_that_is_in_both_files_is_kept_wherever_it_stands() {
+        const TCP: &str = "TCP_CHECK {\nconnect_timeout 2\n}\n";
+        const PING: &str = "PING_CHECK {\n}\n";
+        const MISC: &str = "MISC_CHECK {\nmisc_path \"/bin/true\" root\n}\n";
+        let before = planned(&format!("{TCP}{PING}"));
+        let fates = |checks: String| {
+            let plan = planned(&checks);
+            let ids: Vec<CheckId> = plan.checks.iter().map(|(id, _)| id).collect();
+            let of_each = ids.iter().map(|id| fate(&plan, &before, id));
+            of_each.collect::<Vec<_>>()
+        };
+        assert_eq!(fates(format!("{TCP}{PING}")), [Fate::Kept, Fate::Kept]);
+        assert_eq!(
+            fates(format!("{MISC}{TCP}{PING}")),
+            [Fate::New, Fate::Moved(0), Fate::Moved(1)]
+        );
+        assert_eq!(fates(PING.to_owned()), [Fate::Moved(1)]);
+        assert_eq!(
+            fates(format!("{}{PING}", TCP.replace('2', "3"))),
+            [Fate::New, Fate::Kept]
+        );
     }
 }

@@ -107,6 +107,14 @@ pub(super) fn changes(changes: &[Change]) {
     }
 }
 
+pub(super) fn marks_error(error: &dyn std::error::Error) {
+    let reason = output::chain(error);
+    error!(
+        event = "marks_error",
+        reason, "the firewall marks of groups are not as they should be: {reason}"
+    );
+}
+
 /// Somebody else had changed what is ours.
 pub(super) fn repaired(changes: &[Change]) {
     let count = changes.len();

@@ -1,5 +1,6 @@
 //! The running daemon and its loop.
 
+use super::answer::Legacy;
 use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
@@ -12,7 +13,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
-use crate::kernel::IpvsTable;
+use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
 use crate::state::StateDirectory;
@@ -60,6 +61,8 @@ pub(super) struct Running {
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
+    /// The firewall marks of groups.
+    pub(super) marks: Marks,
     /// `None` without instances and without the privilege to run them.
     pub(super) vrrp: Option<Vrrp>,
     pub(super) monitor: Monitor<CheckId>,
@@ -74,6 +77,8 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
+    /// When memory that reloads have left free is given back.
+    pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
@@ -84,6 +89,8 @@ struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
+    user2: Signal,
+    json: Signal,
 }
 
 impl Signals {
@@ -93,6 +100,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(nix::libc::SIGRTMIN() + 2))?,
         })
     }
 }
@@ -157,9 +166,14 @@ impl Running {
             report::changes(&changes);
         }
         drop(sources);
-        let started = match resumed {
-            Some(vrrp) => Ok(Some(vrrp)),
-            None => start_vrrp(&plan),
+        let mut marks = Marks::of(state.file("nftables-table"));
+        let marked = marks
+            .replace(plan.marks.as_ref())
+            .map_err(|error| crate::output::chain(&error));
+        let started = match (marked, resumed) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), Some(vrrp)) => Ok(Some(vrrp)),
+            (Ok(()), None) => start_vrrp(&plan),
         };
         let vrrp = match started {
             Ok(vrrp) => vrrp,
@@ -167,6 +181,9 @@ impl Running {
                 let ours = table.as_mut().filter(|_| predecessor.is_none());
                 if let Some(Err(error)) = ours.map(|table| table.clear(false)) {
                     report::table_error(&error);
+                }
+                if predecessor.is_none() {
+                    marks.clear();
                 }
                 return Err(problem);
             }
@@ -202,6 +219,7 @@ impl Running {
             plan: Arc::new(plan),
             model,
             table,
+            marks,
             vrrp,
             monitor,
             verdicts,
@@ -214,6 +232,7 @@ impl Running {
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
+            release_memory_at: None,
             recovering: Recovering::default(),
             rate,
         };
@@ -234,12 +253,18 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
+        super::sys::release_memory();
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
                 _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
-                _ = self.signals.user.recv() => self.log_status(),
+                _ = self.signals.user.recv() => {
+                    self.log_status();
+                    self.write_legacy(Legacy::Data);
+                }
+                _ = self.signals.user2.recv() => self.write_legacy(Legacy::Stats),
+                _ = self.signals.json.recv() => self.write_legacy(Legacy::Json),
                 event = next_vrrp(&mut self.vrrp) => match event {
                     Some(event) => self.take_vrrp(&event),
                     None => {
@@ -348,6 +373,13 @@ impl Running {
             }
         }
         self.audit_table();
+        if self
+            .release_memory_at
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.release_memory_at = None;
+            super::sys::release_memory();
+        }
     }
 
     fn log_status(&self) {

@@ -43,6 +43,7 @@ impl Running {
             }
         }
         let mut exit = Exit::Success;
+        self.marks.clear();
         if let Some(table) = &mut self.table {
             match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),

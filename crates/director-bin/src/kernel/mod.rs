@@ -2,6 +2,8 @@
 
 mod addresses;
 mod ipvs;
+mod marks;
 
 pub(crate) use addresses::{AddressWatch, local_addresses};
-pub(crate) use ipvs::{IpvsTable, TableError};
+pub(crate) use ipvs::{AtStake, IpvsTable, TableError};
+pub(crate) use marks::Marks;

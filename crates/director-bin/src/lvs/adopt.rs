@@ -62,7 +62,6 @@ mod tests {
         let real = |last| RealServer {
             destination: destination(last),
             inhibit_on_failure: false,
-            smtp_alert: false,
             snmp_name: None,
             recovery: crate::recovery::RecoverySettings::default(),
             checks: [CheckStart {
@@ -83,7 +82,6 @@ mod tests {
             real_servers: vec![real(4), real(5), real(6)],
             sorry_server: None,
             ha_suspend: false,
-            smtp_alert: false,
             snmp_name: None,
             place: Origin::default(),
         })

@@ -49,8 +49,6 @@ pub(crate) struct VirtualServer {
     pub(crate) sorry_server: Option<SorryServer>,
     /// Its servers are checked only while one of its addresses is on this machine (`ha_suspend`).
     pub(crate) ha_suspend: bool,
-    /// A mail tells when the quorum is gained or lost (`smtp_alert`).
-    pub(crate) smtp_alert: bool,
     /// What management calls it (`snmp_name`).
     pub(crate) snmp_name: Option<Arc<str>>,
     /// Where its block stands in the file.
@@ -64,8 +62,6 @@ pub(crate) struct RealServer {
     pub(crate) destination: Destination,
     /// Stays in the table with weight 0 while it is down (`inhibit_on_failure`).
     pub(crate) inhibit_on_failure: bool,
-    /// A mail tells when it comes up or goes down (`smtp_alert`).
-    pub(crate) smtp_alert: bool,
     /// What management calls it (`snmp_name`).
     pub(crate) snmp_name: Option<Arc<str>>,
     /// How it comes back after it was down (`slow_start`, `flap_damping`).

@@ -78,6 +78,8 @@ impl Verdict {
 pub(crate) enum Fate {
     /// It is the one that ran before, and its verdict holds.
     Kept,
+    /// It is the one that ran before at this position, and its verdict holds.
+    Moved(usize),
     /// It is new. If another one stood in its place and said down, its server has to pass the new one first.
     New,
     /// It is new, and a killed predecessor had taken its server out.

@@ -17,7 +17,6 @@ fn real_server(last: u8, weight: u32, checks: usize) -> RealServer {
     RealServer {
         destination: Destination::new(address(last), Forwarding::DirectRouting).with_weight(weight),
         inhibit_on_failure: false,
-        smtp_alert: false,
         snmp_name: None,
         recovery: crate::recovery::RecoverySettings::default(),
         checks: vec![
@@ -44,7 +43,6 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         real_servers,
         sorry_server: None,
         ha_suspend: false,
-        smtp_alert: false,
         snmp_name: None,
         place: Origin::default(),
     }

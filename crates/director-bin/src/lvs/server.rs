@@ -143,9 +143,14 @@ impl ServerState {
                 let id = server.destination.id;
                 let old = before.and_then(|state| state.known_of(id));
                 let start = |(index, check): (usize, &super::CheckStart)| {
-                    let old = old.and_then(|(_, known)| known.verdicts.get(index));
-                    match (fate(id, index), old) {
-                        (Fate::Kept, Some(verdict)) => verdict.clone(),
+                    let fate = fate(id, index);
+                    let before = match fate {
+                        Fate::Moved(before) => before,
+                        _ => index,
+                    };
+                    let old = old.and_then(|(_, known)| known.verdicts.get(before));
+                    match (fate, old) {
+                        (Fate::Kept | Fate::Moved(_), Some(verdict)) => verdict.clone(),
                         (Fate::TakenOut, _) => {
                             Verdict::down("an earlier director had taken it out, and no check has succeeded since")
                         }

@@ -45,7 +45,6 @@ mod tests {
             real_servers: Vec::new(),
             sorry_server: None,
             ha_suspend,
-            smtp_alert: false,
             snmp_name: None,
             place: Origin::default(),
         })

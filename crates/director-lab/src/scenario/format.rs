@@ -121,6 +121,8 @@ pub(crate) struct Run {
     pub(crate) command: Vec<String>,
     #[serde(default)]
     pub(crate) status: i32,
+    #[serde(default)]
+    pub(crate) show: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -232,6 +232,8 @@ pub(crate) enum Action {
         node: String,
         command: Vec<String>,
         status: i32,
+        /// What it prints is part of the timeline.
+        show: bool,
     },
     /// Replaces a file in the node's own copy of the scenario.
     Copy {

@@ -54,12 +54,12 @@ impl Question<'_> {
         // Boxed, so that attempts without TLS do not make room for it.
         Box::pin(async move {
             let limit = self.dialer.connect_timeout;
-            let mut stream = connector
+            let mut session = connector
                 .handshake(stream, self.target, self.host, limit)
                 .await?;
-            self.exchange(&mut stream, reader, consumer).await?;
-            let certificate_expires = connector.certificate_expires(&stream);
-            connector.close(stream).await;
+            self.exchange(&mut session.stream, reader, consumer).await?;
+            let certificate_expires = session.certificate_expires;
+            connector.close(session).await;
             Ok(certificate_expires)
         })
         .await

@@ -50,7 +50,6 @@ impl Page {
 pub(super) struct Judge<'a> {
     page: &'a Page,
     status: Option<StatusCode>,
-    header_length: usize,
     digest: BodyDigest,
     body: Vec<u8>,
     seen: u64,
@@ -61,16 +60,17 @@ impl<'a> Judge<'a> {
         Self {
             page,
             status: None,
-            header_length: 0,
             digest: BodyDigest::default(),
             body: Vec::new(),
             seen: 0,
         }
     }
 
-    /// The verdict, once the answer has ended or was broken off.
+    /// The verdict, once the answer has ended or was broken off. The header is needed if there is an
+    /// expression.
     pub(super) fn finish(
         self,
+        header: &[u8],
         certificate_expires: Option<SystemTime>,
         url: impl Fn() -> String,
     ) -> Result<Detail, Cause> {
@@ -101,7 +101,7 @@ impl<'a> Judge<'a> {
             }
         }
         if let Some(pattern) = &page.pattern
-            && !pattern.accepts(&self.body, self.header_length)
+            && !pattern.accepts(header, &self.body)
         {
             let regex = pattern.pattern().regex.clone();
             let matched = pattern.pattern().must_not_match;
@@ -122,7 +122,6 @@ impl<'a> Judge<'a> {
 impl Consumer for Judge<'_> {
     fn header(&mut self, header: &Header) -> ControlFlow<()> {
         self.status = Some(header.status);
-        self.header_length = header.length;
         // A wrong status decides; there is no need to read on.
         if self.page.status.contains(header.status) {
             ControlFlow::Continue(())

@@ -74,7 +74,11 @@ impl HttpProbe {
                 .answer_timeout
                 .unwrap_or(settings.dialer.connect_timeout),
         };
-        let mut reader = ResponseReader::new();
+        let mut reader = if page.pattern.is_some() {
+            ResponseReader::keeping_header()
+        } else {
+            ResponseReader::new()
+        };
         let mut judge = Judge::new(page);
         let certificate_expires = question.ask(&mut reader, &mut judge).await?;
         let scheme = if self.connector.is_some() {
@@ -82,7 +86,8 @@ impl HttpProbe {
         } else {
             "http"
         };
-        judge.finish(certificate_expires, || {
+        let header = reader.raw_header().unwrap_or_default();
+        judge.finish(header, certificate_expires, || {
             format!("{scheme}://{target}{}", url.path)
         })
     }

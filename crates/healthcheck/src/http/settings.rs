@@ -69,7 +69,7 @@ pub struct HttpUrl {
     pub status: StatusRanges,
     /// The wanted MD5 digest of the body as it comes over the wire (`digest`).
     pub digest: Option<Md5Digest>,
-    /// The expression that the body must match, or must not (`regex`).
+    /// The expression that the answer must match, or must not (`regex`).
     pub regex: Option<Pattern>,
 }
 

@@ -120,9 +120,9 @@ impl TalkProbe {
             None => self.talk(&mut stream).await?,
             Some(connector) => {
                 let limit = settings.dialer.connect_timeout;
-                let mut stream = connector.handshake(stream, target, None, limit).await?;
-                let bytes = self.talk(&mut stream).await?;
-                connector.close(stream).await;
+                let mut session = connector.handshake(stream, target, None, limit).await?;
+                let bytes = self.talk(&mut session.stream).await?;
+                connector.close(session).await;
                 bytes
             }
         };
@@ -217,7 +217,7 @@ fn hears(expect: &Expect, pattern: Option<&Compiled>, answer: &[u8]) -> bool {
         Expect::Start(start) => answer.starts_with(start),
         Expect::Text(text) if text.is_empty() => true,
         Expect::Text(text) => answer.windows(text.len()).any(|window| window == text),
-        Expect::Regex(_) => pattern.is_some_and(|pattern| pattern.accepts(answer, 0)),
+        Expect::Regex(_) => pattern.is_some_and(|pattern| pattern.accepts(&[], answer)),
     }
 }
 

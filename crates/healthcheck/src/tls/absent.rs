@@ -9,6 +9,12 @@ use tokio::net::TcpStream;
 use super::{InvalidTls, TlsSettings};
 use crate::outcome::Cause;
 
+/// A session that is never made.
+pub(crate) struct Session {
+    pub(crate) stream: TcpStream,
+    pub(crate) certificate_expires: Option<SystemTime>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Connector(Infallible);
 
@@ -23,15 +29,11 @@ impl Connector {
         _target: SocketAddr,
         _host: Option<&str>,
         _limit: Duration,
-    ) -> Result<TcpStream, Cause> {
+    ) -> Result<Session, Cause> {
         match self.0 {}
     }
 
-    pub(crate) fn certificate_expires(&self, _stream: &TcpStream) -> Option<SystemTime> {
-        match self.0 {}
-    }
-
-    pub(crate) async fn close(&self, _stream: TcpStream) {
+    pub(crate) async fn close(&self, _session: Session) {
         match self.0 {}
     }
 }

@@ -3,13 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
@@ -21,87 +17,60 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use super::connector::Session;
 use super::validity::not_after;
 use super::{InvalidTls, Pem, TlsSettings, Verification};
 use crate::outcome::{Cause, Wanted};
 
-/// Limit on sending the farewell; the verdict is made by then.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// Configurations in use, so that many checks with the same settings share one.
 static CONFIGURATIONS: Mutex<Vec<(TlsSettings, Weak<ClientConfig>)>> = Mutex::new(Vec::new());
 
-/// Makes TLS sessions over open connections.
+/// Makes TLS sessions with rustls.
 #[derive(Clone, Debug)]
-pub(crate) struct Connector {
+pub(super) struct Client {
     config: Arc<ClientConfig>,
-    sni_name: Option<ServerName<'static>>,
-    compliant: bool,
 }
 
-impl Connector {
-    pub(crate) fn new(settings: &TlsSettings) -> Result<Self, InvalidTls> {
-        let sni_name = settings
-            .sni_name
-            .as_ref()
-            .map(|name| {
-                ServerName::try_from(name.clone()).map_err(|_| InvalidTls::ServerName(name.clone()))
-            })
-            .transpose()?;
+impl Client {
+    pub(super) fn new(settings: &TlsSettings) -> Result<Self, InvalidTls> {
+        if let Some(name) = &settings.sni_name {
+            ServerName::try_from(name.as_str())
+                .map_err(|_| InvalidTls::ServerName(name.clone()))?;
+        }
         Ok(Self {
             config: configuration(settings)?,
-            sni_name,
-            compliant: settings.compliant,
         })
     }
 
-    /// Shakes hands. `host` is the virtual host, which names the server unless the settings do.
-    pub(crate) async fn handshake(
+    /// Shakes hands with the server of that name, or of that address if it has none.
+    pub(super) async fn handshake(
         &self,
         stream: TcpStream,
         target: SocketAddr,
-        host: Option<&str>,
-        limit: Duration,
-    ) -> Result<TlsStream<TcpStream>, Cause> {
-        let of_host = || {
-            let name = without_port(host?);
-            ServerName::try_from(name.to_owned()).ok()
-        };
-        let name = self
-            .sni_name
-            .clone()
-            .or_else(of_host)
+        name: Option<&str>,
+    ) -> Result<Session, Cause> {
+        let name = name
+            .and_then(|name| ServerName::try_from(name.to_owned()).ok())
             .unwrap_or_else(|| ServerName::IpAddress(target.ip().into()));
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let wanted = Wanted::TlsHandshake;
-        match timeout(limit, connector.connect(name, stream)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(handshake_cause(target, &error)),
-            Err(_elapsed) => Err(Cause::Timeout {
-                target,
-                wanted,
-                after: limit,
-            }),
-        }
-    }
-
-    /// When the certificate of the server ends.
-    pub(crate) fn certificate_expires(&self, stream: &TlsStream<TcpStream>) -> Option<SystemTime> {
-        not_after(stream.get_ref().1.peer_certificates()?.first()?)
-    }
-
-    /// Ends the session, with a farewell if the settings want one.
-    pub(crate) async fn close(&self, mut stream: TlsStream<TcpStream>) {
-        if self.compliant {
-            // The server may be gone already, which is no failure.
-            let _ = timeout(FAREWELL, stream.shutdown()).await;
-        }
+        let stream = connector
+            .connect(name, stream)
+            .await
+            .map_err(|error| handshake_cause(target, &error))?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let certificate_expires = certificates
+            .and_then(|chain| chain.first())
+            .and_then(|certificate| not_after(certificate));
+        Ok(Session {
+            stream: Box::new(stream),
+            certificate_expires,
+        })
     }
 }
 
 /// The configuration of these settings, shared with others that use it.
 fn configuration(settings: &TlsSettings) -> Result<Arc<ClientConfig>, InvalidTls> {
-    // These are of the connector, not of the configuration.
+    // What is of the connector alone makes no other configuration.
     let settings = TlsSettings {
         enable_sni: settings.enable_sni || settings.sni_name.is_some(),
         sni_name: None,
@@ -178,14 +147,6 @@ fn handshake_cause(target: SocketAddr, error: &io::Error) -> Cause {
             wanted,
             error: error.into(),
         },
-    }
-}
-
-/// The host without the port that may stand behind it.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') && port.parse::<u16>().is_ok() => name,
-        _ => host,
     }
 }
 

@@ -67,6 +67,9 @@ pub struct TlsSettings {
     pub client_certificate: Option<Pem>,
     /// The private key of our certificate.
     pub client_key: Option<Pem>,
+    /// Speak versions 1.0 and 1.1 as well, with ciphers that are weak by now. Needs the feature
+    /// `tls-openssl`.
+    pub old_versions: bool,
     /// End the session with a `close_notify` (`tls_compliant`) instead of just closing.
     pub compliant: bool,
 }
@@ -78,6 +81,9 @@ pub enum InvalidTls {
     /// The crate was built without any TLS library.
     #[error("this program was built without TLS, build it with the feature `tls-rustls`")]
     NotBuilt,
+    /// TLS 1.0 and 1.1 are wanted, which rustls does not speak.
+    #[error("TLS 1.0 and 1.1 need a build with the feature `tls-openssl`")]
+    OldVersions,
     /// The name cannot stand in a certificate or handshake.
     #[error("`{0}` is not a server name that TLS can use")]
     ServerName(String),

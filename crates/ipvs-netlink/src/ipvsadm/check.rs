@@ -60,6 +60,7 @@ const LIST: &[Word] = &[
     // ipvsadm takes it and does nothing with it.
     Word::SyncId,
     Word::Json,
+    Word::Watch,
 ];
 
 const DAEMON: &[Word] = &[

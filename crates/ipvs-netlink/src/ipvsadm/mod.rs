@@ -19,7 +19,7 @@
 //!
 //! # Where it goes further than ipvsadm
 //!
-//! `--json` with the lists, `--complete` with `--save`, `--by-difference` with `--restore`; a
+//! `--json` and `--watch` with the lists, `--complete` with `--save`, `--by-difference` with `--restore`; a
 //! restored line may be a comment, and may hold a firewall mark as ipvsadm saves marks above
 //! 2147483647 (negative), which ipvsadm does not read back.
 
@@ -32,6 +32,7 @@ mod save;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use crate::command::Command;
 use crate::listing::Listing;
@@ -76,6 +77,8 @@ pub struct List {
     pub numeric: bool,
     /// As JSON (`--json`), always with numbers.
     pub json: bool,
+    /// Again and again, with so much time between (`--watch`, 2 seconds unless it has a value).
+    pub watch: Option<Duration>,
 }
 
 /// What is listed.

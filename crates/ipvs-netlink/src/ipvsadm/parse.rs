@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::address::{HostPort, host_port, ipv4, leading_number, number};
 use super::words::{Word, Words};
@@ -16,6 +17,9 @@ const MOST_SECONDS: i64 = 31 * 24 * 60 * 60;
 
 /// Seconds of `--persistent` without a value.
 const DEFAULT_PERSISTENCE: u32 = 360;
+
+/// Seconds between two lists of `--watch` without a value.
+const DEFAULT_WATCH: i64 = 2;
 
 /// Interface of a sync daemon without `--mcast-interface`.
 const DEFAULT_INTERFACE: &str = "eth0";
@@ -128,6 +132,7 @@ struct Draft<'a> {
     address: Option<IpAddr>,
     port: u16,
     mark: u32,
+    watch: i64,
     family: Family,
     scheduler: Scheduler,
     flags: Option<String>,
@@ -158,6 +163,7 @@ impl<'a> Draft<'a> {
             address: None,
             port: 0,
             mark: 0,
+            watch: DEFAULT_WATCH,
             family: Family::V4,
             scheduler: Scheduler::default(),
             flags: None,
@@ -192,6 +198,16 @@ impl<'a> Draft<'a> {
             Word::FwmarkService => {
                 self.mark = self.read_mark(text)?;
                 self.family = Family::V4;
+            }
+            // It would never come to the next line.
+            Word::Watch if self.restoring => {
+                return Err(UsageError::NotWithCommand {
+                    option: option.name(),
+                    command: Word::Restore.name(),
+                });
+            }
+            Word::Watch if value.is_some() => {
+                self.watch = ranged(option, text, 1, MOST_SECONDS)?;
             }
             Word::Ipv6 if self.mark == 0 => return Err(UsageError::FamilyBeforeMark),
             Word::Ipv6 => {
@@ -434,6 +450,9 @@ impl<'a> Draft<'a> {
             subject,
             numeric: self.has(Word::Numeric),
             json: self.has(Word::Json),
+            watch: self
+                .has(Word::Watch)
+                .then(|| Duration::from_secs(self.watch.unsigned_abs())),
         })
     }
 }

@@ -200,6 +200,11 @@ fn lists_have_one_subject_and_one_view() {
         Subject::Service(..)
     ));
     assert!(list("-L --json --daemon").unwrap().json);
+    let watch = |line| list(line).unwrap().watch.map(|time| time.as_secs());
+    assert_eq!(watch("-Ln"), None);
+    assert_eq!(watch("-Ln --watch"), Some(2));
+    assert_eq!(watch("-Ln --watch 5 --stats"), Some(5));
+    assert!(list("-Ln --watch 0").is_err());
     for line in [
         "-L -c --timeout",
         "-L -c --stats",

@@ -82,6 +82,7 @@ words! {
     McastPort "--mcast-port" ' ' Required,
     McastTtl "--mcast-ttl" ' ' Required,
     Json "--json" ' ' None,
+    Watch "--watch" ' ' Optional,
     Complete "--complete" ' ' None,
     ByDifference "--by-difference" ' ' None,
 }

@@ -17,11 +17,12 @@ use crate::connections::{Connection, ConnectionProtocol};
 use crate::ipvsadm::{Numeric, Resolver, endpoint};
 use crate::table::{ServiceSnapshot, Snapshot};
 use crate::types::{
-    Counters, Destination, DestinationEntry, Family, Forwarding, Protocol, Rates, Scheduler,
-    SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelFlags, TunnelKind,
+    Counters, Destination, DestinationEntry, Family, Forwarding, Info, Protocol, Rates, Scheduler,
+    SchedulerFlags, Service, ServiceEntry, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelFlags,
+    TunnelKind,
 };
 
-pub use procfs::with_destinations;
+pub use procfs::{Destinations, with_destinations};
 
 /// Characters of an address with its port, when names are printed.
 const NAME_WIDTH: usize = 28;
@@ -206,16 +207,35 @@ impl Listing {
     /// Everything with the names of hosts and services, as without ipvsadm's `--numeric`.
     #[must_use]
     pub fn table_named(&self, snapshot: &Snapshot, names: &dyn Resolver) -> String {
-        let mut out = format!("{}\n", snapshot.info);
-        self.heading(&mut out);
+        let mut out = self.beginning(&snapshot.info);
         let mut services: Vec<&ServiceSnapshot> = snapshot.services.iter().collect();
         if self.sorted {
             order::services(&mut services);
         }
         for service in services {
-            self.rows(&mut out, service, names);
+            self.append(&mut out, &service.entry, &service.destinations, names);
         }
         out
+    }
+
+    /// The version and the heading, for those who read one service after the other: then
+    /// [`order`](Self::order) and [`append`](Self::append) give what [`table`](Self::table) gives,
+    /// and only one service's destinations have to be in memory.
+    #[must_use]
+    pub fn beginning(&self, info: &Info) -> String {
+        let mut out = format!("{info}\n");
+        self.heading(&mut out);
+        out
+    }
+
+    /// The order in which the services are listed, as positions.
+    #[must_use]
+    pub fn order(&self, services: &[ServiceEntry]) -> Vec<usize> {
+        if self.sorted {
+            order::entries(services)
+        } else {
+            (0..services.len()).collect()
+        }
     }
 
     /// One service, as `ipvsadm -Ln -t …` prints it: without the line that names the version.
@@ -229,7 +249,7 @@ impl Listing {
     pub fn service_named(&self, service: &ServiceSnapshot, names: &dyn Resolver) -> String {
         let mut out = String::new();
         self.heading(&mut out);
-        self.rows(&mut out, service, names);
+        self.append(&mut out, &service.entry, &service.destinations, names);
         out
     }
 
@@ -262,8 +282,14 @@ impl Listing {
         );
     }
 
-    fn rows(self, out: &mut String, service: &ServiceSnapshot, names: &dyn Resolver) {
-        let entry = &service.entry;
+    /// Appends the rows of one service.
+    pub fn append(
+        &self,
+        out: &mut String,
+        entry: &ServiceEntry,
+        destinations: &[DestinationEntry],
+        names: &dyn Resolver,
+    ) {
         let name = service_name(&entry.service.id, names);
         let protocol = match entry.service.id {
             ServiceId::Address { protocol, .. } => Some(protocol),
@@ -278,7 +304,7 @@ impl Listing {
                 out.push('\n');
             }
         }
-        let mut destinations: Vec<&DestinationEntry> = service.destinations.iter().collect();
+        let mut destinations: Vec<&DestinationEntry> = destinations.iter().collect();
         if self.sorted {
             order::destinations(&mut destinations);
         }

@@ -8,12 +8,21 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use crate::table::ServiceSnapshot;
-use crate::types::{DestinationEntry, ServiceId};
+use crate::types::{DestinationEntry, ServiceEntry, ServiceId};
 
 pub(super) fn services(rows: &mut Vec<&ServiceSnapshot>) {
     merge_sort(rows, &|a, b| {
         compare_services(&a.entry.service.id, &b.entry.service.id)
     });
+}
+
+/// The positions of the services in their order.
+pub(super) fn entries(services: &[ServiceEntry]) -> Vec<usize> {
+    let mut rows: Vec<(usize, &ServiceEntry)> = services.iter().enumerate().collect();
+    merge_sort(&mut rows, &|(_, a), (_, b)| {
+        compare_services(&a.service.id, &b.service.id)
+    });
+    rows.into_iter().map(|(position, _)| position).collect()
 }
 
 pub(super) fn destinations(rows: &mut Vec<&DestinationEntry>) {

@@ -19,22 +19,56 @@ use crate::types::{
 /// changed in between, or if it is not understood.
 #[must_use]
 pub fn with_destinations(services: Vec<ServiceEntry>, text: &str) -> Option<Vec<ServiceSnapshot>> {
-    let mut lines = text.lines().skip(3).peekable();
-    let mut all = Vec::with_capacity(services.len());
-    for entry in services {
-        if !is_of(lines.next()?, &entry.service.id) {
-            return None;
+    let all = Destinations::of(&services, text)?;
+    let entries = services.into_iter().enumerate();
+    entries
+        .map(|(position, entry)| {
+            Some(ServiceSnapshot {
+                destinations: all.service(position)?,
+                entry,
+            })
+        })
+        .collect()
+}
+
+/// Where in the text of `/proc/net/ip_vs` the destinations of each service stand: as
+/// [`with_destinations`], for one service after the other.
+#[derive(Clone, Debug)]
+pub struct Destinations<'a> {
+    lines: Vec<&'a str>,
+}
+
+impl<'a> Destinations<'a> {
+    /// `None` if the text does not have the same services in the same order.
+    #[must_use]
+    pub fn of(services: &[ServiceEntry], text: &'a str) -> Option<Self> {
+        let mut rest = text;
+        for _ in 0..3 {
+            rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
         }
-        let mut destinations = Vec::new();
-        while let Some(line) = lines.next_if(|line| line.starts_with("  -> ")) {
-            destinations.push(destination(line)?);
+        let mut lines = Vec::with_capacity(services.len());
+        for entry in services {
+            let (line, below) = rest.split_once('\n')?;
+            if !is_of(line, &entry.service.id) {
+                return None;
+            }
+            let mut end = 0;
+            while let Some(here) = below.get(end..).filter(|here| here.starts_with("  -> ")) {
+                end += here.find('\n').map_or(here.len(), |at| at + 1);
+            }
+            let (own, after) = below.split_at_checked(end)?;
+            lines.push(own);
+            rest = after;
         }
-        all.push(ServiceSnapshot {
-            entry,
-            destinations,
-        });
+        rest.is_empty().then_some(Self { lines })
     }
-    lines.next().is_none().then_some(all)
+
+    /// The destinations of the service at this position among those given; `None` if there is no
+    /// such one, or a line is not understood.
+    #[must_use]
+    pub fn service(&self, position: usize) -> Option<Vec<DestinationEntry>> {
+        self.lines.get(position)?.lines().map(destination).collect()
+    }
 }
 
 /// Whether a line such as `TCP  AC100108:0050 wrr` or `FWM  00000007 wlc` is of this service.

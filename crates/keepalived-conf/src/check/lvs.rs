@@ -280,7 +280,7 @@ fn quorum(server: &mut VirtualServer, reader: &mut Reader<'_>) {
 }
 
 fn real_server(real: &RealServer, reader: &mut Reader<'_>) {
-    if real.checkers.is_empty() {
+    if real.checkers.is_empty() && !reader.leaves_out_notes() {
         let diagnostic = Diagnostic::new(
             codes::NO_CHECKER,
             Severity::Note,

@@ -124,12 +124,22 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Note && self.leaves_out_notes() {
+            return;
+        }
         // What says that the reading itself went wrong is kept in any case; there is little of it.
         let structural = diagnostic.code <= codes::BAD_SEQUENCE
             && self.diagnostics.len() < MAX_DIAGNOSTICS + 1000;
         if structural || !self.is_full() {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// True when a note would be thrown away.
+    pub(crate) const fn leaves_out_notes(&self) -> bool {
+        self.options.without_notes
+            && self.comment_levels.is_empty()
+            && self.pending_levels.is_empty()
     }
 
     /// True when no more diagnostics are kept.

@@ -133,6 +133,7 @@ static SSL_ROWS: &[Row<Checker>] = &[
     row("client_certificate", text("FILE"), "certificate of SSL", "Our certificate chain (PEM), for servers that ask for one.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).client_certificate))).since(OURS),
     row("client_key", text("FILE"), "key of SSL", "Private key (PEM) of our certificate.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).client_key))).since(OURS),
     row("certificate_warning", int(0, 3650), "no warning", "Days before the end of the server's certificate from which the log warns; 0 for none.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).certificate_warning))).since(OURS),
+    row("old_tls", FLAG, "", "Speak TLS 1.0 and 1.1 as well; needs a build with the feature `tls-openssl`.", |t: &mut C, c| http_part(t, |p| c.put(&mut trust(p).old_tls))).since(OURS),
 ];
 
 pub(crate) static HTTP: Table<Checker> = Table::new(

@@ -36,8 +36,7 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
     ]),
     (Scope::GlobalDefs, &[
         "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
-        "nftables_ipvs", "nftables_ipvs_priority",
-        "nftables_ipvs_start_fwmark", "snmp_socket",
+        "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
         "enable_snmp_rfcv2", "enable_snmp_rfcv3", "snmp_vs_stats_update_interval",
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",

@@ -193,6 +193,8 @@ pub struct TlsTrust {
     /// `certificate_warning`: days before the end of the server's certificate from which the log
     /// warns.
     pub certificate_warning: Setting<Option<u32>>,
+    /// `old_tls`: versions 1.0 and 1.1 will do.
+    pub old_tls: Setting<bool>,
 }
 
 /// Accepted HTTP status codes, both ends included.

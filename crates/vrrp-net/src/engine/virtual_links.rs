@@ -403,6 +403,8 @@ fn ipv4_options(macvlan: bool) -> Vec<(Ipv4Option, u32)> {
             (Ipv4Option::ArpIgnore, 1),
             (Ipv4Option::AcceptLocal, 1),
             (Ipv4Option::RpFilter, 0),
+            // A redirect would name a router by an address that the host did not use (RFC 9568 section 8.1.1).
+            (Ipv4Option::SendRedirects, 0),
         ]);
     }
     options

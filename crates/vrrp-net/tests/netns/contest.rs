@@ -101,7 +101,9 @@ fn after_a_split_the_winner_announces_its_addresses_again() {
         eventually(|| !b.holds("10.9.0.100"));
         let link = a.ip("-o link show eth0");
         let mut words = link.split_whitespace();
-        let mac = words.find(|word| *word == "link/ether").and(words.next());
+        let mac = words
+            .find(|word| *word == "link/ether")
+            .and_then(|_| words.next());
         let announced = (0..2_000).any(|_| {
             let frame = tap.next();
             let from: Vec<String> = frame[6..12]

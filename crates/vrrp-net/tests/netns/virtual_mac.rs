@@ -50,7 +50,8 @@ fn next_advert(tap: &Tap) -> Vec<u8> {
 }
 
 #[test]
-fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
+fn item_025_item_080_item_081_item_088_item_089_adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back()
+ {
     let Some((a, b)) = nodes() else { return };
     run(async {
         let before = ["eth0/arp_ignore", "eth0/arp_filter"].map(|name| option(&a, name));
@@ -69,6 +70,7 @@ fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
             ("vrrp.51/arp_ignore", "1"),
             ("vrrp.51/accept_local", "1"),
             ("vrrp.51/rp_filter", "0"),
+            ("vrrp.51/send_redirects", "0"),
             ("vrrp.51/promote_secondaries", "1"),
             ("eth0/arp_ignore", "1"),
             ("eth0/arp_filter", "1"),
@@ -110,7 +112,7 @@ fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
 }
 
 #[test]
-fn a_backup_speaks_with_no_virtual_mac() {
+fn item_093_a_backup_speaks_with_no_virtual_mac() {
     let (Some(_), Some((a, b))) = (crate::nftables::node(), nodes()) else {
         return;
     };

@@ -37,13 +37,18 @@ pub(super) struct IpvsArguments {
 }
 
 pub(super) fn run(arguments: &IpvsArguments) -> ExitCode {
-    let long: &[&str] = match arguments.words.first().and_then(|word| word.to_str()) {
+    run_words(&arguments.words)
+}
+
+/// What stands behind `director ipvs`.
+pub(super) fn run_words(words: &[OsString]) -> ExitCode {
+    let long: &[&str] = match words.first().and_then(|word| word.to_str()) {
         Some("list") => &["--list", "--numeric"],
         Some("save") => &["--save", "--numeric"],
         Some("restore") => &["--restore"],
-        _ => return ipvsadm(&arguments.words),
+        _ => return ipvsadm(words),
     };
-    let rest = arguments.words.iter().skip(1).cloned();
+    let rest = words.iter().skip(1).cloned();
     let words: Vec<OsString> = long.iter().map(OsString::from).chain(rest).collect();
     ipvsadm(&words)
 }

@@ -65,6 +65,7 @@ impl Checker<'_> {
                     node: run.node,
                     command: run.command,
                     status: run.status,
+                    show: run.show,
                 }
             }
             format::Action::Copy(copy) => {

@@ -301,6 +301,7 @@ impl<'a> Player<'a> {
                 node,
                 command,
                 status,
+                show,
             } => {
                 let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
                 let line = program::command_of(command);
@@ -308,6 +309,14 @@ impl<'a> Player<'a> {
                     .await
                     .map_err(tell)?;
                 if result.status == Some(*status) {
+                    let shown = result.output.lines().filter(|_| *show);
+                    for line in shown {
+                        send(&Record::Note {
+                            at: self.at(Moment::now()),
+                            node: node.clone(),
+                            text: line.to_owned(),
+                        });
+                    }
                     return Ok(());
                 }
                 let shown: String = result.output.chars().take(2000).collect();

@@ -1,0 +1,249 @@
+//! `nftables_ipvs`: a `virtual_server_group` becomes one service by a firewall mark, and nftables gives the mark to packets
+//! for the group's addresses. The kernel then has one service where it would have one for each address.
+
+use ipvs_netlink::{Family, ServiceId};
+use keepalived_conf::model::{Config, VirtualServerGroupMember, VirtualServerTarget};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use vrrp_net::nftables::{
+    Action, Chain, ChainKind, Field, Hook, Match, Rule, Set, Table, Type, Value,
+};
+
+/// The priority of the chain for packets of this machine itself: before IPVS, which has -99 there.
+const OUTPUT_PRIORITY: i32 = -150;
+
+/// The table of marks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MarkTable {
+    /// Its name.
+    pub(crate) name: String,
+    /// Priority of the chain for incoming packets.
+    priority: i32,
+    /// With a counter for each mark.
+    counted: bool,
+    /// Each mark with what it is for.
+    marks: Vec<(u32, Vec<Marked>)>,
+}
+
+/// Packets that get a mark: protocol, address, and port if not all ports.
+type Marked = (u8, IpAddr, Option<u16>);
+
+/// Gives out marks while a configuration is mapped.
+pub(super) struct Marks {
+    /// Marks that the file itself uses.
+    taken: BTreeSet<u32>,
+    next: u32,
+    /// `None` without `nftables_ipvs`.
+    table: Option<MarkTable>,
+}
+
+impl Marks {
+    pub(super) fn new(config: &Config) -> Self {
+        let globals = &config.global_defs;
+        let name = globals.nftables_ipvs.value.clone();
+        let of_servers =
+            config
+                .virtual_server
+                .iter()
+                .filter_map(|server| match server.target.value {
+                    VirtualServerTarget::Fwmark(mark) => Some(mark),
+                    _ => None,
+                });
+        let members = config
+            .virtual_server_group
+            .iter()
+            .flat_map(|group| &group.members);
+        let of_groups = members.filter_map(|member| match member {
+            VirtualServerGroupMember::Fwmark { mark, .. } => Some(*mark),
+            VirtualServerGroupMember::Range { .. } => None,
+        });
+        Self {
+            taken: of_servers.chain(of_groups).collect(),
+            next: *globals.nftables_ipvs_start_fwmark,
+            table: name.map(|name| MarkTable {
+                name,
+                priority: *globals.nftables_ipvs_priority,
+                counted: *globals.nftables_counters,
+                marks: Vec::new(),
+            }),
+        }
+    }
+
+    /// The services that stand for a group: its addresses, or a mark for each family in their place. The group's own marks
+    /// stay as they are.
+    pub(super) fn instead_of(&mut self, members: &[ServiceId]) -> Result<Vec<ServiceId>, String> {
+        let Some(table) = &mut self.table else {
+            return Ok(members.to_vec());
+        };
+        let marked: Vec<Marked> = members
+            .iter()
+            .filter_map(|id| match id {
+                ServiceId::Address {
+                    protocol,
+                    address,
+                    port,
+                } => {
+                    let protocol = u8::try_from(protocol.number()).ok()?;
+                    Some((protocol, *address, (*port != 0).then_some(*port)))
+                }
+                _ => None,
+            })
+            .collect();
+        if marked.is_empty() {
+            return Ok(members.to_vec());
+        }
+        while self.taken.contains(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let mark = self.next;
+        let families: BTreeSet<bool> = marked
+            .iter()
+            .map(|(_, address, _)| address.is_ipv6())
+            .collect();
+        let mut ids = Vec::new();
+        for is_v6 in families {
+            let family = if is_v6 { Family::V6 } else { Family::V4 };
+            ids.push(ServiceId::fwmark(mark, family).ok_or(
+                "no firewall marks are left for groups; choose a lower nftables_ipvs_start_fwmark",
+            )?);
+        }
+        self.next = mark.wrapping_add(1);
+        ids.extend(
+            members
+                .iter()
+                .filter(|id| matches!(id, ServiceId::Fwmark { .. })),
+        );
+        table.marks.push((mark, marked));
+        Ok(ids)
+    }
+
+    /// The table that gives the marks; none if there are none.
+    pub(super) fn table(self) -> Option<MarkTable> {
+        self.table.filter(|table| !table.marks.is_empty())
+    }
+}
+
+impl MarkTable {
+    /// For the kernel.
+    pub(crate) fn table(&self) -> Table {
+        let mut table = Table::new(vrrp_net::nftables::Family::Inet, &self.name);
+        let mut rules = Vec::new();
+        // Addresses with all ports come first: a mark for one port counts more.
+        for (name, is_v6, with_port) in [
+            ("addresses", false, false),
+            ("addresses6", true, false),
+            ("services", false, true),
+            ("services6", true, true),
+        ] {
+            let (address, destination) = if is_v6 {
+                (Type::Ipv6Address, Field::Ipv6Destination)
+            } else {
+                (Type::Ipv4Address, Field::Ipv4Destination)
+            };
+            let (mut key, mut fields) = (
+                vec![address, Type::Protocol],
+                vec![destination, Field::Protocol],
+            );
+            if with_port {
+                key.push(Type::Port);
+                fields.push(Field::DestinationPort);
+            }
+            let mut map = Set::map(name, key, Type::Mark);
+            for (mark, marked) in &self.marks {
+                for (protocol, address, port) in marked {
+                    if address.is_ipv6() == is_v6 && port.is_some() == with_port {
+                        let mut key = vec![Value::from(*address), Value::U8(*protocol)];
+                        key.extend(port.map(Value::U16));
+                        map = map.with_entry(key, Value::U32(*mark));
+                    }
+                }
+            }
+            if !map.elements.is_empty() {
+                table = table.with_set(map);
+                rules.push(Rule::new(Action::SetMarkFrom(fields, name.to_owned())));
+            }
+        }
+        if self.counted {
+            rules.extend(self.marks.iter().map(|(mark, _)| {
+                let with_mark = Match::is(Field::Mark, Value::U32(*mark));
+                Rule::new(Action::Continue).matching(with_mark).counted()
+            }));
+        }
+        let mut incoming = Chain::base("incoming", Hook::Prerouting, self.priority);
+        let output = Chain::base("outgoing", Hook::Output, OUTPUT_PRIORITY);
+        let mut outgoing = output.of_kind(ChainKind::Route);
+        incoming.rules.clone_from(&rules);
+        outgoing.rules = rules;
+        table.with_chain(incoming).with_chain(outgoing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn marks(table: bool, taken: &[u32]) -> Marks {
+        Marks {
+            taken: taken.iter().copied().collect(),
+            next: 1000,
+            table: table.then(|| MarkTable {
+                name: "t".to_owned(),
+                priority: -1,
+                counted: true,
+                marks: Vec::new(),
+            }),
+        }
+    }
+
+    fn tcp(address: &str) -> ServiceId {
+        ServiceId::tcp(address.parse::<SocketAddr>().unwrap())
+    }
+
+    #[test]
+    fn a_group_becomes_a_mark_of_each_family() {
+        let own = ServiceId::fwmark(7, Family::V4).unwrap();
+        let members = [
+            tcp("10.0.0.1:80"),
+            tcp("[2001:db8::1]:80"),
+            own,
+            tcp("10.0.0.2:0"),
+        ];
+        let mark = |mark, family| ServiceId::fwmark(mark, family).unwrap();
+        let mut given = marks(true, &[7, 1000]);
+        assert_eq!(
+            given.instead_of(&members).unwrap(),
+            [mark(1001, Family::V4), mark(1001, Family::V6), own]
+        );
+        assert_eq!(
+            given.instead_of(&members[..1]).unwrap(),
+            [mark(1002, Family::V4)]
+        );
+        assert_eq!(given.instead_of(&[own]).unwrap(), [own]);
+        let table = given.table().unwrap().table();
+        let maps: Vec<(&str, usize)> = table
+            .sets
+            .iter()
+            .map(|set| (set.name.as_str(), set.elements.len()))
+            .collect();
+        assert_eq!(maps, [("addresses", 1), ("services", 2), ("services6", 1)]);
+        // One rule for each map, a counter for each mark.
+        assert!(table.chains.iter().all(|chain| chain.rules.len() == 5));
+    }
+
+    #[test]
+    fn without_the_keyword_addresses_stay() {
+        let members = [tcp("10.0.0.1:80")];
+        let mut given = marks(false, &[]);
+        assert_eq!(given.instead_of(&members).unwrap(), members);
+        assert_eq!(given.table(), None);
+    }
+
+    #[test]
+    fn marks_come_to_an_end() {
+        let mut given = marks(true, &[]);
+        given.next = u32::MAX;
+        assert!(given.instead_of(&[tcp("10.0.0.1:80")]).is_ok());
+        assert!(given.instead_of(&[tcp("10.0.0.2:80")]).is_err());
+    }
+}
