@@ -208,7 +208,9 @@ impl Context<'_> {
         settings.protocol = match *http.http_protocol {
             HttpProtocol::Http10 => healthcheck::http::HttpProtocol::Http10,
             HttpProtocol::Http10Close => healthcheck::http::HttpProtocol::Http10Close,
+            HttpProtocol::Http10KeepAlive => healthcheck::http::HttpProtocol::Http10KeepAlive,
             HttpProtocol::Http11 => healthcheck::http::HttpProtocol::Http11,
+            HttpProtocol::Http11KeepAlive => healthcheck::http::HttpProtocol::Http11KeepAlive,
         };
         if with_tls {
             settings.tls = Some(
