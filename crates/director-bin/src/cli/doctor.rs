@@ -99,8 +99,12 @@ pub(super) fn run(arguments: &DoctorArguments) -> Exit {
 
 /// What `director compare` finds between the two files.
 fn differences(own: &Path, other: &Path) -> Vec<String> {
-    let comparison =
-        keepalived_conf::compare::compare(own, other, &mut FileSystem, &Options::default());
+    let options = Options::default();
+    let node = |path| keepalived_conf::compare::Node {
+        path,
+        options: &options,
+    };
+    let comparison = keepalived_conf::compare::compare(node(own), node(other), &mut FileSystem);
     let findings = comparison.findings.iter();
     let bad = findings.filter(|finding| finding.severity >= Severity::Warning);
     let mut all: Vec<String> = bad.map(|finding| finding.message.clone()).collect();

@@ -21,7 +21,7 @@ mod tls;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, load, load_with};
+pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
@@ -53,6 +53,12 @@ pub(crate) fn explain(code: Code) -> Option<&'static str> {
     let rest = PAGES.get(PAGES.find(&format!("## {code}:"))?..)?;
     let end = rest.find("\n\n## ").map_or(rest.len(), |at| at + 1);
     rest.get(..end)
+}
+
+/// The title of such a code.
+pub(crate) fn title(code: Code) -> Option<&'static str> {
+    let heading = explain(code)?.lines().next()?;
+    heading.split_once(": ").map(|(_, title)| title)
 }
 
 /// Everything the daemon runs.
@@ -194,6 +200,36 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     lvs::add(config, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
+}
+
+/// Lists what stands in the way of a plan while the file is read, without making one: a file with very many virtual servers
+/// needs little more memory than its text.
+#[derive(Default)]
+struct Inspection {
+    walk: lvs::Walk,
+    scripts: Option<Scripts>,
+    problems: Problems,
+}
+
+impl Inspection {
+    fn virtual_server(&mut self, config: &Config, server: &keepalived_conf::model::VirtualServer) {
+        let scripts = self
+            .scripts
+            .get_or_insert_with(|| Scripts::new(&config.global_defs));
+        scripts.follow(&config.global_defs);
+        self.walk
+            .virtual_server(config, server, None, scripts, &mut self.problems);
+    }
+
+    /// The rest of the configuration; the plan holds everything but virtual servers and checks.
+    fn finish(mut self, config: &Config) -> (Plan, Vec<Diagnostic>) {
+        let mut plan = Plan::default();
+        let scripts = Scripts::new(&config.global_defs);
+        vrrp::add(config, &mut plan, &scripts, &mut self.problems);
+        lvs::look(config, &mut self.problems);
+        notices::add(config, &mut plan, &scripts, &mut self.problems);
+        (plan, self.problems.list)
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::{log, output};
 use keepalived_conf::model::IncludeChecks;
 use keepalived_conf::render;
 use std::cell::RefCell;
-use std::io::IsTerminal;
 use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
@@ -167,8 +166,7 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
         // There is no text to show an excerpt of.
         true if loaded.unreadable().is_some() => {}
         true => {
-            let colour = std::io::stderr().is_terminal();
-            let style = render::Style::new(colour, colour);
+            let style = output::style(&std::io::stderr());
             output::print_error(render::full(&loaded.diagnostics, &loaded.sources, style));
         }
         false => report::errors(loaded),

@@ -19,6 +19,17 @@ use std::process::ExitCode;
 const USAGE: u8 = 1;
 
 pub(super) fn run(arguments: &[OsString]) -> ExitCode {
+    // As there, it must be the first one; what follows are the options of that program.
+    if arguments
+        .get(1)
+        .is_some_and(|first| first == "-T" || first == "--genhash")
+    {
+        let own = arguments
+            .first()
+            .into_iter()
+            .chain(arguments.iter().skip(2));
+        return super::genhash::alone(&own.cloned().collect::<Vec<_>>());
+    }
     let given = match Given::try_parse_from(arguments) {
         Ok(given) => given,
         Err(error) => {
@@ -143,6 +154,7 @@ fn arguments(given: &Given) -> RunArguments {
         control: None,
         control_group: None,
         takeover: false,
+        guardian: false,
         metrics: None,
         maintenance_dir: None,
         log,
