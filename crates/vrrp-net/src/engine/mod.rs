@@ -19,6 +19,7 @@ mod check;
 mod core;
 mod debounce;
 mod filter;
+mod foreign;
 mod handover;
 mod instance;
 mod options;

@@ -73,10 +73,9 @@ fn a_master_is_passed_on_and_nobody_notices() {
                 .values()
                 .all(|one| one.state == State::Master)
         );
-        assert_eq!(
-            snapshot.instances["FAST"].reason.as_str(),
-            "no advert for 0.341 s"
-        );
+        // The reason of its own election; how long that took depends on the machine.
+        let reason = snapshot.instances["FAST"].reason.as_str();
+        assert!(reason.starts_with("no advert for "), "{reason}");
         assert_eq!(snapshot.instances["FAST"].counters.became_master, 1);
         assert!(a.holds("10.9.0.100") && a.holds("10.9.0.101"));
         let heard = second.engine.snapshots().latest();
