@@ -435,27 +435,6 @@ fn what_cannot_be_done_is_said() {
             .any(|(severity, text)| *severity == Severity::Error && text.contains("already")),
         "{found:?}"
     );
-    let instance = "bfd_instance b {
-    neighbor_ip 192.0.2.1
-}
-vrrp_instance A {
-    interface eth0
-    virtual_router_id 1
-    virtual_ipaddress {
-        192.0.2.8
-    }
-    track_bfd {
-        b
-    }
-}
-";
-    let found = problems(instance);
-    assert!(
-        found
-            .iter()
-            .any(|(severity, text)| *severity == Severity::Error && text.contains("track_bfd")),
-        "{found:?}"
-    );
     let found = problems(&SERVERS.replace("/bin/true", "/nowhere/script"));
     assert_eq!(
         found
@@ -526,92 +505,30 @@ vrrp_instance VI_1 {
     );
 }
 
-const SYNCHRONISED: &str = "
-vrrp_instance VI_1 {
-    interface eth0
-    virtual_router_id 51
-    virtual_ipaddress { 172.16.1.8 }
-}
-";
-
 #[test]
-fn the_sync_daemon_is_mapped() {
-    let settings = |globals: &str| {
-        let plan = planned(&format!("global_defs {{ {globals} }}\n{SYNCHRONISED}"));
-        plan.sync.expect("a sync daemon")
+fn looking_through_finds_what_planning_finds() {
+    let text = "virtual_server_group G {\n fwmark 3\n 10.0.0.1-10.0.0.3 80\n}
+        virtual_server 10.0.0.9 80 {\n protocol TCP\n real_server 10.1.0.1 80 {\n TCP_CHECK {\n }\n }\n}
+        virtual_server 10.0.0.8 80 {\n protocol TCP\n real_server 10.1.0.1 80 {\n
+          DNS_CHECK {\n name ..\n }\n HTTP_GET {\n url {\n path /\n regex (\n }\n }\n }\n}
+        virtual_server 10.0.0.9 80 {\n protocol TCP\n real_server 10.1.0.1 80 {\n TCP_CHECK {\n }\n }\n}
+        virtual_server group G {\n protocol TCP\n quorum_up /nowhere/up\n real_server 10.1.0.1 80 {\n
+          notify_up /nowhere/here\n BFD_CHECK {\n name x\n }\n MISC_CHECK {\n misc_path /nowhere/check\n }\n }\n}
+        virtual_server 10.0.0.2 80 {\n protocol TCP\n real_server 10.1.0.1 80 {\n TCP_CHECK {\n }\n }\n}";
+    let parsed = keepalived_conf::load_str(text);
+    let (_, planned) = plan(&parsed.config);
+    let mut inspection = Inspection::default();
+    let mut loader = keepalived_conf::InMemory::new().with("f", text);
+    let options = keepalived_conf::Options::default();
+    let parsed = keepalived_conf::examine("f".as_ref(), &mut loader, &options, &mut |c, s| {
+        inspection.virtual_server(c, s);
+    });
+    let (_, found) = inspection.finish(&parsed.config);
+    let messages = |list: &[Diagnostic]| {
+        let mut list: Vec<String> = list.iter().map(|one| one.message.clone()).collect();
+        list.sort();
+        list
     };
-    let full = "lvs_sync_daemon eth1 inst VI_1 id 7 maxlen 1400 port 8850 ttl 3 group 224.0.0.90";
-    let sync = settings(full);
-    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
-    let daemon = sync.settings;
-    assert_eq!((daemon.interface.as_str(), daemon.sync_id), ("eth1", 7));
-    assert_eq!(
-        (daemon.max_length, daemon.port, daemon.ttl),
-        (Some(1400), Some(8850), Some(3))
-    );
-    assert_eq!(daemon.group, Some("224.0.0.90".parse().unwrap()));
-    // Without a number it is the instance's.
-    assert_eq!(settings("lvs_sync_daemon eth1 VI_1").settings.sync_id, 51);
-    let alone = settings("lvs_sync_daemon eth1");
-    assert_eq!((alone.instance, alone.settings.sync_id), (None, 0));
-    let plan = planned(SYNCHRONISED);
-    assert_eq!(plan.sync, None);
-}
-
-#[test]
-fn the_old_place_of_the_sync_daemon_is_mapped() {
-    let text = SYNCHRONISED.replace(
-        "interface eth0",
-        "interface eth0\n lvs_sync_daemon_inteface eth2",
-    );
-    let (plan, _) = plan(&keepalived_conf::load_str(&text).config);
-    let sync = plan.sync.expect("a sync daemon");
-    assert_eq!(sync.instance.as_deref(), Some("VI_1"));
-    assert_eq!(sync.settings.interface.as_str(), "eth2");
-    assert_eq!(sync.settings.sync_id, 51);
-}
-
-#[test]
-fn flushing_is_mapped() {
-    let flush = |globals: &str| {
-        let plan = planned(&format!("global_defs {{ {globals} }}"));
-        (plan.flush_at_start, plan.flush_at_stop)
-    };
-    assert_eq!(flush(""), (false, false));
-    assert_eq!(flush("lvs_flush"), (true, false));
-    assert_eq!(flush("lvs_flush_on_stop"), (false, true));
-    // Our own services go at every stop.
-    assert_eq!(flush("lvs_flush_on_stop VS"), (false, false));
-}
-
-#[test]
-fn what_a_reload_does_not_change_is_the_same() {
-    let text = |weight: u32, loops: u32| {
-        format!(
-            "virtual_server 10.0.0.1 80 {{
-                protocol TCP
-                delay_loop {loops}
-                real_server 10.0.1.1 80 {{ weight {weight}\n TCP_CHECK {{ }} }}
-            }}
-            virtual_server 10.0.0.2 80 {{
-                protocol TCP
-                real_server 10.0.1.1 80 {{ TCP_CHECK {{ }} }}
-            }}"
-        )
-    };
-    let before = planned(&text(1, 5));
-    let shared = |text: &str| {
-        let mut plan = planned(text);
-        plan.share_with(&before);
-        let pairs = plan.virtual_servers.iter().zip(&before.virtual_servers);
-        pairs.map(|(a, b)| Arc::ptr_eq(a, b)).collect::<Vec<_>>()
-    };
-    assert_eq!(shared(&text(1, 5)), [true, true]);
-    assert_eq!(
-        shared(&format!("\n\n{}", text(1, 5))),
-        [true, true],
-        "only moved"
-    );
-    assert_eq!(shared(&text(2, 5)), [false, true]);
-    assert_eq!(shared(&text(1, 6)), [false, true], "another check");
+    assert_eq!(planned.len(), 7, "{:?}", messages(&planned));
+    assert_eq!(messages(&planned), messages(&found));
 }
