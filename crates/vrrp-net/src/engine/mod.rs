@@ -25,6 +25,7 @@ mod instance;
 mod options;
 mod publish;
 mod quiet;
+mod receive;
 mod reconcile;
 mod reload;
 mod restore;
