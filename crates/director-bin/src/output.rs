@@ -1,7 +1,8 @@
 //! Writing to standard output and standard error without a panic when the reader has gone away.
 
+use keepalived_conf::render::Style;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Writes a result to standard output. A closed pipe is not an error: the reader has seen enough.
 pub(crate) fn print(text: impl Display) {
@@ -23,6 +24,23 @@ pub(crate) fn print_error(text: impl Display) {
 /// Reports why the command failed: `director: error: ...` on standard error, with the chain of causes.
 pub(crate) fn report(error: &dyn std::error::Error) {
     print_error(format_args!("director: error: {}\n", chain(error)));
+}
+
+/// How diagnostics look on that stream: colours on a terminal unless `NO_COLOR` is set, box drawing there if the locale's
+/// characters are UTF-8.
+pub(crate) fn style(stream: &impl IsTerminal) -> Style {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let colour = stream.is_terminal() && set("NO_COLOR").is_none();
+    let locale = set("LC_ALL")
+        .or_else(|| set("LC_CTYPE"))
+        .or_else(|| set("LANG"));
+    Style::new(colour, stream.is_terminal() && has_utf8(locale.as_deref()))
+}
+
+/// Whether a locale such as `de_DE.UTF-8` writes UTF-8.
+fn has_utf8(locale: Option<&str>) -> bool {
+    let name = locale.unwrap_or_default().to_ascii_lowercase();
+    name.contains("utf-8") || name.contains("utf8")
 }
 
 /// An error and its sources on one line.
@@ -50,6 +68,13 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locales_tell_their_characters() {
+        let named = ["C.UTF-8", "de_DE.utf8", "C", "de_DE", ""].map(|name| has_utf8(Some(name)));
+        assert_eq!(named, [true, true, false, false, false]);
+        assert!(!has_utf8(None));
+    }
 
     #[test]
     fn one_has_no_plural() {

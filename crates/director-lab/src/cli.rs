@@ -24,7 +24,7 @@ pub struct Args {
 enum Command {
     /// Play a scenario and say whether every step held
     Run(RunArgs),
-    /// Check a scenario's file without playing it
+    /// Check a scenario's file and its directors' configuration files without playing it
     Check {
         /// Directories with scenario.toml
         #[arg(required = true)]
@@ -97,7 +97,7 @@ const BROKEN: u8 = 125;
 pub fn run(args: Args, program: &Program) -> ExitCode {
     match args.command {
         Command::Run(arguments) => play(arguments, program),
-        Command::Check { directories } => check(&directories),
+        Command::Check { directories } => check(&directories, program),
         Command::Helper { part } => match part {
             Part::Stage => stage::run(Lifeline::StandardInput),
             Part::GuestKernel => run_guest_kernel(),
@@ -131,15 +131,22 @@ fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-fn check(directories: &[PathBuf]) -> ExitCode {
+fn check(directories: &[PathBuf], program: &Program) -> ExitCode {
     let mut wrong = false;
     for directory in directories {
         match Scenario::load(directory) {
             Ok(scenario) => {
                 let steps = scenario.step_titles().count();
+                let refused = refused_files(&scenario, program);
+                wrong |= refused > 0;
+                let verdict = match refused {
+                    0 => "no problem".to_owned(),
+                    1 => "a node's configuration has errors".to_owned(),
+                    many => format!("the configurations of {many} nodes have errors"),
+                };
                 let _ = writeln!(
                     io::stdout(),
-                    "{}: {steps} steps, no problem",
+                    "{}: {steps} steps, {verdict}",
                     scenario.name()
                 );
             }
@@ -154,6 +161,28 @@ fn check(directories: &[PathBuf]) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Has the director check its nodes' configuration files, which prints what is wrong with them; tells how many have errors.
+/// The stand-alone laboratory has no director to ask.
+fn refused_files(scenario: &Scenario, program: &Program) -> usize {
+    if program.lab_arguments.is_empty() {
+        return 0;
+    }
+    let refused = |(node, file): &(&str, PathBuf)| {
+        let status = std::process::Command::new(&program.executable)
+            .args(["check", "--format", "concise", "--config-id", node])
+            .arg(file)
+            .status();
+        match status {
+            Ok(status) => !status.success(),
+            Err(error) => {
+                complain(&format!("cannot check {}: {error}", file.display()));
+                true
+            }
+        }
+    };
+    scenario.director_files().filter(refused).count()
 }
 
 fn refuse(error: &LoadError) {

@@ -133,6 +133,21 @@ async fn an_answer_from_another_address_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_flood_of_wrong_answers_ends_with_the_limit() {
+    let target = answering(|query| {
+        let mut other = reply(query, 0);
+        other[0] ^= 1;
+        vec![other; 2000]
+    })
+    .await;
+    let outcome = dns(target, SHORT).await;
+    assert!(
+        matches!(outcome.cause(), Some(Cause::Timeout { .. })),
+        "{outcome}"
+    );
+}
+
+#[tokio::test]
 async fn nobody_there_is_refused() {
     let target = closed_udp_port();
     assert_eq!(

@@ -204,6 +204,34 @@ async fn a_program_that_others_can_change_is_not_run() {
 }
 
 #[tokio::test]
+async fn a_program_that_is_replaced_by_a_link_is_looked_at_anew() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root owns files that are secure");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "exit 0");
+    let mut secure = settings(&path, PATIENT);
+    secure.secure = true;
+    let probe = MiscProbe::new(secure).unwrap();
+    assert!(probe.run().await.is_up());
+    // Between two attempts somebody puts a link to a program of his own in its place.
+    let theirs = folder.path().join("theirs");
+    fs::copy(&path, &theirs).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(65534), None).unwrap();
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&theirs, &path).unwrap();
+    let outcome = probe.run().await;
+    assert!(
+        outcome.to_string().contains("belongs to user 65534"),
+        "{outcome}"
+    );
+    fs::remove_file(&path).unwrap();
+    let outcome = probe.run().await;
+    assert!(!outcome.is_up(), "it vanished: {outcome}");
+}
+
+#[tokio::test]
 async fn the_program_runs_as_the_user_it_should() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root can run a program as another user");

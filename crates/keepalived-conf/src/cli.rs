@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::compare::{Comparison, Failover};
+use crate::compare::{Comparison, Failover, Node, node_names};
 use crate::diagnostic::{Code, Diagnostics, Severity};
 use crate::loader::Loader;
 use crate::render::{self, Style};
@@ -159,22 +159,22 @@ pub fn keepalived_test(path: &Path, loader: &mut dyn Loader, options: &Options) 
 /// 2 a file cannot be read.
 #[must_use]
 pub fn compare(
-    first: &Path,
-    second: &Path,
+    first: Node<'_>,
+    second: Node<'_>,
     loader: &mut dyn Loader,
-    options: &Options,
     format: Format,
     deny_warnings: bool,
 ) -> Outcome {
-    let comparison = crate::compare::compare(first, second, loader, options);
+    let comparison = crate::compare::compare(first, second, loader);
     let mut all = comparison.own.clone();
     for finding in &comparison.findings {
         all.push(finding.clone());
     }
     let mut text = report(&all, &comparison.sources, format);
     if matches!(format, Format::Human(_) | Format::Concise) {
+        let names = node_names(first, second);
         for failover in &comparison.failovers {
-            text.push_str(&describe(failover, first, second));
+            text.push_str(&describe(failover, &names));
         }
         if comparison.findings.is_empty() {
             text.push_str("the two nodes fit together\n");
@@ -196,11 +196,11 @@ fn compare_status(comparison: &Comparison, deny_warnings: bool) -> u8 {
     }
 }
 
-fn describe(failover: &Failover, first: &Path, second: &Path) -> String {
+fn describe(failover: &Failover, [first, second]: &[String; 2]) -> String {
     let [a, b] = failover.priorities;
     let master = match failover.first_is_master {
-        Some(true) => format!("master {} ({a} against {b})", first.display()),
-        Some(false) => format!("master {} ({b} against {a})", second.display()),
+        Some(true) => format!("master {first} ({a} against {b})"),
+        Some(false) => format!("master {second} ({b} against {a})"),
         None => format!("equal priorities ({a}); the greater address is master"),
     };
     let mut out = format!("{}: {master}; moves when it dies", failover.instance);
@@ -239,7 +239,7 @@ pub fn fmt(path: &Path, loader: &mut dyn Loader, mode: FmtMode) -> Outcome {
             1,
         );
     };
-    let formatted = match crate::format(&text) {
+    let formatted = match crate::format_file(path, &text, loader) {
         Ok(formatted) => formatted,
         Err(error) => return refuse(format!("{name}: {error}\n"), 1),
     };

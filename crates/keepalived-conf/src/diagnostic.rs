@@ -194,6 +194,11 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
+    /// Keeps only those for which `keep` says so.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.list.retain(keep);
+    }
+
     /// True if one of them is an error: the file must not be acted on.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -1,8 +1,9 @@
 //! Severities chosen per code, on the command line or in comments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::source::{SourceMap, Span};
 
 /// What to make of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +64,36 @@ impl Levels {
     }
 }
 
+/// Everything chosen for one load: by the caller, and in comments of the files.
+#[derive(Debug, Default)]
+pub(crate) struct InForce {
+    pub(crate) chosen: Levels,
+    /// By the span of the whole line.
+    pub(crate) comments: HashMap<(Span, Code), Level>,
+}
+
+impl InForce {
+    /// The diagnostic with its severity after all choices; `None` if it is not to be reported.
+    pub(crate) fn apply(
+        &self,
+        mut diagnostic: Diagnostic,
+        sources: &SourceMap,
+    ) -> Option<Diagnostic> {
+        let comment = if self.comments.is_empty() {
+            None
+        } else {
+            let line = diagnostic.span().map(|span| sources.line_of(span));
+            line.and_then(|line| self.comments.get(&(line, diagnostic.code)).copied())
+        };
+        let level = comment.or_else(|| self.chosen.of(diagnostic.code));
+        diagnostic.severity = apply(diagnostic.code, diagnostic.severity, level)?;
+        crate::shorten::diagnostic(&mut diagnostic);
+        Some(diagnostic)
+    }
+}
+
 /// The severity after a choice; `None` if it is not to be reported.
-pub(crate) fn apply(code: Code, severity: Severity, level: Option<Level>) -> Option<Severity> {
+fn apply(code: Code, severity: Severity, level: Option<Level>) -> Option<Severity> {
     match level {
         None => Some(severity),
         // Text whose structure is unknown cannot be allowed away.

@@ -55,9 +55,11 @@ pub mod keyword;
 mod levels;
 pub mod loader;
 mod lower;
+mod meaning;
 pub mod model;
 pub mod reference;
 pub mod render;
+mod shorten;
 pub mod source;
 mod suggest;
 mod syntax;
@@ -66,7 +68,7 @@ pub mod tree;
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
-pub use format::{FormatError, format};
+pub use format::{FormatError, format, format_file};
 pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;
@@ -102,6 +104,30 @@ pub struct Parsed {
     pub diagnostics: Diagnostics,
     /// The text, to interpret spans.
     pub sources: SourceMap,
+    levels: levels::InForce,
+}
+
+impl Parsed {
+    /// Adds findings that the caller made in this configuration. The levels of the load, those in
+    /// comments of the files among them, apply to them too, and the order of the text is kept.
+    pub fn report(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        let list = &mut self.diagnostics.list;
+        let before = list.len();
+        let sources = &self.sources;
+        list.extend(
+            findings
+                .into_iter()
+                .filter_map(|finding| self.levels.apply(finding, sources)),
+        );
+        if list.len() == before {
+            return;
+        }
+        list.sort_by_key(|d| {
+            let place = d.span().map(|span| sources.in_file(span).start());
+            (place.unwrap_or(u32::MAX), d.code)
+        });
+        list.dedup();
+    }
 }
 
 /// Reads and understands a configuration; never fails early, always returns what it could make
@@ -109,6 +135,22 @@ pub struct Parsed {
 #[must_use]
 pub fn load(path: &Path, loader: &mut dyn Loader, options: &Options) -> Parsed {
     lower::load(path, loader, options, SourceMap::default())
+}
+
+/// Finds what [`load`] finds, in little memory: virtual servers are shown to `visit` one by one and
+/// most of them are dropped then, so the returned [`Config`] does not have all of them.
+///
+/// `visit` sees every virtual server once, with its effective values, and what was read of the
+/// configuration so far; values that come from `global_defs` are final only for servers that run
+/// scripts or refer to other blocks.
+#[must_use]
+pub fn examine(
+    path: &Path,
+    loader: &mut dyn Loader,
+    options: &Options,
+    visit: &mut dyn FnMut(&Config, &model::VirtualServer),
+) -> Parsed {
+    lower::read(path, loader, options, SourceMap::default(), Some(visit))
 }
 
 /// Loads text from memory, without any file.

@@ -162,7 +162,14 @@ impl SourceMap {
         self.sources.get(id.0 as usize)
     }
 
+    #[inline]
     fn index_at(&self, offset: u32) -> Option<usize> {
+        // Mostly the text being read: the last one.
+        if let Some(last) = self.sources.last()
+            && last.base <= offset
+        {
+            return Some(self.sources.len() - 1);
+        }
         self.sources
             .partition_point(|s| s.base <= offset)
             .checked_sub(1)
@@ -210,6 +217,7 @@ impl SourceMap {
 
     /// The text under a span, as the parser saw it (after expansion); empty if the span is foreign.
     #[must_use]
+    #[inline]
     pub fn text(&self, span: Span) -> &str {
         let Some(source) = self
             .index_at(span.start())

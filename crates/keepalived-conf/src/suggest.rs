@@ -81,6 +81,50 @@ pub(crate) fn nearest<'c>(
     best.map(|(_, name)| name)
 }
 
+/// What other programs and manuals call a value, and what it is called here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("roundrobin", "rr"),
+    ("round_robin", "rr"),
+    ("weighted_round_robin", "wrr"),
+    ("leastconn", "lc"),
+    ("least_conn", "lc"),
+    ("leastconnection", "lc"),
+    ("least_connection", "lc"),
+    ("weighted_least_connection", "wlc"),
+    ("source", "sh"),
+    ("ip_hash", "sh"),
+    ("source_hash", "sh"),
+    ("source_hashing", "sh"),
+    ("destination_hash", "dh"),
+    ("maglev", "mh"),
+    ("failover", "fo"),
+    ("direct", "DR"),
+    ("droute", "DR"),
+    ("gate", "DR"),
+    ("gatewaying", "DR"),
+    ("direct_routing", "DR"),
+    ("masq", "NAT"),
+    ("masquerade", "NAT"),
+    ("masquerading", "NAT"),
+    ("tunnel", "TUN"),
+    ("ipip", "TUN"),
+    ("primary", "MASTER"),
+    ("active", "MASTER"),
+    ("secondary", "BACKUP"),
+    ("standby", "BACKUP"),
+    ("passive", "BACKUP"),
+    ("slave", "BACKUP"),
+    ("http", "TCP"),
+    ("https", "TCP"),
+];
+
+/// The allowed word that means the same.
+pub(crate) fn synonym(word: &str, allowed: &[&'static str]) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    let (_, meant) = SYNONYMS.iter().find(|(name, _)| *name == word)?;
+    allowed.iter().copied().find(|known| known == meant)
+}
+
 /// A keyword that `word` begins with, and the rest: `priority99` is `priority` and `99`,
 /// `statusMASTER` is nearly `state` and `MASTER`.
 pub(crate) fn glued<'c, 'w>(

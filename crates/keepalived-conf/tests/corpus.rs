@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use keepalived_conf::{Code, InMemory, Options, Parsed, codes, load};
+use keepalived_conf::{Code, Diagnostic, InMemory, Options, Parsed, codes, load};
 use serde_json::Value;
 
 /// Messages without a line, and the codes that say the same.
@@ -18,12 +18,13 @@ const WITHOUT_LINE: &[(&str, &[Code])] = &[
         "no forwarding method set",
         &[
             codes::MISSING_KEYWORD,
+            // That it takes NAT is in a note of the bad value.
+            codes::BAD_CHOICE,
             codes::LETTER_CASE,
             codes::OLD_SPELLING,
         ],
     ),
     ("virtual router(s) - this probably", &[codes::GROUP_OF_ONE]),
-    ("No VIP specified", &[codes::NO_ADDRESS]),
     ("Ignoring track_interface", &[codes::OWN_INTERFACE]),
     ("protocol specified for fwmark", &[codes::INEFFECTIVE]),
     ("does not support authentication", &[codes::STRICT]),
@@ -177,6 +178,16 @@ fn what_keepalived_complains_about_is_found() {
                 Some(line) => {
                     // keepalived names the end of a block for what is missing inside.
                     lines.contains(&line) || class == "missing-required"
+                }
+                // What follows from an error is in a note of that error.
+                None if message.contains("No VIP specified") => {
+                    let says = |d: &Diagnostic| {
+                        d.code == codes::NO_ADDRESS
+                            || d.notes
+                                .iter()
+                                .any(|note| note.contains("no virtual address"))
+                    };
+                    parsed.diagnostics.iter().any(says)
                 }
                 None => WITHOUT_LINE.iter().any(|(part, codes)| {
                     message.contains(part)

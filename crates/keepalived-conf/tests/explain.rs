@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use keepalived_conf::compare::compare;
+use keepalived_conf::compare::{Node, compare};
 use keepalived_conf::explain::{PAGES, explain};
 use keepalived_conf::{Code, InMemory, Options, codes, load};
 
@@ -76,12 +76,11 @@ fn every_example_shows_its_code() {
                 parsed.diagnostics.iter().map(|d| d.code).collect()
             }
             _ => {
-                let result = compare(
-                    Path::new("a.conf"),
-                    Path::new("b.conf"),
-                    &mut loader(""),
-                    &options,
-                );
+                let node = |name| Node {
+                    path: Path::new(name),
+                    options: &options,
+                };
+                let result = compare(node("a.conf"), node("b.conf"), &mut loader(""));
                 assert!(!result.own.has_errors(), "{code}");
                 result.findings.iter().map(|d| d.code).collect()
             }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keepalived_conf::compare::compare;
+use keepalived_conf::compare::{Comparison, Node, compare};
 use keepalived_conf::model::LvsMethod;
 use keepalived_conf::{FileSystem, Options, Parsed, codes, load, render};
 
@@ -18,6 +18,16 @@ fn read(name: &str) -> Parsed {
     parsed
 }
 
+fn pair(first: &str, second: &str) -> Comparison {
+    let options = Options::default();
+    let [first, second] = [path(first), path(second)];
+    let node = |path| Node {
+        path,
+        options: &options,
+    };
+    compare(node(&first), node(&second), &mut FileSystem)
+}
+
 #[test]
 fn pairs_are_clean() {
     for (a, b) in [
@@ -27,7 +37,7 @@ fn pairs_are_clean() {
     ] {
         read(a);
         read(b);
-        let found = compare(&path(a), &path(b), &mut FileSystem, &Options::default());
+        let found = pair(a, b);
         let text = render::concise(&found.findings, &found.sources);
         assert!(found.findings.is_empty(), "{text}");
     }
@@ -35,8 +45,7 @@ fn pairs_are_clean() {
 
 #[test]
 fn the_script_moves_mastership() {
-    let (a, b) = (path("nginx-1.conf"), path("nginx-2.conf"));
-    let found = compare(&a, &b, &mut FileSystem, &Options::default());
+    let found = pair("nginx-1.conf", "nginx-2.conf");
     assert_eq!(found.failovers.len(), 1);
     assert_eq!(found.failovers[0].first_is_master, Some(true));
     assert_eq!(found.failovers[0].priorities, [100, 95]);

@@ -1,12 +1,11 @@
-//! `director check`: what a file says, without this machine.
+//! `director check`: what a file says, without this machine unless asked.
 
-use crate::config::{Against, load};
+use crate::config::{self, Against};
 use crate::exit::Exit;
 use crate::output;
 use clap::ValueEnum;
-use keepalived_conf::{Severity, cli, render};
+use keepalived_conf::{Code, Level, Levels, Severity, cli, render};
 use serde_json::Value;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +19,45 @@ pub(super) struct CheckArguments {
     /// Let warnings fail the check
     #[arg(long)]
     deny_warnings: bool,
+    /// Look at this machine too: scripts, users, interfaces, who may read the file
+    #[arg(long)]
+    this_machine: bool,
+    /// Lines that begin with `@ID` count for this configuration id [default: the host's name up to the first dot]
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+    #[command(flatten)]
+    levels: LevelArguments,
+}
+
+/// Severities chosen per code.
+#[derive(Debug, clap::Args)]
+pub(super) struct LevelArguments {
+    /// Do not report this code, such as KC0410
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<Code>,
+    /// Report this code as a warning
+    #[arg(long, value_name = "CODE")]
+    warn: Vec<Code>,
+    /// Report this code as an error
+    #[arg(long, value_name = "CODE")]
+    deny: Vec<Code>,
+}
+
+impl LevelArguments {
+    /// The strictest choice counts if a code is named twice.
+    pub(super) fn levels(&self) -> Levels {
+        let mut levels = Levels::new();
+        for (codes, level) in [
+            (&self.allow, Level::Allow),
+            (&self.warn, Level::Warn),
+            (&self.deny, Level::Deny),
+        ] {
+            for code in codes {
+                levels.set(*code, level);
+            }
+        }
+        levels
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -38,9 +76,8 @@ pub(super) enum Format {
 impl Format {
     /// For the configuration library, coloured on a terminal.
     pub(super) fn for_stdout(self) -> cli::Format {
-        let colour = std::io::stdout().is_terminal();
         match self {
-            Self::Human => cli::Format::Human(render::Style::new(colour, colour)),
+            Self::Human => cli::Format::Human(output::style(&std::io::stdout())),
             Self::Concise => cli::Format::Concise,
             Self::Json => cli::Format::Json,
             Self::Sarif => cli::Format::Sarif,
@@ -50,10 +87,20 @@ impl Format {
 
 /// Exit: success without errors (and without denied warnings), failure with them, other if a file cannot be read.
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
+    let mut options = config::options();
+    if arguments.config_id.is_some() {
+        options.config_id.clone_from(&arguments.config_id);
+    }
+    options.levels = arguments.levels.levels();
+    let against = if arguments.this_machine {
+        Against::ThisMachine
+    } else {
+        Against::Nothing
+    };
     let mut exit = Exit::Success;
     let mut reports = Vec::new();
     for path in &arguments.files {
-        let loaded = load(path, Against::Nothing);
+        let loaded = config::examine(path, against, options.clone());
         let unreadable = loaded.unreadable();
         let human = arguments.format == Format::Human;
         match unreadable {
@@ -61,6 +108,11 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
             Some(problem) if human => {
                 output::print_error(format_args!("director: error: {problem}\n"));
             }
+            _ if arguments.format == Format::Sarif => reports.push(render::sarif_with(
+                &loaded.diagnostics,
+                &loaded.sources,
+                config::title,
+            )),
             _ => reports.push(cli::report(
                 &loaded.diagnostics,
                 &loaded.sources,

@@ -11,7 +11,6 @@ use ipvs_netlink::Change;
 use keepalived_conf::render;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use vrrp_net::VirtualAddress;
@@ -77,12 +76,18 @@ impl Difference {
 /// Exit: success if the kernel is as the file wants it, other if changes are pending.
 pub(super) fn run(arguments: &PlanArguments) -> Exit {
     let loaded = load(&arguments.config, Against::ThisMachine);
+    if let Some(problem) = loaded.unreadable() {
+        // There is no text to show an excerpt of.
+        output::print_error(format_args!(
+            "director: error: {problem}; name another file with --config\n"
+        ));
+        return Exit::Failure;
+    }
     if loaded.diagnostics.has_errors() {
-        let colour = std::io::stderr().is_terminal();
         output::print_error(render::full(
             &loaded.diagnostics,
             &loaded.sources,
-            render::Style::new(colour, colour),
+            output::style(&std::io::stderr()),
         ));
         return Exit::Failure;
     }

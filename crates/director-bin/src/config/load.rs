@@ -1,15 +1,17 @@
 //! From a file to a plan with all its diagnostics.
 
-use super::{MISSING, Plan, plan};
+use super::{Inspection, MISSING, Plan, plan};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Severity, SourceMap, codes, render,
+    Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
+    render,
 };
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// A file that has been read and understood as far as possible.
-pub(crate) struct Loaded {
-    /// What the daemon would run.
-    pub(crate) plan: Plan,
+pub(crate) struct Loaded<P = Plan> {
+    /// What the daemon would run; nothing if only problems were looked for.
+    pub(crate) plan: P,
     /// Everything found.
     pub(crate) diagnostics: Diagnostics,
     /// The text, to show places.
@@ -27,41 +29,96 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
+    load_with(path, against, |_| {})
+}
+
+/// The same with other options.
+pub(crate) fn load_with(
+    path: &Path,
+    against: Against,
+    adjust: impl FnOnce(&mut Options),
+) -> Loaded {
+    let mut options = options();
+    options.check_scripts = against == Against::ThisMachine;
+    options.without_notes = against == Against::ThisMachine;
+    adjust(&mut options);
+    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
+    let (plan, more) = plan(&parsed.config);
+    let (diagnostics, sources) = together(parsed, &plan, more, against);
+    Loaded {
+        plan,
+        diagnostics,
+        sources,
+    }
+}
+
+/// Looks for everything that [`load`] would find, and keeps nothing else.
+pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Loaded<()> {
+    options.check_scripts = against == Against::ThisMachine;
+    let mut inspection = Inspection::default();
+    let parsed =
+        keepalived_conf::examine(path, &mut FileSystem, &options, &mut |config, server| {
+            inspection.virtual_server(config, server);
+        });
+    let (plan, more) = inspection.finish(&parsed.config);
+    let (diagnostics, sources) = together(parsed, &plan, more, against);
+    Loaded {
+        plan: (),
+        diagnostics,
+        sources,
+    }
+}
+
+/// How files are read unless the user says otherwise: `@ID` lines are for the host's name.
+pub(crate) fn options() -> Options {
     let mut options = Options::default();
     options.config_id = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .and_then(|name| name.trim().split('.').next().map(str::to_owned));
-    options.without_notes = against == Against::ThisMachine;
-    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
-    let (plan, more) = plan(&parsed.config);
-    let mut diagnostics = parsed.diagnostics;
-    let found = match against {
+    options
+}
+
+/// What the parser found and what the plan adds to it.
+fn together(
+    mut parsed: Parsed,
+    plan: &Plan,
+    more: Vec<Diagnostic>,
+    against: Against,
+) -> (Diagnostics, SourceMap) {
+    let found: Vec<Diagnostic> = match against {
         Against::Nothing => more
             .into_iter()
             .filter(|diagnostic| diagnostic.code != MISSING)
             .collect(),
-        Against::ThisMachine => more
-            .into_iter()
-            .chain(missing_interfaces(&plan))
-            .collect::<Vec<_>>(),
+        Against::ThisMachine => more.into_iter().chain(missing_interfaces(plan)).collect(),
     };
-    for diagnostic in found {
-        // The parser may have said the same of the same place already.
-        if !diagnostics
-            .iter()
-            .any(|known| known.span() == diagnostic.span() && known.severity >= diagnostic.severity)
-        {
-            diagnostics.push(diagnostic);
+    // The same in other words: the parser looks at the file only, the plan also at who runs it.
+    let cannot_run: HashSet<Option<Span>> = found
+        .iter()
+        .filter(|diagnostic| diagnostic.code == MISSING)
+        .map(Diagnostic::span)
+        .collect();
+    parsed.diagnostics.retain(|diagnostic| {
+        diagnostic.code != codes::SCRIPT_PATH || !cannot_run.contains(&diagnostic.span())
+    });
+    let mut known: HashMap<Option<Span>, Severity> = HashMap::new();
+    if !found.is_empty() {
+        for diagnostic in &parsed.diagnostics {
+            let worst = known
+                .entry(diagnostic.span())
+                .or_insert(diagnostic.severity);
+            *worst = diagnostic.severity.max(*worst);
         }
     }
-    Loaded {
-        plan,
-        diagnostics,
-        sources: parsed.sources,
-    }
+    parsed.report(found.into_iter().filter(|diagnostic| {
+        // The parser may have said the same of the same place already.
+        let said = known.insert(diagnostic.span(), diagnostic.severity);
+        said.is_none_or(|severity| severity < diagnostic.severity)
+    }));
+    (parsed.diagnostics, parsed.sources)
 }
 
-impl Loaded {
+impl<P> Loaded<P> {
     /// `2 errors, 1 warning`
     pub(crate) fn summary(&self) -> String {
         let count = |severity, word| crate::output::count(self.diagnostics.count(severity), word);
@@ -104,7 +161,7 @@ fn missing_interfaces(plan: &Plan) -> Vec<Diagnostic> {
         .interfaces
         .iter()
         .filter(|(name, _)| nix::net::if_::if_nametoindex(name.as_str()).is_err());
-    let diagnostic = |(name, span): (&String, &keepalived_conf::Span)| {
+    let diagnostic = |(name, span): (&String, &Span)| {
         Diagnostic::new(MISSING, Severity::Error, format!("interface {name} does not exist"), *span)
             .saying("not on this machine")
             .help("correct the name (`ip link` lists them), create it first, or set dynamic_interfaces in global_defs")

@@ -12,7 +12,7 @@ use ipvs_netlink::{DaemonRole, Name, ServiceId, SyncDaemon, Timeouts};
 use keepalived_conf::model::{
     self, CheckDefaults, Config, FlushOnStop, Script, Setting, VirtualServerTarget,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,33 +22,76 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     plan.change_guard = *config.global_defs.change_guard;
     plan.flush_at_start = *config.global_defs.lvs_flush;
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
-    let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut known: BTreeSet<ServiceId> = BTreeSet::new();
-    let mut marks = Marks::new(config);
-    for server in config
-        .virtual_server
-        .iter()
-        .filter(|server| !server.real_server.is_empty())
-    {
-        let name: Arc<str> = name(server, &mut ordinals).into();
-        let Services { services, catches } = services(config, server, &mut marks, problems);
-        if let Some(twice) = catches.iter().find(|id| !known.insert(**id)) {
+    let mut walk = Walk::default();
+    for server in &config.virtual_server {
+        walk.virtual_server(config, server, Some(plan), scripts, problems);
+    }
+    plan.marks = walk.marks.and_then(Marks::table);
+}
+
+/// Looks at what concerns IPVS as a whole, as [`add`] does.
+pub(super) fn look(config: &Config, problems: &mut Problems) {
+    sync(config, problems);
+}
+
+/// Goes from one virtual server to the next.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// How many virtual servers of each group there were.
+    ordinals: BTreeMap<String, usize>,
+    /// Services that there are already.
+    known: HashSet<ServiceId>,
+    /// Marks for groups; made when a server needs them, for then the configuration is whole.
+    marks: Option<Marks>,
+}
+
+impl Walk {
+    /// Adds a virtual server to the plan. Without a plan only problems are looked for, in the same way.
+    pub(super) fn virtual_server(
+        &mut self,
+        config: &Config,
+        server: &model::VirtualServer,
+        mut plan: Option<&mut Plan>,
+        scripts: &Scripts,
+        problems: &mut Problems,
+    ) {
+        if server.real_server.is_empty() {
+            return;
+        }
+        let target = &server.target.value;
+        let Services { services, catches } = if let VirtualServerTarget::Address { .. } = target {
+            services(config, server, None, problems)
+        } else {
+            let marks = self.marks.get_or_insert_with(|| Marks::new(config));
+            services(config, server, Some(marks), problems)
+        };
+        if let Some(twice) = catches.iter().find(|id| !self.known.insert(**id)) {
             let message = format!("{twice} is already a virtual server; leave one of them");
             problems.error(UNUSABLE, message, *server.span);
-            continue;
+            // The rest of it is looked at all the same.
+            plan = None;
         }
-        if *server.omega {
-            plan.omega.insert(name.to_string());
-        }
+        let name: Option<Arc<str>> = plan
+            .is_some()
+            .then(|| name(server, &mut self.ordinals).into());
+        let name_or_none = || name.as_deref().unwrap_or_default();
         for (trigger, script) in [
             (Trigger::QuorumUp, &server.quorum_up),
             (Trigger::QuorumDown, &server.quorum_down),
         ] {
-            let object = || virtual_server_object(&name);
-            add_hook(plan, scripts, problems, object, trigger, script.as_deref());
+            let object = || virtual_server_object(name_or_none());
+            let script = script.as_deref();
+            add_hook(
+                plan.as_deref_mut(),
+                scripts,
+                problems,
+                object,
+                trigger,
+                script,
+            );
         }
         let mut planned = Vec::new();
-        let mut real_servers = Vec::with_capacity(server.real_server.len());
+        let mut real_servers = Vec::new();
         for real in &server.real_server {
             let destination = destination_of(real.address, real.port, &real.lvs_method)
                 .with_weight(*real.weight)
@@ -57,13 +100,21 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
                 (Trigger::Up, &real.notify_up),
                 (Trigger::Down, &real.notify_down),
             ] {
-                let object = || real_server_object(&name, destination.id);
-                add_hook(plan, scripts, problems, object, trigger, script.as_deref());
+                let object = || real_server_object(name_or_none(), destination.id);
+                let script = script.as_deref();
+                add_hook(
+                    plan.as_deref_mut(),
+                    scripts,
+                    problems,
+                    object,
+                    trigger,
+                    script,
+                );
             }
-            let mut starts = Vec::with_capacity(real.checkers.len());
+            let mut starts = Vec::new();
             for checker in &real.checkers {
-                let Some(check) = checks::check(config, server, real, checker, scripts, problems)
-                else {
+                let check = checks::check(config, server, real, checker, scripts, problems);
+                let (Some(check), Some(_)) = (check, plan.as_ref()) else {
                     continue;
                 };
                 planned.push(Entry {
@@ -71,12 +122,17 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
                     index: starts.len(),
                     check,
                 });
+                starts.reserve_exact(1);
                 starts.push(CheckStart {
                     kind: checker.kind.keyword(),
                     alpha: *checker.alpha,
                 });
             }
+            if plan.is_none() {
+                continue;
+            }
             let names = real.names.as_ref();
+            real_servers.reserve_exact(server.real_server.len() - real_servers.len());
             real_servers.push(RealServer {
                 destination,
                 inhibit_on_failure: *real.inhibit_on_failure,
@@ -85,6 +141,12 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
                 checks: starts.into(),
                 place: real.span,
             });
+        }
+        let (Some(plan), Some(name)) = (plan, name) else {
+            return;
+        };
+        if *server.omega {
+            plan.omega.insert(name.to_string());
         }
         plan.checks.insert(&name, planned);
         let sorry_server = server.sorry_server.as_ref().map(|sorry| SorryServer {
@@ -103,7 +165,6 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             place: server.span,
         }));
     }
-    plan.marks = marks.table();
 }
 
 /// `lvs_timeouts`; 0 leaves a value as it is.
@@ -162,25 +223,25 @@ fn sync(config: &Config, problems: &mut Problems) -> Option<SyncDaemons> {
     })
 }
 
+/// Puts a script into the plan, if there is one; without a plan only looks whether it can run.
 fn add_hook(
-    plan: &mut Plan,
+    plan: Option<&mut Plan>,
     scripts: &Scripts,
     problems: &mut Problems,
     object: impl FnOnce() -> String,
     trigger: Trigger,
     script: Option<&Script>,
 ) {
-    if let Some(program) =
-        script.and_then(|script| scripts.program(script, trigger.keyword(), problems))
-    {
+    let program = script.and_then(|script| scripts.program(script, trigger.keyword(), problems));
+    if let (Some(plan), Some(program)) = (plan, program) {
         plan.hooks.add(object(), trigger, program);
     }
 }
 
 /// keepalived's name of a virtual server, as its notifications and FIFOs write it.
-pub(super) fn name<'a>(
-    server: &'a model::VirtualServer,
-    ordinals: &mut BTreeMap<&'a str, usize>,
+pub(super) fn name(
+    server: &model::VirtualServer,
+    ordinals: &mut BTreeMap<String, usize>,
 ) -> String {
     let protocol = server
         .protocol
@@ -195,7 +256,7 @@ pub(super) fn name<'a>(
             _ => format!("FWM {mark}"),
         },
         VirtualServerTarget::Group(group) => {
-            let ordinal = ordinals.entry(group).or_insert(0);
+            let ordinal = ordinals.entry(group.clone()).or_insert(0);
             let name = format!("[{group}]:{ordinal}");
             *ordinal = ordinal.saturating_add(1);
             name

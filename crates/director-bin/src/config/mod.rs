@@ -11,23 +11,24 @@ mod machine;
 mod marks;
 mod names;
 mod notices;
+mod part;
 mod planned;
 mod processes;
 mod routing;
 mod scripts;
 mod service;
 mod tls;
-mod unsupported;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, load};
+pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
 use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
+use crate::script::Once;
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
@@ -54,6 +55,12 @@ pub(crate) fn explain(code: Code) -> Option<&'static str> {
     rest.get(..end)
 }
 
+/// The title of such a code.
+pub(crate) fn title(code: Code) -> Option<&'static str> {
+    let heading = explain(code)?.lines().next()?;
+    heading.split_once(": ").map(|(_, title)| title)
+}
+
 /// Everything the daemon runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
@@ -69,10 +76,10 @@ pub(crate) struct Plan {
     pub(crate) flush_at_start: bool,
     /// They are removed at the stop too (`lvs_flush_on_stop`).
     pub(crate) flush_at_stop: bool,
-    /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
-    pub(crate) change_guard: Option<u8>,
     /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
     pub(crate) marks: Option<MarkTable>,
+    /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
+    pub(crate) change_guard: Option<u8>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).
@@ -83,6 +90,10 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Run before anything starts (`startup_script`).
+    pub(crate) startup: Option<Once>,
+    /// Run when everything has ended (`shutdown_script`).
+    pub(crate) shutdown: Option<Once>,
     /// Mail and FIFOs.
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
@@ -185,11 +196,40 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     let mut problems = Problems::default();
     let mut plan = Plan::default();
     let scripts = Scripts::new(&config.global_defs);
-    unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
+}
+
+/// Lists what stands in the way of a plan while the file is read, without making one: a file with very many virtual servers
+/// needs little more memory than its text.
+#[derive(Default)]
+struct Inspection {
+    walk: lvs::Walk,
+    scripts: Option<Scripts>,
+    problems: Problems,
+}
+
+impl Inspection {
+    fn virtual_server(&mut self, config: &Config, server: &keepalived_conf::model::VirtualServer) {
+        let scripts = self
+            .scripts
+            .get_or_insert_with(|| Scripts::new(&config.global_defs));
+        scripts.follow(&config.global_defs);
+        self.walk
+            .virtual_server(config, server, None, scripts, &mut self.problems);
+    }
+
+    /// The rest of the configuration; the plan holds everything but virtual servers and checks.
+    fn finish(mut self, config: &Config) -> (Plan, Vec<Diagnostic>) {
+        let mut plan = Plan::default();
+        let scripts = Scripts::new(&config.global_defs);
+        vrrp::add(config, &mut plan, &scripts, &mut self.problems);
+        lvs::look(config, &mut self.problems);
+        notices::add(config, &mut plan, &scripts, &mut self.problems);
+        (plan, self.problems.list)
+    }
 }
 
 #[cfg(test)]

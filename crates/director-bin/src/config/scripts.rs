@@ -17,16 +17,8 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new(global: &GlobalDefs) -> Self {
-        let security = if *global.enable_script_security {
-            Security::On
-        } else {
-            Security::Off
-        };
-        let links = if *global.use_symlink_paths {
-            Links::Keep
-        } else {
-            Links::Follow
-        };
+        let security = security_of(global);
+        let links = links_of(global);
         let all_groups = *global.set_supplementary_groups;
         // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
         let root = nix::unistd::Uid::effective().is_root();
@@ -39,6 +31,13 @@ impl Scripts {
             all_groups,
             default,
         }
+    }
+
+    /// Takes the choices of `global_defs`, which may have been read meanwhile.
+    pub(super) const fn follow(&mut self, global: &GlobalDefs) {
+        self.security = security_of(global);
+        self.links = links_of(global);
+        self.all_groups = global.set_supplementary_groups.value;
     }
 
     /// What `enable_script_security` asks for.
@@ -95,5 +94,21 @@ impl Scripts {
                 None
             }
         }
+    }
+}
+
+const fn security_of(global: &GlobalDefs) -> Security {
+    if global.enable_script_security.value {
+        Security::On
+    } else {
+        Security::Off
+    }
+}
+
+const fn links_of(global: &GlobalDefs) -> Links {
+    if global.use_symlink_paths.value {
+        Links::Keep
+    } else {
+        Links::Follow
     }
 }

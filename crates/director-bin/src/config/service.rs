@@ -24,11 +24,11 @@ pub(super) struct Services {
     pub(super) catches: Vec<ServiceId>,
 }
 
-/// The kernel's services that a virtual server stands for.
+/// The kernel's services that a virtual server stands for. `marks` are needed for groups only.
 pub(super) fn services(
     config: &Config,
     server: &model::VirtualServer,
-    marks: &mut Marks,
+    marks: Option<&mut Marks>,
     problems: &mut Problems,
 ) -> Services {
     let span = *server.span;
@@ -67,7 +67,7 @@ pub(super) fn services(
         }
     };
     let is_group = matches!(server.target.value, VirtualServerTarget::Group(_));
-    let ids = if is_group {
+    let ids = if let (true, Some(marks)) = (is_group, marks) {
         match marks.instead_of(&catches) {
             Ok(ids) => ids,
             Err(message) => {

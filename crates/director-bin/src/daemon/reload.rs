@@ -7,7 +7,7 @@ use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Against, Loaded, Plan, load};
+use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
@@ -53,7 +53,7 @@ impl Running {
 
     /// What a reload would change; changes nothing.
     pub(super) fn planned_reload(&mut self) -> Result<Told, Problem> {
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         if loaded.diagnostics.has_errors() {
             return Err(refusal(&loaded, loaded.summary()));
         }
@@ -145,7 +145,7 @@ impl Running {
     ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         let digest = control::digest(&loaded);
         let before = (
             Arc::clone(&self.plan),
@@ -367,19 +367,25 @@ impl Running {
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
     fn tell_deleted(&mut self, before: &Plan) {
-        let now: BTreeSet<&str> = self
-            .plan
-            .vrrp
-            .instances
-            .iter()
-            .map(|instance| instance.name.as_str())
-            .collect();
-        for instance in before
-            .vrrp
-            .instances
-            .iter()
-            .filter(|instance| !now.contains(instance.name.as_str()))
-        {
+        // A name is but a label: what makes a virtual router are these.
+        let identity = |instance: &vrrp_net::InstanceConfig| {
+            let router = &instance.router;
+            (
+                instance.interface.clone(),
+                router.family,
+                router.version,
+                router.vrid.value(),
+            )
+        };
+        let instances = &self.plan.vrrp.instances;
+        let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
+        let gone = |instance: &&vrrp_net::InstanceConfig| {
+            !names.contains(instance.name.as_str())
+                && !instances
+                    .iter()
+                    .any(|now| identity(now) == identity(instance))
+        };
+        for instance in before.vrrp.instances.iter().filter(gone) {
             let deleted = before.notify_deleted.contains(&instance.name);
             let state = if deleted {
                 Announced::Deleted

@@ -5,6 +5,7 @@ use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
+use super::service_manager::ServiceManager;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
@@ -13,6 +14,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
@@ -21,7 +23,9 @@ use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,6 +46,7 @@ pub(super) struct Parts {
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
     pub(super) control: Control,
+    pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
 }
 
 /// The VRRP engine and what it tells.
@@ -74,12 +79,15 @@ pub(super) struct Running {
     signals: Signals,
     audit: Interval,
     beat: Interval,
+    service_manager: ServiceManager,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
     /// When memory that reloads have left free is given back.
     pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
+    /// Who takes the addresses off after a crash.
+    guardian: Option<Rc<RefCell<Guardian>>>,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -91,6 +99,10 @@ struct Signals {
     user: Signal,
     user2: Signal,
     json: Signal,
+    /// Log everything (`SIGRTMIN+22`, as systemd's own services do).
+    talkative: Signal,
+    /// Log what the command line says (`SIGRTMIN+23`).
+    usual: Signal,
 }
 
 impl Signals {
@@ -101,7 +113,9 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
-            json: signal(SignalKind::from_raw(nix::libc::SIGRTMIN() + 2))?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
+            talkative: signal(SignalKind::from_raw(56))?,
+            usual: signal(SignalKind::from_raw(57))?,
         })
     }
 }
@@ -146,6 +160,7 @@ impl Running {
             arguments,
             state,
             mut control,
+            guardian,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -229,11 +244,13 @@ impl Running {
             signals,
             audit,
             beat,
+            service_manager: ServiceManager::new(),
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
             release_memory_at: None,
             recovering: Recovering::default(),
+            guardian,
             rate,
         };
         match &mut predecessor {
@@ -241,6 +258,7 @@ impl Running {
             None => running.stand_down().await,
         }
         running.tell_guard();
+        running.tell_guardian();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -254,10 +272,13 @@ impl Running {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
         super::sys::release_memory();
+        if self.arguments.process.dump {
+            self.log_status();
+        }
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
-                _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
+                _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
                 _ = self.signals.user.recv() => {
                     self.log_status();
@@ -280,7 +301,9 @@ impl Running {
                 () = self.suspension.changed() => self.suspend_checks(),
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()).await,
+                due = self.beat.tick() => self.beat_all(due.into_std()).await,
+                _ = self.signals.talkative.recv() => self.log_levels("debug"),
+                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
                 Some(incoming) = self.control.next() => if self.incoming(incoming).await {
                     return self.leave().await;
                 },
@@ -343,10 +366,21 @@ impl Running {
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
+        if let Some(guardian) = &self.guardian {
+            guardian.borrow_mut().note(event);
+        }
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
         self.notifier.vrrp(&self.plan, event);
+    }
+
+    /// Tells the guardian all that is held.
+    fn tell_guardian(&self) {
+        if let (Some(guardian), Some(vrrp)) = (&self.guardian, &self.vrrp) {
+            let snapshot = vrrp.engine.snapshots().latest();
+            guardian.borrow_mut().know(&snapshot);
+        }
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -370,6 +404,7 @@ impl Running {
                     "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
                 );
                 vrrp.missed = missed;
+                self.tell_guardian();
             }
         }
         self.audit_table();
@@ -379,6 +414,21 @@ impl Running {
         {
             self.release_memory_at = None;
             super::sys::release_memory();
+        }
+    }
+
+    async fn beat_all(&mut self, due: Instant) {
+        self.beat(due).await;
+        let vrrp = self
+            .vrrp
+            .as_ref()
+            .map(|vrrp| vrrp.engine.snapshots().latest());
+        self.service_manager.beat(vrrp.as_deref(), &self.model);
+    }
+
+    fn log_levels(&self, levels: &str) {
+        if let Err(error) = crate::log::set_levels(levels) {
+            tracing::warn!(event = "log_level", %error, "{error}");
         }
     }
 

@@ -296,7 +296,8 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
             .is_empty()
     );
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
-    // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails.
+    // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails, `alpha` or not.
+    changed.real_servers[1].checks[0].alpha = true;
     model.replace(&[Arc::new(changed)], |_| Fate::New);
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
     assert!(model.is_down(&CheckId {

@@ -158,6 +158,9 @@ impl ServerState {
                         (_, Some(verdict)) if !verdict.up => {
                             Verdict::down("its check has changed and has not succeeded since")
                         }
+                        // One that is up stays in use until the new check fails: a change of the file is no failure, not
+                        // even with `alpha`. The monitor tells only what differs from this.
+                        (_, Some(verdict)) => verdict.clone(),
                         _ => Verdict::start(check),
                     }
                 };
@@ -406,6 +409,12 @@ impl ServerState {
             }
         });
         real.chain(sorry).collect()
+    }
+
+    /// How many real servers are up, and how many there are.
+    pub(crate) fn count_live(&self) -> (usize, usize) {
+        let live = self.known.iter().filter(|known| known.up).count();
+        (live, self.known.len())
     }
 
     /// The configuration of one of its real servers.

@@ -49,7 +49,7 @@ impl Failures {
 
     /// Time from the last failure until the count is down to this.
     fn time_until(&self, goal: f64) -> Duration {
-        let half_lives = (self.count / goal).log2().clamp(0.0, 1e6);
+        let half_lives = (self.count / goal).log2().clamp(0.0, 64.0);
         let seconds = half_lives * self.damping.half_life.as_secs_f64();
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }

@@ -68,6 +68,22 @@ impl Scenario {
         self.steps.iter().map(|step| step.title.as_str())
     }
 
+    /// The configuration files of the directors, each with the name of its node; without nodes that run another program as
+    /// director.
+    pub(crate) fn director_files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        self.nodes.iter().flat_map(|node| {
+            node.processes
+                .iter()
+                .filter_map(|process| match &process.kind {
+                    ProcessKind::Director {
+                        config,
+                        program: None,
+                    } => Some((node.name.as_str(), self.directory.join(config))),
+                    _ => None,
+                })
+        })
+    }
+
     pub(crate) fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
     }

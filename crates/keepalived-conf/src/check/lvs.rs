@@ -21,7 +21,54 @@ fn lost(message: impl Into<String>, span: Span) -> Diagnostic {
         .note("keepalived drops the check, and the server counts as up")
 }
 
-pub(super) fn check(config: &mut Config, reader: &mut Reader<'_>) {
+/// What is compared between virtual servers.
+#[derive(Debug)]
+pub(crate) struct Target {
+    value: VirtualServerTarget,
+    protocol: Option<Protocol>,
+    v6: bool,
+    span: Span,
+}
+
+impl Target {
+    /// Of a server with its effective values.
+    pub(crate) fn of(server: &VirtualServer) -> Self {
+        Self {
+            value: server.target.value.clone(),
+            protocol: server.protocol.value,
+            v6: server.ip_family.value == Some(crate::model::Family::Inet6),
+            span: server.target.span,
+        }
+    }
+}
+
+pub(super) fn check(config: &mut Config, passed: Vec<Target>, reader: &mut Reader<'_>) {
+    let mut targets = passed;
+    targets.extend(config.virtual_server.iter().map(Target::of));
+    targets.sort_by_key(|target| target.span.start());
+    duplicates(&targets, reader);
+    held(config, &targets, reader);
+    unverified(config, reader);
+    for server in &mut config.virtual_server {
+        virtual_server(server, reader);
+    }
+}
+
+/// Whatever the server itself tells.
+pub(crate) fn virtual_server(server: &mut VirtualServer, reader: &mut Reader<'_>) {
+    scheduler(server, reader);
+    servers(server, reader);
+    quorum(server, reader);
+    for real in &server.real_server {
+        real_server(real, reader);
+    }
+}
+
+/// Addresses of virtual servers that no instance holds, each at its first use.
+fn held(config: &Config, targets: &[Target], reader: &mut Reader<'_>) {
+    if config.vrrp_instance.is_empty() {
+        return;
+    }
     let held: HashSet<IpAddr> = config
         .vrrp_instance
         .iter()
@@ -34,46 +81,36 @@ pub(super) fn check(config: &mut Config, reader: &mut Reader<'_>) {
         .map(|vip| vip.address)
         .collect();
     let mut missing: HashSet<IpAddr> = HashSet::new();
-    let has_instances = !config.vrrp_instance.is_empty();
-    duplicates(config, reader);
-    unverified(config, reader);
-    for server in &mut config.virtual_server {
-        if let VirtualServerTarget::Address { address, .. } = server.target.value
-            && has_instances
+    for target in targets {
+        if let VirtualServerTarget::Address { address, .. } = target.value
             && !held.contains(&address)
             && missing.insert(address)
         {
             let diagnostic = warn(
                 codes::ADDRESS_NOT_HELD,
                 format!("no instance holds {address}"),
-                server.target.span,
+                target.span,
             )
             .note("packets to it do not reach this director unless it is configured elsewhere")
             .help("add it to `virtual_ipaddress` or `virtual_ipaddress_excluded` of an instance");
             reader.report(diagnostic);
         }
-        scheduler(server, reader);
-        servers(server, reader);
-        quorum(server, reader);
-        for real in &server.real_server {
-            real_server(real, reader);
-        }
     }
 }
 
-fn duplicates(config: &Config, reader: &mut Reader<'_>) {
-    let mut seen: HashMap<(&VirtualServerTarget, Option<Protocol>, bool), Span> = HashMap::new();
-    for server in &config.virtual_server {
-        let v6 = server.ip_family.value == Some(crate::model::Family::Inet6);
-        let key = (&server.target.value, server.protocol.value, v6);
-        let Some(before) = seen.insert(key, server.target.span) else {
+fn duplicates(targets: &[Target], reader: &mut Reader<'_>) {
+    let mut seen: HashMap<(&VirtualServerTarget, Option<Protocol>, bool), Span> =
+        HashMap::with_capacity(targets.len());
+    for target in targets {
+        let key = (&target.value, target.protocol, target.v6);
+        let Some(before) = seen.insert(key, target.span) else {
             continue;
         };
         let diagnostic = Diagnostic::new(
             codes::DUPLICATE_VIRTUAL_SERVER,
             Severity::Warning,
-            format!("virtual server {} is defined twice", server.target.value),
-            server.target.span,
+            format!("virtual server {} is defined twice", target.value),
+            target.span,
         )
         .label(before, "first here")
         .note("both edit one entry of the kernel's table; the outcome depends on timing")
@@ -355,7 +392,7 @@ fn connection(real: &RealServer, checker: &Checker, reader: &mut Reader<'_>) {
     if checker.connect_port.value.is_none() && !matches!(checker.kind, CheckerKind::Ping) {
         let mut diagnostic = Diagnostic::new(
             codes::CHECKER_INCOMPLETE,
-            Severity::Warning,
+            Severity::Error,
             format!(
                 "`{keyword}` has no port: neither the real server nor the virtual server has one"
             ),

@@ -23,7 +23,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader<'_>, options: &Options)
 /// Tracked scripts without a command.
 fn missing(config: &Config, reader: &mut Reader<'_>) {
     for script in &config.vrrp_script {
-        if script.script.value.is_none() {
+        if script.script.value.is_none() && !script.script.is_written() {
             let diagnostic = Diagnostic::new(
                 codes::MISSING_KEYWORD,
                 Severity::Error,

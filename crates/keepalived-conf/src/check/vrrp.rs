@@ -1,14 +1,12 @@
 //! Instances, sync groups, trackers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expand::Reader;
-use crate::model::{
-    Config, InitialState, Setting, TrackEntry, VirtualServerTarget, VrrpInstance, VrrpVersion,
-};
+use crate::model::{Config, InitialState, Setting, TrackEntry, VrrpInstance, VrrpVersion};
 use crate::source::Span;
 
 const OWNER: u8 = 255;
@@ -32,8 +30,6 @@ pub(super) fn check(config: &mut Config, reader: &mut Reader<'_>) {
     shared_addresses(config, reader);
     weights(config, reader);
     groups(config, reader);
-    unused(config, reader);
-    mail(config, reader);
 }
 
 fn complete(instance: &VrrpInstance, reader: &mut Reader<'_>) {
@@ -374,7 +370,9 @@ fn weights(config: &Config, reader: &mut Reader<'_>) {
 
 fn weight(instance: &VrrpInstance, entry: &TrackEntry, grouped: bool, reader: &mut Reader<'_>) {
     let weight = i64::from(entry.weight.value.weight);
-    if weight == 0 {
+    // That a priority nobody wrote is 255 was said at the instance.
+    let remarked = instance.priority.value == OWNER && !instance.priority.is_written();
+    if weight == 0 || remarked {
         return;
     }
     let name = &instance.name.value;
@@ -453,88 +451,5 @@ fn groups(config: &Config, reader: &mut Reader<'_>) {
                 .note("keepalived says that this will not work");
             reader.report(diagnostic);
         }
-    }
-}
-
-fn unused(config: &Config, reader: &mut Reader<'_>) {
-    let mut report = |what: &str, name: &str, span: Span| {
-        let diagnostic = warn(
-            codes::UNUSED,
-            format!("{what} `{name}` is tracked by nobody; it is never run"),
-            span,
-        )
-        .note("keepalived drops it without a word")
-        .help(format!(
-            "add `{name}` to a `track_...` block of an instance, or remove it"
-        ));
-        reader.report(diagnostic);
-    };
-    for script in config.vrrp_script.iter().filter(|s| !s.tracked) {
-        report("script", &script.name.value, script.span.0);
-    }
-    for process in config.vrrp_track_process.iter().filter(|p| !p.tracked) {
-        report("process tracker", &process.name.value, process.span.0);
-    }
-    for file in config.track_file.iter().filter(|f| !f.tracked) {
-        report("track file", &file.name.value, file.span.0);
-    }
-    let used: HashSet<&str> = config
-        .virtual_server
-        .iter()
-        .filter_map(|server| match &server.target.value {
-            VirtualServerTarget::Group(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    for group in &config.virtual_server_group {
-        if !used.contains(group.name.value.as_str()) {
-            let message = format!(
-                "virtual server group `{}` has no virtual server",
-                group.name.value
-            );
-            reader.report(warn(codes::UNUSED, message, group.span.0));
-        }
-    }
-}
-
-/// Recipients without alerts, alerts without recipients.
-fn mail(config: &Config, reader: &mut Reader<'_>) {
-    let globals = &config.global_defs;
-    let alerts: Vec<Span> = config
-        .vrrp_instance
-        .iter()
-        .map(|i| &i.smtp_alert)
-        .chain(config.vrrp_sync_group.iter().map(|g| &g.smtp_alert))
-        .chain(config.virtual_server.iter().map(|v| &v.smtp_alert))
-        .filter(|alert| alert.value)
-        .filter_map(|alert| alert.span)
-        .collect();
-    let has_real = config
-        .virtual_server
-        .iter()
-        .any(|v| !v.real_server.is_empty());
-    let can_send = globals.smtp_server.value.is_some() && !globals.notification_email.is_empty();
-    if let Some(span) = alerts.first()
-        && !can_send
-    {
-        let diagnostic = warn(
-            codes::NO_MAIL,
-            "no mail is ever sent: `smtp_server` or `notification_email` is missing",
-            *span,
-        );
-        reader.report(diagnostic);
-    }
-    if let Some(span) = globals.notification_email.span
-        && alerts.is_empty()
-        && !has_real
-    {
-        let diagnostic = Diagnostic::new(
-            codes::NO_MAIL,
-            Severity::Note,
-            "no mail is ever sent: `smtp_alert` is on nowhere",
-            span,
-        )
-        .help("add `smtp_alert` to the instances");
-        reader.report(diagnostic);
     }
 }

@@ -43,27 +43,35 @@ impl Comparison {
     }
 }
 
-/// Loads two files and compares them.
+/// One node of a pair.
+#[derive(Debug, Clone, Copy)]
+pub struct Node<'n> {
+    /// Its configuration file.
+    pub path: &'n Path,
+    /// How the file is read there: two nodes may share one file and differ in their
+    /// [`Options::config_id`].
+    pub options: &'n Options,
+}
+
+/// Loads two files and compares them. Levels for the findings of the comparison are those of the
+/// first node's options and of comments in both files.
 #[must_use]
-pub fn compare(
-    first: &Path,
-    second: &Path,
-    loader: &mut dyn Loader,
-    options: &Options,
-) -> Comparison {
-    let a = lower::load(first, loader, options, SourceMap::default());
+pub fn compare(first: Node<'_>, second: Node<'_>, loader: &mut dyn Loader) -> Comparison {
+    let a = lower::load(first.path, loader, first.options, SourceMap::default());
     let Parsed {
         config: config_a,
         diagnostics: own_a,
         sources,
+        mut levels,
     } = a;
-    let b = lower::load(second, loader, options, sources);
+    let b = lower::load(second.path, loader, second.options, sources);
+    levels.comments.extend(b.levels.comments);
     let mut own: Vec<Diagnostic> = own_a.into_iter().chain(b.diagnostics).collect();
     own.retain(|diagnostic| diagnostic.severity == Severity::Error);
     let mut pair = Pair {
         a: &config_a,
         b: &b.config,
-        names: [first.display().to_string(), second.display().to_string()],
+        names: node_names(first, second),
         findings: Vec::new(),
     };
     pair.globals();
@@ -74,12 +82,7 @@ pub fn compare(
     let findings = std::mem::take(&mut pair.findings);
     let findings = findings
         .into_iter()
-        .filter_map(|mut diagnostic| {
-            let level = options.levels.of(diagnostic.code);
-            diagnostic.severity =
-                crate::levels::apply(diagnostic.code, diagnostic.severity, level)?;
-            Some(diagnostic)
-        })
+        .filter_map(|finding| levels.apply(finding, &b.sources))
         .collect();
     Comparison {
         own: Diagnostics { list: own },
@@ -89,6 +92,16 @@ pub fn compare(
         first: config_a,
         second: b.config,
     }
+}
+
+/// What the nodes are called: their files, or their configuration ids if they share one.
+#[must_use]
+pub fn node_names(first: Node<'_>, second: Node<'_>) -> [String; 2] {
+    let name = |node: Node<'_>| match &node.options.config_id {
+        Some(id) if first.path == second.path => format!("{} (@{id})", node.path.display()),
+        _ => node.path.display().to_string(),
+    };
+    [name(first), name(second)]
 }
 
 /// Two configurations and what was found about them.

@@ -12,6 +12,7 @@ impl Reader<'_> {
     /// Puts the next top-level statement with its block on the tape; false at the end.
     pub(crate) fn next_block(&mut self) -> bool {
         self.suspect = None;
+        self.open_columns.clear();
         loop {
             if self.token_at >= self.tokens.len() && !self.fetch_line() {
                 self.close_at_end();
@@ -36,8 +37,9 @@ impl Reader<'_> {
                     }
                     self.missing_open();
                     self.token_at += 1;
-                    self.close_block(self.place(at));
-                    if self.tape.depth() == 0 {
+                    let brace = self.place(at);
+                    self.close_block(brace);
+                    if self.tape.depth() == 0 && !self.closed_too_early(brace) {
                         return true;
                     }
                 }
@@ -49,6 +51,7 @@ impl Reader<'_> {
                     if self.swallowed_block() {
                         return true;
                     }
+                    self.swallowed_statement();
                     self.push_statement();
                 }
             }
@@ -61,6 +64,10 @@ impl Reader<'_> {
 
     fn push_statement(&mut self) {
         self.words.clear();
+        self.column = match self.tokens.first() {
+            Some(Token::Word { start, .. }) if self.token_at == 0 => Some(*start),
+            _ => None,
+        };
         let mut end = self.line.start();
         let mut first = None;
         while let Some(&Token::Word {
@@ -115,6 +122,7 @@ impl Reader<'_> {
             self.report(diagnostic);
             // The block is kept without a keyword, so that braces stay balanced.
             self.tape.push(&[], brace);
+            self.column = None;
         }
         if self.tape.depth() >= MAX_DEPTH {
             if self.tape.depth() == MAX_DEPTH {
@@ -126,6 +134,7 @@ impl Reader<'_> {
             return;
         }
         self.tape.open(brace);
+        self.open_columns.push(self.column);
     }
 
     /// Skips a block that is nested too deeply, up to its closing brace.
@@ -161,6 +170,7 @@ impl Reader<'_> {
             }
         }
         self.tape.close(Some(brace));
+        self.open_columns.pop();
     }
 
     fn extra_close(&mut self, brace: Span) {
@@ -216,6 +226,7 @@ impl Reader<'_> {
             .fix("add the brace", span.after(), " {");
         self.report(diagnostic);
         self.tape.open(span.after());
+        self.open_columns.push(self.column);
     }
 
     /// A keyword of the root level inside a block means that a `}` is missing before it.
@@ -242,12 +253,128 @@ impl Reader<'_> {
             .unwrap_or_default()
             .iter()
             .any(|token| matches!(token, Token::Open { .. }));
-        if !opens && self.sources.indent_before(span) != Some(0) {
+        let indent = self.sources.indent_before(span);
+        let outermost = self.tape.open_blocks().next().map(|block| block.span);
+        let header = outermost.and_then(|header| self.sources.indent_before(header));
+        // Deeper than the block around it: somebody put it inside on purpose.
+        let inside = indent.zip(header).is_some_and(|(own, outer)| own > outer);
+        if !opens && indent != Some(0) || opens && inside {
             return false;
         }
         let message = format!("`{word}` stands inside a block that is never closed");
         self.unclosed(message, Some(span));
         while self.tape.close(None) {}
+        true
+    }
+
+    /// A word that the open block does not know, that a block around it knows, and that is indented no deeper than the open
+    /// block itself, stands behind a block whose `}` is missing. The blocks are closed before it.
+    fn swallowed_statement(&mut self) {
+        let Some(&Token::Word {
+            start,
+            end,
+            quoted: false,
+        }) = self.tokens.first()
+        else {
+            return;
+        };
+        // A glance at the columns tells nearly always that all is well.
+        let shallow = self
+            .open_columns
+            .last()
+            .is_some_and(|column| column.is_some_and(|column| start <= column));
+        if self.token_at > 0 || !shallow {
+            return;
+        }
+        let span = Span::new(self.line.start() + start, self.line.start() + end);
+        let Some((closed, opener)) = self.blocks_left_open(span) else {
+            return;
+        };
+        let word = self.sources.text(span).to_owned();
+        let name = self.sources.text(opener).to_owned();
+        let diagnostic = self
+            .error(
+                codes::UNCLOSED,
+                format!("block `{name}` is never closed"),
+                opener,
+            )
+            .saying("a `}` is missing for this block")
+            .label(span, format!("`{word}` belongs to the block around it"))
+            .note("keepalived says only that one `}` is missing, without a line")
+            .help(format!("add a `}}` before `{word}`"));
+        self.report(diagnostic);
+        for _ in 0..closed {
+            self.tape.close(None);
+            self.open_columns.pop();
+        }
+    }
+
+    /// How many of the innermost blocks should have ended before `word`, and the name of the innermost; `None` if all is well.
+    fn blocks_left_open(&self, word: Span) -> Option<(usize, Span)> {
+        let text = self.sources.text(word);
+        let mut scope = Some(Scope::Root);
+        let mut blocks = Vec::new();
+        for block in self.tape.open_blocks() {
+            let name = self.tape.words(block).first()?;
+            scope = scope.and_then(|s| keyword::block_scope(s, self.sources.text(name.span)));
+            blocks.push((scope, name.span));
+        }
+        let indent = self.sources.indent_before(word)?;
+        let mut inner = u32::MAX;
+        for (closed, &(scope, name)) in blocks.iter().rev().enumerate() {
+            let opener = self.sources.indent_before(name);
+            if scope.is_some_and(|scope| keyword::find(scope, text).is_some()) {
+                // In a text without indentation a glance tells nothing.
+                let indented = opener.is_some_and(|outer| outer < inner);
+                let (_, innermost) = blocks.last()?;
+                return (closed > 0 && indented).then_some((closed, *innermost));
+            }
+            inner = opener.filter(|opener| indent <= *opener)?;
+        }
+        None
+    }
+
+    /// A `}` that is indented deeper than the top-level block it closes, before a deeper word that only this block knows, is
+    /// one too many: the block goes on.
+    fn closed_too_early(&mut self, brace: Span) -> bool {
+        let Some(header) = self.tape.get(0).map(|header| header.span) else {
+            return false;
+        };
+        let indents = |reader: &Self, span| {
+            let outer = reader.sources.indent_before(header);
+            let inner = reader.sources.indent_before(span);
+            inner.zip(outer).is_some_and(|(inner, outer)| inner > outer)
+        };
+        if !indents(self, brace) || self.token_at >= self.tokens.len() && !self.fetch_line() {
+            return false;
+        }
+        let Some(&Token::Word {
+            start,
+            end,
+            quoted: false,
+        }) = self.tokens.get(self.token_at)
+        else {
+            return false;
+        };
+        let word = Span::new(self.line.start() + start, self.line.start() + end);
+        let text = self.sources.text(word);
+        let name = self.tape.get(0).and_then(|h| self.tape.words(h).first());
+        let scope =
+            name.and_then(|name| keyword::block_scope(Scope::Root, self.sources.text(name.span)));
+        let knows = |scope| keyword::find(scope, text).is_some();
+        if !indents(self, word) || knows(Scope::Root) || !scope.is_some_and(knows) {
+            return false;
+        }
+        let message = format!("this `}}` ends the block around `{text}` too early");
+        let diagnostic = self
+            .error(codes::EXTRA_CLOSE, message, brace)
+            .label(header, "this block")
+            .note("keepalived reads what follows outside the block, as unknown keywords")
+            .fix("remove it", brace, "");
+        self.report(diagnostic);
+        self.suspect = None;
+        self.tape.reopen_first();
+        self.open_columns.push(None);
         true
     }
 

@@ -87,6 +87,10 @@ pub(crate) struct Reader<'a> {
     random: u64,
     /// First closing brace in this top-level block that is indented unlike its opener.
     suspect: Option<(Span, Span)>,
+    /// Where on its line the last statement begins, if it is the first there.
+    column: Option<u32>,
+    /// The same for each open block.
+    open_columns: Vec<Option<u32>>,
     /// A comment level waits for the next line.
     pending_levels: Vec<(Code, crate::Level)>,
 }
@@ -119,6 +123,8 @@ impl<'a> Reader<'a> {
             limit_reported: false,
             random: options.random_seed,
             suspect: None,
+            column: None,
+            open_columns: Vec::new(),
             pending_levels: Vec::new(),
         }
     }
@@ -173,7 +179,7 @@ impl<'a> Reader<'a> {
                         }
                         continue;
                     };
-                    let length = rest.find('\n').unwrap_or(rest.len());
+                    let length = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
                     let carriage_return =
                         rest.as_bytes().get(length.wrapping_sub(1)) == Some(&b'\r');
                     let start = self.sources.base_of(*id) + *at as u32;

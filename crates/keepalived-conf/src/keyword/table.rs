@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
-use super::{Arguments, Keyword, OldSpelling, Repeat, Scope};
+use super::{Arguments, Keyword, OldSpelling, Repeat, Scope, Status};
 use crate::lower::Call;
 
 /// A keyword and how it enters the model.
@@ -74,25 +74,48 @@ pub(crate) const fn forgotten(name: &'static str) -> OldSpelling {
     OldSpelling { name, known: false }
 }
 
-/// FNV-1a: keywords are short.
-#[derive(Debug)]
-pub(crate) struct Fnv(u64);
+/// Quick for short words; only keywords are stored.
+#[derive(Debug, Default)]
+pub(crate) struct KeywordHasher(u64);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+impl KeywordHasher {
+    const fn mix(&mut self, value: u64) {
+        let product = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
     }
 }
 
-impl Hasher for Fnv {
+impl Hasher for KeywordHasher {
     fn finish(&self) -> u64 {
         self.0
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        // Both ends and the length: what lies between seldom tells keywords apart.
+        let long = bytes.first_chunk().zip(bytes.last_chunk());
+        let (first, last) = match long {
+            Some((first, last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            None => match bytes.first_chunk().zip(bytes.last_chunk()) {
+                Some((first, last)) => (
+                    u64::from(u32::from_le_bytes(*first)),
+                    u64::from(u32::from_le_bytes(*last)),
+                ),
+                None => {
+                    let byte = |byte: Option<&u8>| u64::from(byte.copied().unwrap_or(0));
+                    (
+                        byte(bytes.first()),
+                        byte(bytes.get(1)) << 8 | byte(bytes.last()),
+                    )
+                }
+            },
+        };
+        self.mix(first);
+        self.mix(last ^ ((bytes.len() as u64) << 56));
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // The end of a string; its length is in the hash.
     }
 }
 
@@ -103,7 +126,24 @@ pub(crate) enum Spelling {
     Old(&'static OldSpelling),
 }
 
-type Index<T> = HashMap<&'static str, (u16, &'static Row<T>, Spelling), BuildHasherDefault<Fnv>>;
+/// A row that was found.
+pub(crate) struct Found<T: 'static> {
+    /// Number of the row in its table.
+    pub(crate) number: u16,
+    pub(crate) row: &'static Row<T>,
+    pub(crate) spelling: Spelling,
+    pub(crate) status: Status,
+}
+
+impl<T> Clone for Found<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Found<T> {}
+
+type Index<T> = HashMap<&'static str, Found<T>, BuildHasherDefault<KeywordHasher>>;
 
 /// All rows of a block.
 pub(crate) struct Table<T: 'static> {
@@ -125,17 +165,29 @@ impl<T> Table<T> {
         self.groups.iter().flat_map(|group| group.iter())
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<(u16, &'static Row<T>, Spelling)> {
+    pub(crate) fn find(&self, name: &str) -> Option<Found<T>> {
         let index = self.index.get_or_init(|| {
             let mut index = Index::default();
             for (number, row) in self.rows().enumerate() {
-                let number = number as u16;
-                index.insert(row.keyword.name, (number, row, Spelling::Current));
+                let current = Found {
+                    number: number as u16,
+                    row,
+                    spelling: Spelling::Current,
+                    status: row.keyword.status(self.scope),
+                };
+                index.insert(row.keyword.name, current);
                 for alias in row.keyword.aliases {
-                    index.insert(alias, (number, row, Spelling::Current));
+                    index.insert(alias, current);
                 }
                 for old in row.keyword.old {
-                    index.insert(old.name, (number, row, Spelling::Old(old)));
+                    let spelling = Spelling::Old(old);
+                    index.insert(
+                        old.name,
+                        Found {
+                            spelling,
+                            ..current
+                        },
+                    );
                 }
             }
             index

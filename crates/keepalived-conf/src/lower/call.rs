@@ -41,12 +41,13 @@ pub(super) fn statement<T>(
     let Some(&first) = words.first() else { return };
     let count = words.len();
     let name = low.reader.sources.text(first.span);
-    let Some((number, row, spelling)) = table.find(name) else {
+    let Some(found) = table.find(name) else {
         low.unknown(table.scope, &table.keywords(), index, block);
         return;
     };
+    let (number, row) = (found.number, found.row);
     let keyword = &row.keyword;
-    if let Spelling::Old(old) = spelling {
+    if let Spelling::Old(old) = found.spelling {
         low.old_spelling(keyword, old.known, first.span);
     }
     if keyword.repeat != Repeat::Adds
@@ -68,12 +69,13 @@ pub(super) fn statement<T>(
             low.ranges.push((number, statement.span));
         }
     }
-    match keyword.status(table.scope) {
+    match found.status {
         Status::Done => {}
         Status::NotBuilt => low.not_built(keyword, first.span),
         Status::NoEffect(reason) => low.no_effect(keyword, reason, first.span),
         Status::Refused(reason) => low.refused(keyword, reason, first.span),
     }
+    let known = low.reader.diagnostics.len();
     let mut call = Call {
         low,
         keyword,
@@ -83,13 +85,25 @@ pub(super) fn statement<T>(
     };
     (row.set)(target, &mut call);
     let used = call.used;
-    if keyword.arguments.block().is_none() {
-        if statement.open.is_some() {
-            low.unexpected_block(keyword, &statement);
+    if keyword.arguments.block().is_some() {
+        return;
+    }
+    // Words after one that was not understood follow from that.
+    let reports = low.reader.diagnostics.get(known..).unwrap_or_default();
+    let failed = reports.iter().any(|d| d.severity == Severity::Error);
+    if used < count && !failed {
+        let words = low.reader.tape.words(&statement);
+        let next = words.get(used).filter(|word| !word.quoted);
+        let begins_another =
+            next.is_some_and(|word| table.find(low.reader.sources.text(word.span)).is_some());
+        if begins_another {
+            low.two_statements(keyword, index, used);
+            return;
         }
-        if used < count {
-            low.extra_words(keyword, index, used);
-        }
+        low.extra_words(keyword, index, used);
+    }
+    if statement.open.is_some() {
+        low.unexpected_block(keyword, &statement);
     }
 }
 
@@ -146,8 +160,9 @@ impl Call<'_, '_> {
 
     /// Reads the value by the keyword's grammar and stores it.
     pub(crate) fn put(&mut self, slot: &mut impl Slot) {
-        if let Some((value, span)) = self.value() {
-            slot.put(value, span);
+        match self.value() {
+            Some((value, span)) => slot.put(value, span),
+            None => slot.spoil(self.name),
         }
     }
 
@@ -158,10 +173,13 @@ impl Call<'_, '_> {
 
     /// Reads one of the keyword's words and stores what it stands for.
     pub(crate) fn choose<V: Copy>(&mut self, slot: &mut Setting<V>, values: &[V]) {
-        if let Some((Value::Choice(index), span)) = self.value()
-            && let Some(value) = values.get(index)
-        {
-            slot.set(*value, span);
+        match self.value() {
+            Some((Value::Choice(index), span)) => {
+                if let Some(value) = values.get(index) {
+                    slot.set(*value, span);
+                }
+            }
+            _ => slot.spoil(self.name),
         }
     }
 

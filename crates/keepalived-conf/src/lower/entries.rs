@@ -14,6 +14,25 @@ use crate::source::Span;
 use crate::suggest;
 use crate::syntax::statement::Word;
 
+/// Names of ports that people write.
+const SERVICES: &[(&str, &str)] = &[
+    ("ftp", "21"),
+    ("ssh", "22"),
+    ("smtp", "25"),
+    ("domain", "53"),
+    ("dns", "53"),
+    ("http", "80"),
+    ("www", "80"),
+    ("pop3", "110"),
+    ("imap", "143"),
+    ("ldap", "389"),
+    ("https", "443"),
+    ("imaps", "993"),
+    ("mysql", "3306"),
+    ("postgresql", "5432"),
+    ("redis", "6379"),
+];
+
 impl Call<'_, '_> {
     /// A list of names, several per line allowed.
     pub(crate) fn names(&mut self) -> Vec<Spanned<String>> {
@@ -42,13 +61,38 @@ impl Call<'_, '_> {
             return;
         }
         let list = self.keyword.name;
+        // One report is enough for the words of an entry that went wrong.
+        let statement = self.span();
+        let said = self.low.reader.diagnostics.last().is_some_and(|last| {
+            last.code == codes::BAD_OPTION && last.span().is_some_and(|at| statement.contains(at))
+        });
+        if said {
+            return;
+        }
+        let address = text.split('/').next().unwrap_or("");
+        if address.parse::<IpAddr>().is_ok() {
+            let diagnostic = Diagnostic::new(
+                codes::BAD_OPTION,
+                Severity::Error,
+                format!("`{text}` must stand on a line of its own"),
+                word.span,
+            )
+            .note("keepalived does not read it as a second address")
+            .help(format!("begin a new line with `{text}`"));
+            self.report(diagnostic);
+            return;
+        }
         let mut diagnostic = Diagnostic::new(
             codes::BAD_OPTION,
             Severity::Error,
             format!("`{text}` is not an option of an entry of `{list}`"),
             word.span,
         );
-        diagnostic = match suggest::nearest(&text, known.iter().copied()) {
+        let begun = || {
+            let begins = |option: &&&str| option.len() > 2 && text.starts_with(**option);
+            known.iter().find(begins).copied()
+        };
+        diagnostic = match suggest::nearest(&text, known.iter().copied()).or_else(begun) {
             Some(near) => diagnostic.fix(format!("did you mean `{near}`?"), word.span, near),
             None => diagnostic.note(format!("it takes {}", known.join(", "))),
         };
@@ -228,6 +272,19 @@ impl Call<'_, '_> {
 
     /// A port; 0 means none. `None` after a report.
     pub(crate) fn port(&mut self, word: Word) -> Option<Option<u16>> {
+        let text = self.text(word.span);
+        if let Some((name, number)) = SERVICES.iter().find(|(name, _)| *name == text) {
+            let diagnostic = Diagnostic::new(
+                codes::BAD_NUMBER,
+                Severity::Error,
+                format!("a port is a number, not the name `{name}`"),
+                word.span,
+            )
+            .note("keepalived rejects it and leaves the block out")
+            .fix("write the number", word.span, *number);
+            self.report(diagnostic);
+            return None;
+        }
         let number = self.integer(word, 0, 65535, false)?;
         Some(u16::try_from(number).ok().filter(|port| *port != 0))
     }

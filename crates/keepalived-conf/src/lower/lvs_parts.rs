@@ -53,7 +53,9 @@ pub(crate) fn virtual_server(
     call: &mut Call<'_, '_>,
 ) {
     let header = target(call);
-    call.surplus_header();
+    if header.is_some() {
+        call.surplus_header();
+    }
     let span = call.span();
     let mut server = VirtualServer {
         span: Origin(span),
@@ -95,7 +97,9 @@ pub(crate) fn real_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
     let header = call
         .required()
         .and_then(|word| address_and_port(call, word));
-    call.surplus_header();
+    if header.is_some() {
+        call.surplus_header();
+    }
     let mut real = RealServer {
         span: Origin(call.span()),
         ..RealServer::default()
@@ -111,20 +115,21 @@ pub(crate) fn real_server(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
 }
 
 pub(crate) fn scheduler(server: &mut VirtualServer, call: &mut Call<'_, '_>) {
-    let Some(word) = call.required() else { return };
-    let Some(index) = call.one_of(word, SCHEDULERS, false) else {
-        return;
+    let Some(word) = call.required() else {
+        return server.lb_algo.spoil(call.name);
     };
-    if let Some(scheduler) = scheduler_at(index) {
-        server.lb_algo.set(scheduler, word.span);
+    match call.one_of(word, SCHEDULERS, false).and_then(scheduler_at) {
+        Some(scheduler) => server.lb_algo.set(scheduler, word.span),
+        None => server.lb_algo.spoil(word.span),
     }
 }
 
 const METHODS: &[&str] = &["NAT", "DR", "TUN"];
 
 pub(crate) fn method(slot: &mut Setting<LvsMethod>, call: &mut Call<'_, '_>) {
-    if let Some((method, span)) = read_method(call) {
-        slot.set(method, span);
+    match read_method(call) {
+        Some((method, span)) => slot.set(method, span),
+        None => slot.spoil(call.name),
     }
 }
 

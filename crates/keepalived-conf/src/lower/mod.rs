@@ -4,13 +4,17 @@ mod address;
 mod call;
 pub(crate) mod check_parts;
 mod common_parts;
+mod echo;
 mod entries;
 mod finish;
+mod finish_checks;
 mod finish_lvs;
 mod finish_vrrp;
 pub(crate) mod global_parts;
 pub(crate) mod instance_parts;
 pub(crate) mod lvs_parts;
+mod passing;
+mod placeholder;
 pub(crate) mod root_parts;
 mod route;
 mod rule;
@@ -18,6 +22,8 @@ mod script;
 mod slot;
 mod unknown;
 mod value;
+
+use passing::Passing;
 
 pub(crate) use address::address_entry;
 pub(crate) use call::Call;
@@ -29,10 +35,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::expand::Reader;
+use crate::levels::InForce;
 use crate::loader::Loader;
-use crate::model::Config;
+use crate::model::{Config, VirtualServer};
 use crate::source::SourceMap;
-use crate::{Code, Level, Options, Parsed, Span, check, keyword, levels};
+use crate::{Diagnostics, Options, Parsed, Span, check, keyword};
+
+/// Sees a virtual server with its effective values.
+pub(crate) type Visit<'v> = dyn FnMut(&Config, &VirtualServer) + 'v;
 
 /// Loads a configuration. The sources of this load are added to `sources`.
 pub(crate) fn load(
@@ -41,56 +51,64 @@ pub(crate) fn load(
     options: &Options,
     sources: SourceMap,
 ) -> Parsed {
+    read(path, loader, options, sources, None)
+}
+
+/// Loads a configuration. With a visitor virtual servers are shown to it and dropped, all but a few.
+pub(crate) fn read(
+    path: &Path,
+    loader: &mut dyn Loader,
+    options: &Options,
+    sources: SourceMap,
+    mut visit: Option<&mut Visit<'_>>,
+) -> Parsed {
     let mut lowering = Lowering {
         reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
+        headers: Vec::new(),
         defined: HashMap::new(),
     };
     let mut config = Config::default();
+    let mut passing = Passing::default();
     lowering.reader.start(path);
     while lowering.reader.next_block() {
         lowering.top_level(&mut config);
         lowering.reader.tape.clear();
+        if let Some(visit) = visit.as_deref_mut() {
+            passing.pass(&mut config, &mut lowering.reader, visit);
+        }
     }
     finish::finish(&mut config, &mut lowering.reader);
-    check::check(&mut config, &mut lowering.reader, options);
+    let passed = std::mem::take(&mut passing.passed);
+    check::check(&mut config, passed, &mut lowering.reader, options);
+    if let Some(visit) = visit {
+        for server in &config.virtual_server {
+            visit(&config, server);
+        }
+    }
+    let headers = std::mem::take(&mut lowering.headers);
     let Reader {
         sources,
-        diagnostics,
+        mut diagnostics,
         comment_levels,
         ..
     } = lowering.reader;
-    let mut list = Vec::with_capacity(diagnostics.len());
-    let comments: HashMap<(Span, Code), Level> = comment_levels
-        .into_iter()
-        .map(|l| ((l.line, l.code), l.level))
-        .collect();
-    for mut diagnostic in diagnostics {
-        let comment = if comments.is_empty() {
-            None
-        } else {
-            let line = diagnostic.span().map(|span| sources.line_of(span));
-            line.and_then(|line| comments.get(&(line, diagnostic.code)).copied())
-        };
-        let level = comment.or_else(|| options.levels.of(diagnostic.code));
-        if let Some(severity) = levels::apply(diagnostic.code, diagnostic.severity, level) {
-            diagnostic.severity = severity;
-            list.push(diagnostic);
-        }
-    }
-    list.sort_by_key(|d| {
-        (
-            d.span()
-                .map_or(u32::MAX, |span| sources.in_file(span).start()),
-            d.code,
-        )
-    });
-    list.dedup();
-    Parsed {
+    echo::remove(&mut diagnostics, &config, &headers, &sources);
+    let levels = InForce {
+        chosen: options.levels.clone(),
+        comments: comment_levels
+            .into_iter()
+            .map(|l| ((l.line, l.code), l.level))
+            .collect(),
+    };
+    let mut parsed = Parsed {
         config,
-        diagnostics: crate::Diagnostics { list },
+        diagnostics: Diagnostics::default(),
         sources,
-    }
+        levels,
+    };
+    parsed.report(diagnostics);
+    parsed
 }
 
 /// State of one load.
@@ -98,6 +116,8 @@ pub(crate) struct Lowering<'l> {
     pub(crate) reader: Reader<'l>,
     /// Keywords seen in the blocks being read: row number and place.
     ranges: Vec<(u16, Span)>,
+    /// Top-level statements.
+    headers: Vec<Span>,
     /// Names of top-level blocks by keyword.
     defined: HashMap<(&'static str, String), Span>,
 }
@@ -109,6 +129,8 @@ impl Lowering<'_> {
         self.ranges.clear();
         let mut index = 0;
         while index < self.reader.tape.len() {
+            self.headers
+                .extend(self.reader.tape.get(index).map(|header| header.span));
             call::statement(self, &keyword::root::ROOT, config, index, None, 0);
             index = self.reader.tape.after(index).max(index + 1);
         }

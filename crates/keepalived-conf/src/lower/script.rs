@@ -1,7 +1,7 @@
 //! Commands: two levels of quoting.
 
 use super::Call;
-use super::value::is_placeholder;
+use super::placeholder::is_placeholder;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Origin, Script, ScriptUser, Setting};
@@ -112,12 +112,29 @@ impl Call<'_, '_> {
         let raw = self.text(Span::new(start, whole.end())).to_owned();
         let (words, closed) = tokenise(&raw, Quoting::Quotes);
         self.used = usize::MAX;
-        if !closed {
+        // An open `"` was reported when the line was read.
+        let said = raw.bytes().filter(|byte| *byte == b'"').count() % 2 == 1;
+        if !closed && !said {
             self.error(
                 codes::OPEN_QUOTE,
                 "a quote in this command is not closed",
                 whole,
             );
+        }
+        if raw.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
+            let plain = raw
+                .replace(['\u{201c}', '\u{201d}'], "\"")
+                .replace(['\u{2018}', '\u{2019}'], "'");
+            let diagnostic = Diagnostic::new(
+                codes::BAD_VALUE,
+                Severity::Error,
+                "typographic quotes do not quote; they become part of the command",
+                Span::new(start, whole.end()),
+            )
+            .note("keepalived takes them for a part of the path and finds no such file")
+            .fix("write plain quotes", Span::new(start, whole.end()), plain);
+            self.report(diagnostic);
+            return None;
         }
         let mut words = words.into_iter();
         let (command, from, to) = words.next()?;

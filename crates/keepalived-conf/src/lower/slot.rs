@@ -11,6 +11,11 @@ use crate::source::Span;
 /// test that exercises every row.
 pub(crate) trait Slot {
     fn put(&mut self, value: Value, span: Span);
+
+    /// The value written could not be understood.
+    fn spoil(&mut self, span: Span) {
+        let _ = span;
+    }
 }
 
 /// A kind of value that a [`Setting`] can hold.
@@ -66,6 +71,10 @@ impl<T: FromValue> Slot for Setting<T> {
         if let Some(value) = value {
             self.set(value, span);
         }
+    }
+
+    fn spoil(&mut self, span: Span) {
+        Self::spoil(self, span);
     }
 }
 

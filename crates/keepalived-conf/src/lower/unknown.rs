@@ -80,11 +80,20 @@ impl Lowering<'_> {
                 .flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()))
         };
         let is_block = statement.open.is_some();
+        if matches!(word.as_str(), "<<<<<<<" | "=======" | ">>>>>>>") {
+            let message = format!("`{word}` is left from a merge conflict");
+            let diagnostic =
+                Diagnostic::new(codes::UNKNOWN_KEYWORD, Severity::Error, message, first.span)
+                    .note("keepalived ignores the line and reads both sides of the conflict")
+                    .help("keep one side, and remove the three marker lines");
+            self.reader.report(diagnostic);
+            return;
+        }
         if let Some(found) = foreign::find(scope, &word) {
             self.foreign(found, first.span, is_block);
             return;
         }
-        if super::value::is_placeholder(&word) {
+        if super::placeholder::is_placeholder(&word) {
             let message = format!("`{word}` looks like a placeholder that was never filled in");
             self.reader.report(Diagnostic::new(
                 codes::PLACEHOLDER,
@@ -143,15 +152,16 @@ impl Lowering<'_> {
                 severity,
                 format!("`{word}` is not a keyword of {}", block_name(scope)),
                 first.span,
-            )
-            .note(format!("it belongs to {}", block_name(home)));
+            );
             diagnostic = self.in_block(diagnostic, block);
             diagnostic = if scope == Scope::TcpCheck && word == "nb_get_retry" {
                 diagnostic
                     .note("the number of retries asked for is not in force")
                     .fix("use `retry`", first.span, "retry")
             } else {
-                diagnostic.note("keepalived does not know it here and ignores the line")
+                diagnostic
+                    .note("keepalived does not know it here and ignores the line")
+                    .help(format!("it belongs to {}", block_name(home)))
             };
             self.reader.report(diagnostic);
             return;
@@ -328,6 +338,32 @@ impl Lowering<'_> {
         .label(statement.span, "this keyword")
         .note("keepalived ignores the `{`; its `}` then closes the enclosing block")
         .note("here the block is skipped");
+        self.reader.report(diagnostic);
+    }
+
+    /// The next keyword stands on the same line.
+    pub(super) fn two_statements(&mut self, keyword: &Keyword, index: usize, used: usize) {
+        let Some(statement) = self.reader.tape.get(index).copied() else {
+            return;
+        };
+        let words = self.reader.tape.words(&statement);
+        let (Some(first), Some(last)) = (words.get(used).copied(), words.last().copied()) else {
+            return;
+        };
+        let text = self.text_of(first.span);
+        let name = keyword.name;
+        let diagnostic = Diagnostic::new(
+            codes::EXTRA_ARGUMENT,
+            Severity::Error,
+            format!("`{text}` stands on the line of `{name}` and is lost"),
+            first.span.to(last.span),
+        )
+        .note("keepalived reads one keyword on a line and ignores the rest without a word")
+        .fix(
+            format!("begin a new line with `{text}`"),
+            Span::new(first.span.start(), first.span.start()),
+            "\n    ",
+        );
         self.reader.report(diagnostic);
     }
 

@@ -62,30 +62,6 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     })
 }
 
-/// True for text that somebody was meant to fill in.
-pub(crate) fn is_placeholder(text: &str) -> bool {
-    let bracketed = |open: &str, close: &str| {
-        text.find(open)
-            .is_some_and(|at| text.get(at..).is_some_and(|rest| rest.contains(close)))
-    };
-    let bare = text.trim_matches(['<', '>', '[', ']']);
-    let opened = text
-        .strip_prefix('<')
-        .is_some_and(|t| t.starts_with(char::is_alphabetic));
-    bracketed("<", ">")
-        || opened
-        || text.contains("${")
-        || text.contains("{{")
-        || bracketed("%(", ")")
-        || text.starts_with("__") && text.ends_with("__") && text.len() > 4
-        || bare.len() >= 3
-            && bare
-                .bytes()
-                .all(|b| matches!(b, b'x' | b'X' | b'.' | b'*' | b'/' | b'0'..=b'9'))
-            && bare.bytes().any(|b| matches!(b, b'x' | b'X' | b'*'))
-            && bare.contains('.')
-}
-
 impl Call<'_, '_> {
     /// The value of the keyword; `None` after a report.
     pub(crate) fn value(&mut self) -> Option<(Value, Span)> {
@@ -192,7 +168,7 @@ impl Call<'_, '_> {
     /// The next word, or a report that it is missing.
     pub(crate) fn required(&mut self) -> Option<Word> {
         if let Some(word) = self.next() {
-            return Some(word);
+            return Some(self.after_equals_sign(word));
         }
         let keyword = self.keyword.name;
         let mut diagnostic = Diagnostic::new(
@@ -209,6 +185,32 @@ impl Call<'_, '_> {
         }
         self.report(diagnostic);
         None
+    }
+
+    /// The word after a `=` that stands alone.
+    fn after_equals_sign(&mut self, word: Word) -> Word {
+        if word.quoted || self.text(word.span) != "=" {
+            return word;
+        }
+        let Some(value) = self.next() else {
+            return word;
+        };
+        let keyword = self.keyword.name;
+        let (name, text) = (self.name, self.text(value.span).to_owned());
+        let diagnostic = Diagnostic::new(
+            codes::EQUALS_SIGN,
+            Severity::Error,
+            format!("`{keyword}` takes its value after a blank, without `=`"),
+            word.span,
+        )
+        .note("keepalived takes the `=` for the value")
+        .fix(
+            format!("write `{keyword} {text}`"),
+            name.to(value.span),
+            format!("{keyword} {text}"),
+        );
+        self.report(diagnostic);
+        value
     }
 
     fn boolean(&mut self) -> Option<(Value, Span)> {
@@ -294,6 +296,17 @@ impl Call<'_, '_> {
             .collect();
         if let Some(rest) = text.strip_prefix('=') {
             diagnostic = diagnostic.fix("write it without `=`", word.span, rest);
+        } else if let Some(time) = self.in_its_unit(&text) {
+            let unit = format!("write the time in {}, without unit", self.unit());
+            diagnostic = diagnostic.fix(unit, word.span, time);
+        } else if let Some(number) =
+            text.strip_prefix(['\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'])
+            && number.parse::<u32>().is_ok()
+        {
+            let minus = format!("-{number}");
+            diagnostic = diagnostic.fix("this dash is no minus sign", word.span, minus);
+        } else if let Some(point) = decimal_comma(&text) {
+            diagnostic = diagnostic.fix("write a point, not a comma", word.span, point);
         } else if !digits.is_empty() {
             diagnostic = diagnostic.fix("write the number alone", word.span, digits);
         } else if !self.keyword.default.is_empty() {
@@ -415,16 +428,23 @@ impl Call<'_, '_> {
             Severity::Error,
             format!("`{keyword}` does not take `{text}`"),
             word.span,
-        )
-        .note(format!("it takes {}", words.join(", ")));
+        );
+        let near = suggest::synonym(&text, words)
+            .or_else(|| suggest::nearest(&text, words.iter().copied()));
+        let legal = format!("it takes {}", words.join(", "));
+        diagnostic = match near {
+            Some(near) => {
+                diagnostic
+                    .note(legal)
+                    .fix(format!("did you mean `{near}`?"), word.span, near)
+            }
+            None => diagnostic.help(legal),
+        };
         if !self.keyword.default.is_empty() {
             diagnostic = diagnostic.note(format!(
                 "keepalived reports it and uses: {}",
                 self.keyword.default
             ));
-        }
-        if let Some(near) = suggest::nearest(&text, words.iter().copied()) {
-            diagnostic = diagnostic.fix(format!("did you mean `{near}`?"), word.span, near);
         }
         self.report(diagnostic);
         None
@@ -442,24 +462,6 @@ impl Call<'_, '_> {
         None
     }
 
-    /// Reports a name in capitals (`VIP`, `KEEPALIVE_ID`) where a value is wanted.
-    pub(crate) fn fill_in_name(&mut self, word: Word) -> bool {
-        let text = self.text(word.span);
-        let capitals = text.bytes().filter(u8::is_ascii_uppercase).count() >= 2
-            && text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if !capitals || word.quoted {
-            return false;
-        }
-        let message = format!("`{text}` looks like a placeholder that was never filled in");
-        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, Severity::Error, message, word.span)
-            .help(format!("put the value for `{}` here", self.keyword.name));
-        self.report(diagnostic);
-        true
-    }
-
     pub(crate) fn bad_address(&mut self, span: Span) {
         if self.fill_in_name(Word {
             span,
@@ -468,13 +470,12 @@ impl Call<'_, '_> {
             return;
         }
         let text = self.text(span).to_owned();
-        let mut diagnostic = Diagnostic::new(
-            codes::BAD_ADDRESS,
-            Severity::Error,
-            format!("`{text}` is not an IP address"),
-            span,
-        )
-        .note("keepalived reports it and leaves the line out");
+        let message = match too_great_octet(&text) {
+            Some(octet) => format!("`{text}` is not an IP address: {octet} is above 255"),
+            None => format!("`{text}` is not an IP address"),
+        };
+        let mut diagnostic = Diagnostic::new(codes::BAD_ADDRESS, Severity::Error, message, span)
+            .note("keepalived reports it and leaves the line out");
         if let Some((address, port)) = text.rsplit_once(':')
             && address.parse::<std::net::Ipv4Addr>().is_ok()
         {
@@ -485,30 +486,74 @@ impl Call<'_, '_> {
             );
         } else if let Some(rest) = text.strip_prefix('=') {
             diagnostic = diagnostic.fix("write it without `=`", span, rest);
+        } else if let Some((address, port)) = text.split_once(',')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            let separate = format!("{address} {port}");
+            diagnostic = diagnostic.fix(
+                "words are separated by blanks, without commas",
+                span,
+                separate.trim_end(),
+            );
+        } else if let Some(address) = text.strip_suffix(';')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            diagnostic = diagnostic.fix("lines end without `;`", span, address);
+        } else if let Some((address, length)) = text.split_once('/')
+            && address.parse::<IpAddr>().is_ok()
+        {
+            let message = format!("an address stands here without `/{length}`");
+            diagnostic = diagnostic.fix(message, span, address);
         }
         self.report(diagnostic);
     }
 
-    /// Reports an unfilled placeholder; false if the word is none.
-    pub(crate) fn fill_in(&mut self, word: Word) -> bool {
-        self.placeholder(word, Severity::Error)
+    /// A time with a unit in the unit of the keyword; `None` if the keyword takes no time.
+    fn in_its_unit(&self, text: &str) -> Option<String> {
+        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, unit) = text.split_at_checked(split)?;
+        let factor = match unit {
+            "us" => 1,
+            "ms" => 1_000,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
+            "m" | "min" | "minutes" => 60_000_000,
+            "h" => 3_600_000_000,
+            _ => return None,
+        };
+        let micro = decimal(number)?.micro.checked_mul(factor)? / 1_000_000;
+        match self.keyword.arguments {
+            Arguments::Seconds { .. } => Some(crate::keyword::Decimal(micro).to_string()),
+            Arguments::Milliseconds { .. } => {
+                Some(crate::keyword::Decimal(micro.checked_mul(1000)?).to_string())
+            }
+            Arguments::Microseconds { .. } => Some(micro.to_string()),
+            _ => None,
+        }
     }
 
-    fn placeholder(&mut self, word: Word, severity: Severity) -> bool {
-        let text = self.text(word.span);
-        if word.quoted || !is_placeholder(text) {
-            return false;
+    const fn unit(&self) -> &'static str {
+        match self.keyword.arguments {
+            Arguments::Milliseconds { .. } => "milliseconds",
+            Arguments::Microseconds { .. } => "microseconds",
+            _ => "seconds",
         }
-        // An undefined `${NAME}` was reported when the line was read.
-        if text.contains("${") && !text.contains("${ ") {
-            return true;
-        }
-        let message = format!("`{text}` looks like a placeholder that was never filled in");
-        let diagnostic = Diagnostic::new(codes::PLACEHOLDER, severity, message, word.span)
-            .help(format!("put the value for `{}` here", self.keyword.name));
-        self.report(diagnostic);
-        true
     }
+}
+
+/// `3,5` with a point.
+fn decimal_comma(text: &str) -> Option<String> {
+    let point = text.replacen(',', ".", 1);
+    (text.contains(',') && !text.ends_with(',') && decimal(&point).is_some()).then_some(point)
+}
+
+/// The part of an IPv4 address that is out of range.
+fn too_great_octet(text: &str) -> Option<&str> {
+    let address = text.split('/').next()?;
+    let octets: Vec<&str> = address.split('.').collect();
+    let numbers = octets.len() == 4 && octets.iter().all(|o| o.parse::<u32>().is_ok());
+    octets
+        .into_iter()
+        .find(|octet| numbers && octet.parse::<u8>().is_err())
 }
 
 fn bounds(min: u64, max: u64, unit: &str) -> String {
@@ -530,22 +575,5 @@ mod tests {
         assert_eq!(micro("1e3"), None);
         assert_eq!(micro("."), None);
         assert_eq!(micro("99999999999999999999"), None);
-    }
-
-    #[test]
-    fn placeholders() {
-        for text in [
-            "<interface>",
-            "x.x.x.x",
-            "192.168.x.x",
-            "${VIP}",
-            "{{vip}}",
-            "__VIP__",
-        ] {
-            assert!(is_placeholder(text), "{text}");
-        }
-        for text in ["eth0", "10.0.0.1", "xxx", "1.2.3.4/24", "*"] {
-            assert!(!is_placeholder(text), "{text}");
-        }
     }
 }

@@ -105,6 +105,13 @@ impl<T> Setting<T> {
     }
 }
 
+impl<T> Setting<T> {
+    /// Somebody wrote it, but so that it cannot be understood: no default is to be remarked on.
+    pub(crate) fn spoil(&mut self, span: Span) {
+        self.span.get_or_insert(span);
+    }
+}
+
 impl<T: Clone> Setting<T> {
     /// Takes the other's value if nobody wrote this one.
     pub(crate) fn inherit(&mut self, from: &Self) {

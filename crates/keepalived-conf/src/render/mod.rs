@@ -60,7 +60,7 @@ pub fn concise_line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         let _ = write!(out, "; {}", help.message);
         // "write" alone says nothing without the text to write.
         if let Some((_, text)) = &help.replacement
-            && !text.is_empty()
+            && !text.trim().is_empty()
             && !help.message.contains(text.as_str())
         {
             let _ = write!(out, " `{}`", text.trim());
@@ -98,12 +98,12 @@ fn json_one(out: &mut String, diagnostic: &Diagnostic, sources: &SourceMap) {
     for (index, label) in diagnostic.labels.iter().enumerate() {
         out.push_str(if index == 0 { "{" } else { ",{" });
         json_place(out, label.span, sources);
-        let text = sources.text(sources.in_file(label.span));
+        let text = crate::shorten::excerpt(sources.text(sources.in_file(label.span)));
         let _ = write!(
             out,
             "\"message\":{},\"text\":{}}}",
             quoted(&label.message),
-            quoted(text)
+            quoted(&text)
         );
     }
     out.push_str("],\"notes\":[");
@@ -163,7 +163,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 mod sarif;
-pub use sarif::sarif;
+pub use sarif::{sarif, sarif_with};
 
 #[cfg(feature = "render")]
 mod full;

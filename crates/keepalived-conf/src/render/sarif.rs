@@ -4,19 +4,30 @@ use std::fmt::Write as _;
 
 use super::quoted;
 use crate::codes;
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::{Code, Diagnostics, Severity};
 use crate::source::SourceMap;
 
 /// All diagnostics as one SARIF log with one run.
 #[must_use]
 pub fn sarif(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
-    let mut used: Vec<crate::Code> = diagnostics.iter().map(|d| d.code).collect();
+    sarif_with(diagnostics, sources, |_| None)
+}
+
+/// The same with titles for codes that are the caller's own.
+#[must_use]
+pub fn sarif_with(
+    diagnostics: &Diagnostics,
+    sources: &SourceMap,
+    own_title: impl Fn(Code) -> Option<&'static str>,
+) -> String {
+    let mut used: Vec<Code> = diagnostics.iter().map(|d| d.code).collect();
     used.sort_unstable();
     used.dedup();
     let rules: Vec<String> = used
         .iter()
         .map(|code| {
-            let title = codes::title(*code).unwrap_or("");
+            let title = codes::title(*code).or_else(|| own_title(*code));
+            let title = title.unwrap_or("a finding without a title");
             format!(
                 "{{\"id\":\"{code}\",\"shortDescription\":{{\"text\":{}}}}}",
                 quoted(title)

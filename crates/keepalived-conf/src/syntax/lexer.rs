@@ -46,6 +46,37 @@ pub(crate) struct Scan {
     pub(crate) nul: bool,
 }
 
+/// Bytes that are nothing but part of a word.
+#[allow(clippy::indexing_slicing)] // checked while compiling
+static PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = !matches!(
+            byte as u8,
+            b' ' | b'\t'
+                | b'\r'
+                | 0x0b
+                | 0x0c
+                | b'#'
+                | b'!'
+                | b'{'
+                | b'}'
+                | b'"'
+                | b'\\'
+                | b'$'
+                | 0
+                | 0x80..
+        );
+        byte += 1;
+    }
+    plain
+};
+
+fn is_plain(byte: u8) -> bool {
+    PLAIN.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
 /// Splits the text of one line (without its line end) into tokens.
 pub(crate) fn scan(text: &str, tokens: &mut Vec<Token>) -> Scan {
     let bytes = text.as_bytes();
@@ -59,12 +90,24 @@ pub(crate) fn scan(text: &str, tokens: &mut Vec<Token>) -> Scan {
         quoted,
     };
     while let Some(&byte) = bytes.get(at) {
+        if is_plain(byte) {
+            word.get_or_insert(at);
+            at += 1;
+            while bytes.get(at).is_some_and(|byte| is_plain(*byte)) {
+                at += 1;
+            }
+            end = at;
+            continue;
+        }
         match byte {
             b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {
                 if let Some(start) = word.take() {
                     tokens.push(word_token(start, at, false));
                 }
                 at += 1;
+                while bytes.get(at) == Some(&b' ') {
+                    at += 1;
+                }
                 continue;
             }
             b'#' | b'!' => {

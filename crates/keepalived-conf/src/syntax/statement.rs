@@ -109,6 +109,14 @@ impl Tape {
         }
     }
 
+    /// Opens the first block again, which was just closed.
+    pub(crate) fn reopen_first(&mut self) {
+        if let Some(first) = self.statements.first_mut() {
+            first.close = None;
+            self.open.push(0);
+        }
+    }
+
     /// Closes the innermost block; false if none is open.
     pub(crate) fn close(&mut self, brace: Option<Span>) -> bool {
         let Some(index) = self.open.pop() else {

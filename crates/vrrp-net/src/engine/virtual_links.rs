@@ -212,10 +212,9 @@ impl Core {
                 quiet_ipv6(&name, wish.ipv6);
             }
             let setup = LinkSetup {
-                alias: Some(&alias),
-                up: true,
                 no_link_local: macvlan,
                 ipv4: ipv4_options(macvlan),
+                ..LinkSetup::default()
             };
             // The kernel knows no IPv6 at all, perhaps.
             let result = self.table.set_up_link(index, &setup).or_else(|error| {
@@ -225,7 +224,14 @@ impl Core {
                 };
                 self.table.set_up_link(index, &setup).map_err(|_| error)
             });
-            if let Err(error) = result {
+            // Up comes last: a link-local address would be made before the kernel is told not to.
+            let up = LinkSetup {
+                alias: Some(&alias),
+                up: true,
+                ..LinkSetup::default()
+            };
+            let up = self.table.set_up_link(index, &up);
+            if let Err(error) = result.and(up) {
                 self.warn(None, format!("cannot set interface {name} up: {error}"));
             }
             changed = true;

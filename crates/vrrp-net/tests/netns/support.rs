@@ -349,9 +349,16 @@ impl Tap {
         self.wait();
         use std::io::Read as _;
         let mut buffer = vec![0; 2048];
-        let length = (&self.0).read(&mut buffer).expect("a frame in time");
-        buffer.truncate(length);
-        buffer
+        loop {
+            match (&self.0).read(&mut buffer) {
+                Ok(length) => {
+                    buffer.truncate(length);
+                    return buffer;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("no frame in time: {error}"),
+            }
+        }
     }
 }
 

@@ -289,7 +289,9 @@ fn ipv6_routers_and_addresses_on_other_interfaces_have_virtual_macs_too() {
         assert_eq!(advert[6..12], mac);
         assert_eq!(advert[22..24], [0xfe, 0x80]);
         eventually(|| a.holds("10.9.0.100") && a.holds("10.8.0.1"));
-        assert!(a.ip("address show vrrp6.51").contains("fe80::5:51/64"));
+        let addresses = a.ip("address show vrrp6.51");
+        assert!(addresses.contains("fe80::5:51/64"), "{addresses}");
+        assert!(!addresses.contains("5eff"), "one of its own: {addresses}");
         assert!(
             !a.ip("address show vrrp.51").contains("inet6"),
             "no use for IPv6 there"
