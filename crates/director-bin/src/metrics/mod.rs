@@ -6,6 +6,7 @@
 mod page;
 mod server;
 mod text;
+mod vrrp;
 
 pub(crate) use page::page;
 pub(crate) use server::{Listener, MetricsError};

@@ -1,23 +1,18 @@
 //! A snapshot as metrics.
 
 use super::text::{Format, Text};
+use super::vrrp;
 use director_control::Snapshot;
-use director_control::snapshot::{
-    Histogram, Instance, InstanceState, RealServer, ServerState, TrackerValue, Traffic,
-    VirtualServer,
-};
+use director_control::snapshot::{Histogram, RealServer, ServerState, Traffic, VirtualServer};
 
 /// Real servers that have series of their own; of more than that only the sums by virtual server are told.
 const REAL_SERVERS: usize = 2000;
-
-/// Reasons for which packets are ignored that have series of their own.
-const REASONS: usize = 64;
 
 /// The metrics of a moment.
 pub(crate) fn page(snapshot: &Snapshot, format: Format) -> String {
     let mut text = Text::new(format);
     director(snapshot, &mut text);
-    vrrp(snapshot, &mut text);
+    vrrp::add(snapshot, &mut text);
     virtual_servers(snapshot, &mut text);
     checks(snapshot, &mut text);
     real_servers(snapshot, &mut text);
@@ -25,11 +20,11 @@ pub(crate) fn page(snapshot: &Snapshot, format: Format) -> String {
     text.finish()
 }
 
-const fn flag(set: bool) -> u64 {
+pub(super) const fn flag(set: bool) -> u64 {
     if set { 1 } else { 0 }
 }
 
-fn seconds(time: director_control::Timestamp) -> f64 {
+pub(super) fn seconds(time: director_control::Timestamp) -> f64 {
     #[expect(
         clippy::cast_precision_loss,
         reason = "milliseconds of this century fit"
@@ -101,150 +96,6 @@ fn director(snapshot: &Snapshot, text: &mut Text) {
         "How late the main loop served a timer.",
         lag.into_iter(),
     );
-}
-
-fn vrrp(snapshot: &Snapshot, text: &mut Text) {
-    let all = &snapshot.instances;
-    text.gauge(
-        "director_vrrp_state",
-        "The state of an instance: 1 for the one it is in.",
-    );
-    for instance in all {
-        for (state, name) in [
-            (InstanceState::Initialize, "init"),
-            (InstanceState::Backup, "backup"),
-            (InstanceState::Master, "master"),
-            (InstanceState::Fault, "fault"),
-        ] {
-            text.count(
-                &[("instance", &instance.name), ("state", name)],
-                flag(instance.state == state),
-            );
-        }
-    }
-    type Of = fn(&Instance) -> f64;
-    let gauges: [(&'static str, &str, Of); 6] = [
-        (
-            "director_vrrp_state_since_seconds",
-            "When the instance came into its state, as seconds since 1970.",
-            |instance| seconds(instance.since),
-        ),
-        (
-            "director_vrrp_priority",
-            "The configured priority.",
-            |instance| instance.priority.into(),
-        ),
-        (
-            "director_vrrp_effective_priority",
-            "The priority that is advertised.",
-            |instance| instance.effective_priority.into(),
-        ),
-        (
-            "director_vrrp_contested",
-            "Whether another router claims to be master while this one is.",
-            |instance| {
-                if instance.contested.is_some() {
-                    1.0
-                } else {
-                    0.0
-                }
-            },
-        ),
-        (
-            "director_vrrp_master_down_interval_seconds",
-            "Silence after which this router takes over.",
-            |instance| instance.timers.master_down_seconds,
-        ),
-        (
-            "director_vrrp_slowest_takeover_seconds",
-            "The longest time from a deadline to the first advertisement sent.",
-            |instance| instance.counters.slowest_takeover_seconds,
-        ),
-    ];
-    for (family, help, of) in gauges {
-        text.gauge(family, help);
-        for instance in all {
-            text.sample(&[("instance", &instance.name)], of(instance));
-        }
-    }
-    text.gauge(
-        "director_vrrp_master_last_advert_seconds",
-        "When the master was last heard while backup, as seconds since 1970.",
-    );
-    for instance in all {
-        if let Some(master) = &instance.master {
-            text.sample(&[("instance", &instance.name)], seconds(master.at));
-        }
-    }
-    type Count = fn(&Instance) -> u64;
-    let counters: [(&'static str, &str, Count); 8] = [
-        (
-            "director_vrrp_adverts_sent",
-            "Advertisements sent.",
-            |instance| instance.counters.adverts_sent,
-        ),
-        (
-            "director_vrrp_adverts_received",
-            "Advertisements accepted.",
-            |instance| instance.counters.adverts_received,
-        ),
-        (
-            "director_vrrp_became_master",
-            "Times the instance became master.",
-            |instance| instance.counters.became_master,
-        ),
-        (
-            "director_vrrp_resignations_sent",
-            "Resignations sent.",
-            |instance| instance.counters.resignations_sent,
-        ),
-        (
-            "director_vrrp_resignations_received",
-            "Resignations received.",
-            |instance| instance.counters.resignations_received,
-        ),
-        (
-            "director_vrrp_announcements_sent",
-            "Gratuitous ARPs and neighbour advertisements sent.",
-            |instance| instance.counters.announcements_sent,
-        ),
-        (
-            "director_vrrp_send_errors",
-            "Packets that could not be sent.",
-            |instance| instance.counters.send_errors,
-        ),
-        (
-            "director_vrrp_addresses_restored",
-            "Addresses put back after somebody else removed them.",
-            |instance| instance.counters.addresses_restored,
-        ),
-    ];
-    for (family, help, of) in counters {
-        text.counter(family, help);
-        for instance in all {
-            text.count(&[("instance", &instance.name)], of(instance));
-        }
-    }
-    text.counter(
-        "director_vrrp_ignored_packets",
-        "Packets dropped, by reason; without an instance if they never reached one.",
-    );
-    for instance in all {
-        for (reason, count) in instance.counters.ignored.iter().take(REASONS) {
-            text.count(&[("instance", &instance.name), ("reason", reason)], *count);
-        }
-    }
-    for (reason, count) in snapshot.ignored_packets.iter().take(REASONS) {
-        text.count(&[("instance", ""), ("reason", reason)], *count);
-    }
-    text.gauge(
-        "director_tracker_up",
-        "Whether a tracker succeeds; one with a value counts as up.",
-    );
-    for tracker in &snapshot.trackers {
-        let up = matches!(tracker.value, TrackerValue::Up | TrackerValue::Value(_));
-        text.count(&[("tracker", &tracker.name)], flag(up));
-    }
 }
 
 fn virtual_servers(snapshot: &Snapshot, text: &mut Text) {
@@ -577,9 +428,9 @@ mod tests {
     fn everything_is_told_once() {
         let page = page(&sample::snapshot(), Format::Openmetrics);
         for line in [
-            "director_vrrp_state{instance=\"VI_1\",state=\"master\"} 1",
-            "director_vrrp_effective_priority{instance=\"VI_1\"} 80",
-            "director_vrrp_ignored_packets_total{instance=\"VI_1\",reason=\"bad TTL\"} 2",
+            "director_vrrp_state{vrrp_instance=\"VI_1\",state=\"master\"} 1",
+            "director_vrrp_effective_priority{vrrp_instance=\"VI_1\"} 80",
+            "director_vrrp_ignored_packets_total{vrrp_instance=\"VI_1\",reason=\"bad TTL\"} 2",
             "director_virtual_server_connections_total{virtual_server=\"[172.16.1.8]:tcp:80\"} 1000",
             "director_check_duration_seconds_count{virtual_server=\"[172.16.1.8]:tcp:80\"} 80",
             "director_hooks_total{result=\"failed\"} 1",

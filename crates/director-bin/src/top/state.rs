@@ -27,7 +27,7 @@ pub(super) enum Level {
     /// Real servers of the virtual server of this name.
     Servers(String),
     /// Why something is as it is; above it the level to go back to.
-    Reason(Box<Level>, String),
+    Reason(Box<Self>, String),
 }
 
 /// The whole state.

@@ -159,6 +159,9 @@ fn arguments(given: &Given) -> RunArguments {
         keepalived_files: Some("/tmp".into()),
         metrics: None,
         maintenance_dir: None,
+        keepalived_files: Some(
+            std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from),
+        ),
         log,
         process,
     }
