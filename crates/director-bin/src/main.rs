@@ -3,18 +3,22 @@
 //! The command line is in [`cli`], the daemon in [`daemon`]; everything that decides without touching the system is in
 //! [`config`] (from the configuration model to what the engines take) and [`lvs`] (from verdicts to the wished table).
 
+mod bfd;
 mod cli;
 mod config;
 mod control;
 mod daemon;
+mod doctor;
 mod exit;
 mod fifo;
+mod guardian;
 mod kernel;
 mod log;
 mod lvs;
 mod mail;
 mod metrics;
 mod output;
+mod process;
 mod recovery;
 mod script;
 mod state;

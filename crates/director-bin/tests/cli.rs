@@ -403,3 +403,31 @@ fn a_second_director_with_the_same_state_is_refused() {
     assert_eq!(result.status.code(), Some(1), "{text}");
     assert!(text.contains("another director runs"), "{text}");
 }
+
+#[test]
+fn plan_tells_what_a_start_would_bring() {
+    let folder = Folder::new();
+    let config = folder.file(
+        "k.conf",
+        "static_ipaddress {\n    192.0.2.77/32 dev lo\n}\nstatic_routes {\n    198.51.100.0/24 dev lo\n}\n",
+    );
+    let state = folder.path("state");
+    let state = state.to_str().unwrap();
+    let plan = |more: &[&str]| {
+        let words = ["plan", "--config", &config, "--state-dir", state];
+        director(&[&words, more].concat())
+    };
+    let text = plan(&[]);
+    assert_eq!(text.status.code(), Some(2), "{text:?}");
+    let lines = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        lines.contains("static: 192.0.2.77/32 on lo always, not here now"),
+        "{lines}"
+    );
+    assert!(lines.contains("198.51.100.0/24"), "{lines}");
+    let json: serde_json::Value = serde_json::from_slice(&plan(&["--json"]).stdout).unwrap();
+    assert_eq!(json["addresses"][0]["present"], false);
+    assert_eq!(json["ipvs"].as_array().unwrap().len(), 0);
+    assert_eq!(json["at_stake"].as_array().unwrap().len(), 0);
+    assert!(!std::path::Path::new(state).exists(), "nothing is changed");
+}

@@ -38,8 +38,30 @@ fn keepalived_tests_a_configuration_with_its_own_exit_status() {
             .unwrap()
             .contains("no_such_keyword")
     );
+}
 
-    let (status, text) = keepalived(&["-f", good]);
-    assert_eq!(status, Some(2), "it must not pretend to run");
-    assert!(text.contains("director run --config"), "{text}");
+#[test]
+fn keepalived_answers_what_scripts_ask() {
+    let (status, text) = keepalived(&["-v"]);
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("Keepalived v2.4.3 (director "), "{text}");
+    let (status, text) = keepalived(&["--no-such-option"]);
+    assert_eq!(status, Some(1), "{text}");
+    for (purpose, number) in [
+        ("STOP", "15\n"),
+        ("RELOAD", "1\n"),
+        ("DATA", "10\n"),
+        ("STATS", "12\n"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_director"))
+            .arg0("keepalived")
+            .arg(format!("--signum={purpose}"))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), number);
+    }
+    assert_eq!(
+        keepalived(&["--signum=JUMP"]),
+        (Some(1), "Unknown sigfunc JUMP\n".to_owned())
+    );
 }

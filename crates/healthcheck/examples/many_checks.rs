@@ -37,12 +37,20 @@ fn serve(listener: &TcpListener) {
     }
 }
 
+/// A port that keeps many connections waiting: the attempts come in bursts.
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
+    socket.listen(4096)?;
+    Ok(socket.into())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
     let count: u32 = words.next().map_or(Ok(10_000), |word| word.parse())?;
     let http = words.next().is_some_and(|word| word == "http");
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let listener = listen()?;
     let port = listener.local_addr()?.port();
     std::thread::spawn(move || serve(&listener));
 

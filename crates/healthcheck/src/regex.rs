@@ -1,6 +1,8 @@
 //! Regular expressions on what servers say (`regex` and its relatives).
 
+use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use ::regex::bytes::{Regex, RegexBuilder};
 
@@ -126,6 +128,11 @@ impl Pattern {
     }
 
     pub(crate) fn compile(&self) -> Result<Compiled, InvalidPattern> {
+        let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(self).and_then(Weak::upgrade) {
+            return Ok(Compiled(found));
+        }
+        known.retain(|_, compiled| compiled.strong_count() > 0);
         let options = self.options;
         let regex = RegexBuilder::new(&self.regex)
             .case_insensitive(options.caseless)
@@ -140,32 +147,33 @@ impl Pattern {
                 regex: self.regex.clone(),
                 source: Box::new(source),
             })?;
-        Ok(Compiled {
-            regex,
-            pattern: self.clone(),
-        })
+        let compiled = Arc::new((regex, self.clone()));
+        known.insert(self.clone(), Arc::downgrade(&compiled));
+        Ok(Compiled(compiled))
     }
 }
 
+/// Expressions in use: thousands of checks may want the same text, and one that is compiled takes
+/// thousands of octets.
+static COMPILED: LazyLock<Mutex<HashMap<Pattern, Weak<(Regex, Pattern)>>>> =
+    LazyLock::new(Mutex::default);
+
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(crate) struct Compiled {
-    regex: Regex,
-    pattern: Pattern,
-}
+pub(crate) struct Compiled(Arc<(Regex, Pattern)>);
 
 impl Compiled {
-    pub(crate) const fn pattern(&self) -> &Pattern {
-        &self.pattern
+    pub(crate) fn pattern(&self) -> &Pattern {
+        &self.0.1
     }
 
     /// True if the answer is as wanted. As in keepalived 2.2.7 the header is searched too. Beyond
     /// that, `^` matches at the start of the body and `$` at its end.
     pub(crate) fn accepts(&self, header: &[u8], body: &[u8]) -> bool {
-        let of_body = header.is_empty() || !self.pattern.options.first_line;
+        let of_body = header.is_empty() || !self.pattern().options.first_line;
         let found = of_body && self.finds(body, header.len())
             || !header.is_empty() && self.finds(&[header, body].concat(), 0);
-        found != self.pattern.must_not_match
+        found != self.pattern().must_not_match
     }
 
     fn finds(&self, text: &[u8], before: usize) -> bool {
@@ -174,26 +182,26 @@ impl Compiled {
         }
         // In Perl's language `$` also matches before a line feed that ends the text.
         match text.strip_suffix(b"\n") {
-            Some(text) if !self.pattern.options.dollar_end_only => self.finds_in(text, before),
+            Some(text) if !self.pattern().options.dollar_end_only => self.finds_in(text, before),
             _ => false,
         }
     }
 
     fn finds_in(&self, body: &[u8], before: usize) -> bool {
-        let earliest = self.pattern.min_offset.saturating_sub(before);
+        let earliest = self.pattern().min_offset.saturating_sub(before);
         if earliest > body.len() {
             return false;
         }
-        let Some(found) = self.regex.find_at(body, earliest) else {
+        let Some(found) = self.0.0.find_at(body, earliest) else {
             return false;
         };
         let in_first_line = || {
             let end = body.iter().position(|octet| *octet == b'\n');
             found.start() <= end.unwrap_or(body.len())
         };
-        let latest = self.pattern.max_offset;
+        let latest = self.pattern().max_offset;
         latest.is_none_or(|latest| found.start().saturating_add(before) <= latest)
-            && (!self.pattern.options.first_line || in_first_line())
+            && (!self.pattern().options.first_line || in_first_line())
     }
 }
 

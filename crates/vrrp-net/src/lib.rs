@@ -52,6 +52,7 @@
 
 mod address;
 mod announce;
+mod cleanup;
 mod encapsulation;
 mod engine;
 mod error;
@@ -69,6 +70,7 @@ mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
+pub use cleanup::remove_addresses;
 pub use encapsulation::{Encapsulation, OuterHeader};
 pub use engine::{Engine, Handle, Order};
 pub use error::{ConfigurationError, OrderError, ReplaceError, StartError, Stopped};

@@ -117,6 +117,9 @@ pub(super) struct ReloadArguments {
     /// Go back by itself after this time unless `director confirm` comes
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     confirm: Option<Duration>,
+    /// Do it although the change guard holds it (change_guard)
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -201,7 +204,8 @@ pub(super) fn reload(arguments: &ReloadArguments) -> Exit {
         return answer(&arguments.common, Request::Plan);
     }
     let confirm_seconds = arguments.confirm.map(|limit| limit.as_secs_f64());
-    order(&arguments.common, None, Action::Reload { confirm_seconds })
+    let action = Action::Reload { confirm_seconds };
+    give(&arguments.common, None, arguments.force, action)
 }
 
 pub(super) fn confirm(arguments: &ConfirmArguments) -> Exit {
@@ -225,13 +229,17 @@ pub(super) fn export(arguments: &ExportArguments) -> Exit {
 }
 
 fn order(common: &Common, lasting: Option<&Lasting>, action: Action) -> Exit {
+    let force = lasting.is_some_and(|lasting| lasting.force);
+    let lasts = lasting.and_then(|lasting| lasting.lasts);
+    give(common, lasts, force, action)
+}
+
+fn give(common: &Common, lasts: Option<Duration>, force: bool, action: Action) -> Exit {
     let order = Order {
         reason: common.reason.clone(),
-        for_seconds: lasting
-            .and_then(|lasting| lasting.lasts)
-            .map(|lasts| lasts.as_secs_f64()),
+        for_seconds: lasts.map(|lasts| lasts.as_secs_f64()),
         dry_run: common.dry_run,
-        force: lasting.is_some_and(|lasting| lasting.force),
+        force,
         ..Order::new(action)
     };
     answer(common, Request::Order { order })

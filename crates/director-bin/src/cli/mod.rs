@@ -4,14 +4,17 @@ mod actions;
 mod check;
 mod config;
 mod connect;
+mod doctor;
 mod events;
 mod explain;
 mod genhash;
 mod import;
 mod ipvs;
 mod keepalived;
+mod manual;
 mod metrics;
 mod plan;
+mod realserver;
 mod schema;
 mod status;
 mod table;
@@ -19,7 +22,7 @@ mod table;
 pub(crate) use table::duration;
 
 use crate::exit::Exit;
-use crate::{daemon, log, output};
+use crate::{daemon, log, output, process};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -41,7 +44,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the director in the foreground
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Check configuration files; needs no privilege and changes nothing
     Check(check::CheckArguments),
     /// Compare the files of two nodes that are to be a pair
@@ -86,6 +89,18 @@ enum Command {
     Genhash(genhash::GenhashArguments),
     /// Translate the file of another director (ipvsadm -S, ldirectord.cf, lvs.cf) to a keepalived.conf
     Import(import::ImportArguments),
+    /// Find what usually keeps LVS from working, with evidence and remedy
+    Doctor(doctor::DoctorArguments),
+    /// Set up this machine as a real server of virtual addresses
+    Realserver(realserver::RealServerArguments),
+    /// Print the completion script of a shell
+    Completions(manual::CompletionsArguments),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(manual::ManArguments),
+    /// The process that `run --guardian` starts
+    #[command(hide = true)]
+    Guardian,
     /// Rehearse a cluster in network namespaces on this machine, with real IPVS
     Lab(director_lab::cli::Args),
 }
@@ -110,21 +125,22 @@ pub(crate) struct RunArguments {
     /// Let the members of this group use the control socket, too
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    #[command(flatten)]
+    pub(crate) log: log::LogArguments,
+    #[command(flatten)]
+    pub(crate) process: process::ProcessArguments,
     /// Take over from the director that runs, without losing an advertisement or a connection; start as usual if none runs
     #[arg(long)]
     pub(crate) takeover: bool,
+    /// Start a second process that takes the virtual addresses off should the director be killed
+    #[arg(long)]
+    pub(crate) guardian: bool,
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
     /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
     #[arg(long, value_name = "DIR")]
     pub(crate) maintenance_dir: Option<PathBuf>,
-    /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) log_format: log::LogFormat,
-    /// What is logged: error, warn, info, debug, trace, or pairs such as `info,vrrp_net=debug`
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub(crate) log_level: String,
 }
 
 /// What systemd's `StateDirectory=` has made, or the usual place.
@@ -161,7 +177,10 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(arguments) => daemon::run(arguments).into(),
+        Command::Run(arguments) => match process::adopt_container() {
+            Some(status) => status,
+            None => daemon::run(*arguments).into(),
+        },
         Command::Check(arguments) => check::run(&arguments).into(),
         Command::Compare(arguments) => config::compare(&arguments),
         Command::Fmt(arguments) => config::format(&arguments),
@@ -184,6 +203,11 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ipvs(arguments) => ipvs::run(&arguments),
         Command::Genhash(arguments) => genhash::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).into(),
+        Command::Completions(arguments) => manual::completions(&arguments).into(),
+        Command::Man(arguments) => manual::man(&arguments).into(),
+        Command::Doctor(arguments) => doctor::run(&arguments).into(),
+        Command::Realserver(arguments) => realserver::run(&arguments).into(),
+        Command::Guardian => crate::guardian::serve().into(),
         Command::Lab(arguments) => lab(arguments),
     }
 }

@@ -3,7 +3,7 @@
 use super::default_state_dir;
 use crate::config::{Against, Plan, load};
 use crate::exit::Exit;
-use crate::kernel::{IpvsTable, TableError};
+use crate::kernel::{AtStake, IpvsTable, TableError};
 use crate::lvs::{Fate, Model, taken_out};
 use crate::output;
 use crate::state::OwnedServices;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use vrrp_net::VirtualAddress;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArguments {
@@ -37,20 +38,42 @@ pub(super) struct PlanArguments {
 struct Difference {
     /// Changes of the IPVS table, in the order in which they would be made.
     ipvs: Vec<Change>,
-    /// The virtual addresses of the file, and whether this machine has them now.
+    /// Connections of the servers that would go.
+    at_stake: Vec<AtStake>,
+    /// The addresses of the file, and whether this machine has them now.
     addresses: Vec<Address>,
+    /// Routes and rules of the file.
+    routing: Vec<Routing>,
 }
 
 #[derive(Debug, Serialize)]
 struct Address {
-    instance: String,
+    /// Whose it is while that is master; none for one that is always there.
+    instance: Option<String>,
     address: IpAddr,
     prefix_length: u8,
     interface: String,
     present: bool,
 }
 
-/// Exit: success if the kernel's table is as the file wants it, other if changes are pending.
+/// A route or rule.
+#[derive(Debug, Serialize)]
+struct Routing {
+    /// Whose it is while that is master; none for one that is always there.
+    instance: Option<String>,
+    /// As the file says it.
+    entry: String,
+}
+
+impl Difference {
+    /// Whether a start would change something at once. What belongs to an instance waits until that is master.
+    fn is_empty(&self) -> bool {
+        let missing = |address: &Address| address.instance.is_none() && !address.present;
+        self.ipvs.is_empty() && !self.addresses.iter().any(missing)
+    }
+}
+
+/// Exit: success if the kernel is as the file wants it, other if changes are pending.
 pub(super) fn run(arguments: &PlanArguments) -> Exit {
     let loaded = load(&arguments.config, Against::ThisMachine);
     if let Some(problem) = loaded.unreadable() {
@@ -86,7 +109,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Exit {
     } else {
         show(&difference);
     }
-    if difference.ipvs.is_empty() {
+    if difference.is_empty() {
         Exit::Success
     } else {
         Exit::Other
@@ -97,6 +120,17 @@ fn show(difference: &Difference) {
     for change in &difference.ipvs {
         output::print_line(change);
     }
+    for stake in &difference.at_stake {
+        let AtStake {
+            service,
+            server,
+            active,
+            inactive,
+        } = stake;
+        output::print_line(format_args!(
+            "at stake: {active} active and {inactive} inactive connections of {service} to {server}"
+        ));
+    }
     for address in &difference.addresses {
         let Address {
             instance,
@@ -106,30 +140,41 @@ fn show(difference: &Difference) {
             present,
         } = address;
         let now = if *present { "here now" } else { "not here now" };
+        let (owner, when) = holder(instance.as_deref());
         output::print_line(format_args!(
-            "{instance}: {address}/{prefix_length} on {interface} while master, {now}"
+            "{owner}: {address}/{prefix_length} on {interface} {when}, {now}"
         ));
+    }
+    for Routing { instance, entry } in &difference.routing {
+        let (owner, when) = holder(instance.as_deref());
+        output::print_line(format_args!("{owner}: {entry} {when}"));
     }
     if difference.ipvs.is_empty() {
         output::print_line("the IPVS table is as the file wants it");
     }
 }
 
+fn holder(instance: Option<&str>) -> (&str, &'static str) {
+    instance.map_or(("static", "always"), |name| (name, "while master"))
+}
+
 fn difference(plan: &Plan, arguments: &PlanArguments) -> Result<Difference, String> {
-    let addresses = addresses(plan)?;
+    let mut difference = Difference {
+        ipvs: Vec::new(),
+        at_stake: Vec::new(),
+        addresses: addresses(plan)?,
+        routing: routing(plan),
+    };
     let record = OwnedServices::of(&arguments.state_dir);
-    if plan.virtual_servers.is_empty() && record.read().is_empty() {
-        return Ok(Difference {
-            ipvs: Vec::new(),
-            addresses,
-        });
+    if !plan.virtual_servers.is_empty() || plan.sync.is_some() || !record.read().is_empty() {
+        (difference.ipvs, difference.at_stake) =
+            ipvs(plan, record).map_err(|error| output::chain(&error))?;
     }
-    let ipvs = ipvs(plan, record).map_err(|error| output::chain(&error))?;
-    Ok(Difference { ipvs, addresses })
+    Ok(difference)
 }
 
 /// As a start would see it: servers that the running director has taken out stay out.
-fn ipvs(plan: &Plan, record: OwnedServices) -> Result<Vec<Change>, TableError> {
+fn ipvs(plan: &Plan, record: OwnedServices) -> Result<(Vec<Change>, Vec<AtStake>), TableError> {
     let mut table = IpvsTable::connect(record)?;
     let out = taken_out(&plan.virtual_servers, &table.inherited()?);
     let mut model = Model::default();
@@ -140,26 +185,56 @@ fn ipvs(plan: &Plan, record: OwnedServices) -> Result<Vec<Change>, TableError> {
             Fate::New
         }
     });
-    table.difference(&plan.wished(&model), plan.flush_at_start)
+    let changes = table.difference(&plan.wished(&model), plan.flush_at_start)?;
+    let at_stake = table.at_stake(&changes)?;
+    Ok((changes, at_stake))
+}
+
+/// Routes and rules in the order in which they would be added.
+fn routing(plan: &Plan) -> Vec<Routing> {
+    let entry = |instance: Option<&str>, entry: &dyn std::fmt::Display| Routing {
+        instance: instance.map(str::to_owned),
+        entry: entry.to_string(),
+    };
+    let mut all = Vec::new();
+    all.extend(
+        plan.vrrp
+            .static_routes
+            .iter()
+            .map(|route| entry(None, route)),
+    );
+    all.extend(plan.vrrp.static_rules.iter().map(|rule| entry(None, rule)));
+    for instance in &plan.vrrp.instances {
+        let name = Some(instance.name.as_str());
+        all.extend(instance.routes.iter().map(|route| entry(name, route)));
+        all.extend(instance.rules.iter().map(|rule| entry(name, rule)));
+    }
+    all
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {
     let present = present()?;
-    let mut addresses = Vec::new();
-    for instance in &plan.vrrp.instances {
-        for address in instance.all_addresses() {
-            let interface = address
-                .device
-                .clone()
-                .unwrap_or_else(|| instance.interface.clone());
-            addresses.push(Address {
-                instance: instance.name.clone(),
-                address: address.address,
-                prefix_length: address.prefix_length,
-                present: present.contains(&(interface.clone(), address.address)),
-                interface,
-            });
+    let address = |instance: Option<&str>, default: &str, address: &VirtualAddress| {
+        let interface = address.device.clone().unwrap_or_else(|| default.to_owned());
+        Address {
+            instance: instance.map(str::to_owned),
+            address: address.address,
+            prefix_length: address.prefix_length,
+            present: present.contains(&(interface.clone(), address.address)),
+            interface,
         }
+    };
+    let mut addresses = Vec::new();
+    addresses.extend(
+        plan.vrrp
+            .static_addresses
+            .iter()
+            .map(|one| address(None, "", one)),
+    );
+    for instance in &plan.vrrp.instances {
+        let name = Some(instance.name.as_str());
+        let all = instance.all_addresses();
+        addresses.extend(all.map(|one| address(name, &instance.interface, one)));
     }
     Ok(addresses)
 }

@@ -2,6 +2,7 @@
 
 use super::scripts::Scripts;
 use super::{MISSING, PlannedCheck, Problems, UNSUPPORTED, UNUSABLE, tls};
+use crate::bfd::BfdProbe;
 use crate::script::{Program, ProgramError, Security};
 use healthcheck::http::{Md5Digest, Pattern, StatusRanges};
 use healthcheck::misc::Credentials;
@@ -70,6 +71,12 @@ fn policy(checker: &Checker) -> Policy {
         let days = Duration::from_secs(24 * 60 * 60).saturating_mul(days);
         policy.certificate_warning = Some(days).filter(|days| !days.is_zero());
     }
+    if matches!(checker.kind, CheckerKind::Bfd(_)) {
+        // It has no interval of its own: what the session says holds at once.
+        policy.delay_loop = BfdProbe::INTERVAL;
+        policy.retry = 0;
+        policy.warmup = Some(Duration::ZERO);
+    }
     policy
 }
 
@@ -132,10 +139,7 @@ impl Context<'_> {
                 settings.send = agent.send.value.clone().unwrap_or_default();
                 Arc::new(AgentProbe::new(settings))
             }
-            CheckerKind::Bfd(_) => {
-                let message = "not in this version, and without it the server would count as up; use another check";
-                return Err((UNSUPPORTED, message.to_owned()));
-            }
+            CheckerKind::Bfd(name) => Arc::new(BfdProbe::new(name)),
             kind => {
                 return Err((
                     UNSUPPORTED,
@@ -204,7 +208,9 @@ impl Context<'_> {
         settings.protocol = match *http.http_protocol {
             HttpProtocol::Http10 => healthcheck::http::HttpProtocol::Http10,
             HttpProtocol::Http10Close => healthcheck::http::HttpProtocol::Http10Close,
+            HttpProtocol::Http10KeepAlive => healthcheck::http::HttpProtocol::Http10KeepAlive,
             HttpProtocol::Http11 => healthcheck::http::HttpProtocol::Http11,
+            HttpProtocol::Http11KeepAlive => healthcheck::http::HttpProtocol::Http11KeepAlive,
         };
         if with_tls {
             settings.tls = Some(

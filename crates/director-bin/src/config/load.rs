@@ -29,9 +29,19 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
+    load_with(path, against, |_| {})
+}
+
+/// The same with other options.
+pub(crate) fn load_with(
+    path: &Path,
+    against: Against,
+    adjust: impl FnOnce(&mut Options),
+) -> Loaded {
     let mut options = options();
     options.check_scripts = against == Against::ThisMachine;
     options.without_notes = against == Against::ThisMachine;
+    adjust(&mut options);
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
     let (diagnostics, sources) = together(parsed, &plan, more, against);

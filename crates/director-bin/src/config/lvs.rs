@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.timeouts = timeouts(config);
     plan.sync = sync(config, problems);
+    plan.change_guard = *config.global_defs.change_guard;
     plan.flush_at_start = *config.global_defs.lvs_flush;
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
     let mut walk = Walk::default();
@@ -267,7 +268,8 @@ pub(super) fn name(
 fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySettings {
     let time = |of: fn(&CheckDefaults) -> &Setting<Option<Duration>>| {
         let own = real.and_then(|real| of(real).value);
-        own.or(of(server).value).filter(|time| !time.is_zero())
+        own.or_else(|| of(server).value)
+            .filter(|time| !time.is_zero())
     };
     let limit = real
         .and_then(|real| *real.flap_limit)
@@ -280,3 +282,7 @@ fn recovery(server: &CheckDefaults, real: Option<&CheckDefaults>) -> RecoverySet
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "lvs_tests.rs"]
+mod tests;

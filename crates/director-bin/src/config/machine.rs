@@ -32,7 +32,11 @@ pub(super) fn settings(config: &Config) -> Settings {
     settings.tell_unknown_routers = *global.log_unknown_vrids;
     settings.disable_local_igmp = *global.disable_local_igmp;
     if let Some(table) = &global.nftables.value {
-        settings.firewall.table.clone_from(table);
+        // The name that keepalived's own has where none is written.
+        let written = Some(table.as_str()).filter(|name| !name.is_empty());
+        written
+            .unwrap_or("keepalived")
+            .clone_into(&mut settings.firewall.table);
     }
     settings.firewall.priority = *global.nftables_priority;
     settings.firewall.counters = *global.nftables_counters;

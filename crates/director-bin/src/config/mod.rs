@@ -11,23 +11,24 @@ mod machine;
 mod marks;
 mod names;
 mod notices;
+mod part;
 mod planned;
 mod processes;
 mod routing;
 mod scripts;
 mod service;
 mod tls;
-mod unsupported;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, examine, load, options};
+pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
 use crate::daemon::HookTable;
 use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
+use crate::script::Once;
 use crate::track::Watched;
 use healthcheck::{Check, Policy, Probe};
 use ipvs_netlink::{Table, Timeouts};
@@ -77,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) flush_at_stop: bool,
     /// Firewall marks that stand for the addresses of groups (`nftables_ipvs`).
     pub(crate) marks: Option<MarkTable>,
+    /// Hold what would take out more than this share of all real servers at once, in per cent (`change_guard`).
+    pub(crate) change_guard: Option<u8>,
     /// Connection synchronisation (`lvs_sync_daemon`).
     pub(crate) sync: Option<SyncDaemons>,
     /// Connection timeouts of the kernel's IPVS (`lvs_timeouts`).
@@ -87,6 +90,10 @@ pub(crate) struct Plan {
     pub(crate) omega: BTreeSet<String>,
     /// Notification scripts.
     pub(crate) hooks: HookTable,
+    /// Run before anything starts (`startup_script`).
+    pub(crate) startup: Option<Once>,
+    /// Run when everything has ended (`shutdown_script`).
+    pub(crate) shutdown: Option<Once>,
     /// Mail and FIFOs.
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
@@ -189,7 +196,6 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     let mut problems = Problems::default();
     let mut plan = Plan::default();
     let scripts = Scripts::new(&config.global_defs);
-    unsupported::report(config, &mut problems);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
@@ -219,7 +225,6 @@ impl Inspection {
     fn finish(mut self, config: &Config) -> (Plan, Vec<Diagnostic>) {
         let mut plan = Plan::default();
         let scripts = Scripts::new(&config.global_defs);
-        unsupported::report(config, &mut self.problems);
         vrrp::add(config, &mut plan, &scripts, &mut self.problems);
         lvs::look(config, &mut self.problems);
         notices::add(config, &mut plan, &scripts, &mut self.problems);
@@ -227,6 +232,8 @@ impl Inspection {
     }
 }
 
+#[cfg(test)]
+mod inspection_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

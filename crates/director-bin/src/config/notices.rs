@@ -4,7 +4,7 @@ use super::scripts::Scripts;
 use super::{MISSING, Plan, Problems, UNUSABLE, lvs};
 use crate::fifo::FifoPlan;
 use crate::mail::{self, Credentials, MailSettings, Protection};
-use crate::script::{Identity, Program};
+use crate::script::{Identity, Once, Program};
 use ipvs_netlink::DestinationId;
 use keepalived_conf::model::{
     Config, GlobalDefs, NotifyFifo, Script, ScriptUser, Secret, Setting, SmtpServer, SmtpTls,
@@ -12,6 +12,7 @@ use keepalived_conf::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 /// What is told to whom, besides scripts.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +57,20 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     notices.no_checker_emails = *global.no_checker_emails;
     notices.states_on_reload = *global.fifo_write_vrrp_states_on_reload;
     notices.initial_servers = *global.rs_init_notifies;
+    plan.startup = once(
+        "startup_script",
+        &global.startup_script,
+        *global.startup_script_timeout,
+        scripts,
+        problems,
+    );
+    plan.shutdown = once(
+        "shutdown_script",
+        &global.shutdown_script,
+        *global.shutdown_script_timeout,
+        scripts,
+        problems,
+    );
     for instance in &config.vrrp_instance {
         let name = &instance.name.value;
         if *instance.smtp_alert {
@@ -79,6 +94,21 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         notices.mail = mail(global, server, host, notices.router_id.clone(), problems);
     }
     notices.fifos = fifos(global, scripts, problems);
+}
+
+fn once(
+    keyword: &'static str,
+    script: &Setting<Option<Script>>,
+    limit: Duration,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) -> Option<Once> {
+    let program = scripts.program(script.as_ref()?, keyword, problems)?;
+    Some(Once {
+        keyword,
+        program,
+        limit,
+    })
 }
 
 /// Mail about virtual and real servers, by the names that the LVS model gives them.

@@ -1,8 +1,11 @@
-//! `vrrp_track_process`.
+//! `vrrp_track_process` and `bfd_instance`.
 
 use super::{Plan, vrrp};
+use crate::bfd::{BfdPlan, bfd_tracker};
 use crate::track::{Parameters, Pattern, TrackProcess, Watched, process_tracker};
+use bfd_proto::SessionConfig;
 use keepalived_conf::model::{Config, ParameterMatch};
+use vrrp_net::{TrackerConfig, TrackerState};
 
 pub(super) fn add(config: &Config, plan: &mut Plan) {
     let mut all = Vec::new();
@@ -30,5 +33,44 @@ pub(super) fn add(config: &Config, plan: &mut Plan) {
     }
     if !all.is_empty() {
         plan.watched.push(Watched::Processes(all));
+    }
+}
+
+/// The sessions; a session that is not up yet is down.
+pub(super) fn add_sessions(config: &Config, plan: &mut Plan) {
+    let mut all = Vec::new();
+    for instance in &config.bfd_instance {
+        let Some(neighbour) = *instance.neighbor_ip else {
+            continue;
+        };
+        let default = if neighbour.is_ipv6() { 64 } else { 255 };
+        let hop_limit = instance.ttl.unwrap_or(default);
+        let name = instance.name.value.clone();
+        all.push(BfdPlan {
+            name: name.clone(),
+            neighbour,
+            source: *instance.source_ip,
+            multihop: *instance.multihop,
+            hop_limit,
+            max_hops: instance
+                .max_hops
+                .filter(|most| *most != 255)
+                .map(|most| most.min(hop_limit)),
+            session: SessionConfig {
+                required_min_rx: *instance.min_rx,
+                desired_min_tx: *instance.min_tx,
+                idle_tx: *instance.idle_tx,
+                detect_multiplier: *instance.multiplier,
+                passive: *instance.passive,
+            },
+        });
+        if *instance.vrrp {
+            let initial = TrackerState::Down;
+            let name = bfd_tracker(&name);
+            plan.vrrp.trackers.push(TrackerConfig { name, initial });
+        }
+    }
+    if !all.is_empty() {
+        plan.watched.push(Watched::Bfd(all));
     }
 }

@@ -123,7 +123,8 @@ impl VirtualLinks {
                 problems.error(UNUSABLE, message, span);
             }
             let matches = |own: &IpAddr| Family::of(own) == family;
-            mapped.router.source = mapped.router.source.or(own.filter(matches));
+            let own = own.filter(matches);
+            mapped.router.source = mapped.router.source.or(own);
             mapped.virtual_link = Some(VirtualLink {
                 name,
                 kind: VirtualLinkKind::Ipvlan { mode, address },

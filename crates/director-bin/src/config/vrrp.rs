@@ -6,6 +6,7 @@ use super::routing::Routing;
 use super::scripts::Scripts;
 use super::virtual_links::VirtualLinks;
 use super::{Plan, Problems, UNUSABLE, processes};
+use crate::bfd::bfd_tracker;
 use crate::daemon::{HookTable, Trigger, group_object, instance_object};
 use crate::track::{TrackFile, TrackScript, Watched, file_tracker, process_tracker};
 use keepalived_conf::model::{
@@ -38,6 +39,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         add_tracker(plan, file_tracker(&file.name));
     }
     processes::add(config, plan);
+    processes::add_sessions(config, plan);
     let mut routing = Routing::new(config);
     let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
@@ -159,12 +161,13 @@ fn instance(
             .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
+    let tracks = member_trackers(config, instance);
     let mut mapped = InstanceConfig {
         addresses: addresses(&instance.virtual_ipaddress, problems),
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
-        trackers: trackers(&instance.track),
-        track_interfaces: tracked(&instance.track.track_interface),
+        trackers: tracks.0,
+        track_interfaces: tracks.1,
         ignore_own_interface: *instance.dont_track_primary,
         accept: machine::accept(instance),
         promote_secondaries: *instance.promote_secondaries
@@ -319,6 +322,34 @@ fn interfaces(instance: &VrrpInstance) -> impl Iterator<Item = (String, keepaliv
     own.chain(devices)
 }
 
+/// Trackers and tracked interfaces of an instance. In a sync group they count only as faults, unless the group has
+/// `sync_group_tracking_weight`: what has a weight is left out, but an interface's weight, and the default weight of a file,
+/// become 0. Process trackers keep theirs. So keepalived has it.
+fn member_trackers(config: &Config, instance: &VrrpInstance) -> (Vec<Tracker>, Vec<Tracker>) {
+    let group = instance.sync_group.as_ref().and_then(|name| {
+        let mut groups = config.vrrp_sync_group.iter();
+        groups.find(|group| group.name.value == *name)
+    });
+    if group.is_none_or(|group| *group.sync_group_tracking_weight) {
+        let interfaces = tracked(&instance.track.track_interface);
+        return (trackers(&instance.track), interfaces);
+    }
+    let mut track = instance.track.clone();
+    track.track_script.retain(|entry| entry.weight.weight == 0);
+    track
+        .track_file
+        .retain(|entry| matches!(entry.weight.weight, 0 | 1));
+    for entry in track
+        .track_file
+        .iter_mut()
+        .chain(&mut track.track_interface)
+    {
+        entry.weight.value.weight = 0;
+    }
+    let interfaces = tracked(&track.track_interface);
+    (trackers(&track), interfaces)
+}
+
 /// Scripts, files and processes that an instance or group tracks.
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
@@ -329,7 +360,12 @@ fn trackers(track: &Trackers) -> Vec<Tracker> {
     for process in &mut processes {
         process.name = process_tracker(&process.name);
     }
+    let mut sessions = tracked(&track.track_bfd);
+    for session in &mut sessions {
+        session.name = bfd_tracker(&session.name);
+    }
     let mut all = tracked(&track.track_script);
+    all.append(&mut sessions);
     all.append(&mut files);
     all.append(&mut processes);
     all
@@ -346,11 +382,6 @@ fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
         .filter(|entry| entry.resolved)
         .map(entry)
         .collect()
-}
-
-/// Whether anything of a kind that nobody watches yet is tracked.
-pub(super) fn unwatched(track: &Trackers) -> impl Iterator<Item = (&'static str, &TrackEntry)> {
-    track.track_bfd.iter().map(|entry| ("track_bfd", entry))
 }
 
 fn track_script(

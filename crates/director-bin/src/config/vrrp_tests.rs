@@ -1,6 +1,7 @@
 //! Tests of what instances ask of the machine.
 
 use super::tests::planned;
+use crate::track::Watched;
 use std::time::Duration;
 
 #[test]
@@ -297,4 +298,99 @@ vrrp_instance A {{
     assert_eq!(devices, ["eth7", "eth1"]);
     let plan = planned(&text("vrf red"));
     assert_eq!(plan.vrrp.instances[0].interface, "red");
+}
+
+#[test]
+fn processes_and_sessions_are_watched() {
+    let plan = planned(
+        "
+vrrp_track_process p {
+    process /usr/sbin/nginx -g daemon
+    param_match partial
+    quorum 2
+    terminate_delay 3
+}
+bfd_instance b {
+    neighbor_ip 192.0.2.1
+    min_rx 50
+    multiplier 3
+    max_hops 5
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 1
+    virtual_ipaddress {
+        192.0.2.8
+    }
+    track_process {
+        p weight 10
+    }
+    track_bfd {
+        b
+    }
+}
+",
+    );
+    let [Watched::Processes(processes), Watched::Bfd(sessions)] = plan.watched.as_slice() else {
+        panic!("{:?}", plan.watched)
+    };
+    let process = processes.first().unwrap();
+    assert_eq!(process.pattern.to_string(), "/usr/sbin/nginx -g daemon");
+    assert_eq!((process.quorum, process.quorum_max), (2, None));
+    assert_eq!(process.terminate_delay, Duration::from_secs(3));
+    let session = sessions.first().unwrap();
+    assert_eq!((session.hop_limit, session.max_hops), (255, Some(5)));
+    assert_eq!(session.session.required_min_rx, Duration::from_millis(50));
+    assert_eq!(session.session.detect_multiplier, 3);
+    let trackers: Vec<_> = plan.vrrp.instances[0]
+        .trackers
+        .iter()
+        .map(|tracker| (tracker.name.as_str(), tracker.weight))
+        .collect();
+    assert_eq!(trackers, [("bfd b", 0), ("process p", 10)]);
+}
+
+#[test]
+fn in_a_sync_group_trackers_only_count_as_faults() {
+    let text = "
+vrrp_script weighted {
+    script /bin/true
+    weight 5
+}
+vrrp_script plain {
+    script /bin/true
+}
+vrrp_sync_group G {
+    group {
+        A
+    }
+    FLAG
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 1
+    virtual_ipaddress {
+        192.0.2.8
+    }
+    track_script {
+        weighted
+        plain
+    }
+    track_interface {
+        eth1 weight 7
+    }
+}
+";
+    let tracked = |text: &str| {
+        let plan = planned(text);
+        let instance = plan.vrrp.instances[0].clone();
+        let scripts = instance.trackers.iter().map(|tracker| tracker.name.clone());
+        let scripts: Vec<String> = scripts.collect();
+        (scripts.join(" "), instance.track_interfaces[0].weight)
+    };
+    assert_eq!(tracked(&text.replace("FLAG", "")), ("plain".to_owned(), 0));
+    assert_eq!(
+        tracked(&text.replace("FLAG", "sync_group_tracking_weight")),
+        ("weighted plain".to_owned(), 7)
+    );
 }

@@ -4,7 +4,7 @@ use super::notice::Moment;
 use super::running::Running;
 use crate::control::target::ServerTarget;
 use crate::control::{Clock, server_of, setting};
-use crate::lvs::{CheckId, Touched};
+use crate::lvs::{CheckId, GuardChange, Touched};
 use crate::output;
 use director_control::snapshot::Maintenance;
 use director_control::{
@@ -69,7 +69,8 @@ impl Running {
             }
             Action::Reload { confirm_seconds } => {
                 let limit = confirm_seconds.map(seconds).transpose()?;
-                self.ordered_reload(limit, order.dry_run, &who).await
+                self.ordered_reload(limit, order.dry_run, order.force, &who)
+                    .await
             }
             Action::Confirm => self.confirm(order.dry_run, &who),
             Action::CheckNow { target } => self.check_now(target.as_deref(), order.dry_run),
@@ -262,6 +263,36 @@ impl Running {
         let happenings = self.control.set_in(&mut self.model, why, &mut touched);
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
+    }
+
+    /// Says when the change guard begins to hold, and when it lets go.
+    pub(super) fn tell_guard(&mut self) {
+        let Some(change) = self.model.guard_change(Clock::now().wall) else {
+            return;
+        };
+        let GuardChange {
+            held,
+            down,
+            all,
+            limit,
+        } = change;
+        if held {
+            tracing::error!(
+                event = "guard_holds",
+                down,
+                all,
+                limit,
+                "{down} of {all} real servers are down at once, more than change_guard allows ({limit}%): all of them stay in the table"
+            );
+        } else {
+            tracing::warn!(
+                event = "guard_released",
+                down,
+                all,
+                limit,
+                "{down} of {all} real servers are down, which change_guard allows ({limit}%): those are out of the table now"
+            );
+        }
     }
 
     /// Writes what is set. If that fails nothing is done: it would be forgotten at the next start.

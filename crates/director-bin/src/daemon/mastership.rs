@@ -8,8 +8,32 @@ use healthcheck::{PingProbe, PingSettings, Probe};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use vrrp_net::{Order as EngineOrder, State};
+use vrrp_net::{Configuration, Order as EngineOrder, State, Tracker, TrackerConfig, TrackerState};
 use vrrp_proto::Transport;
+
+/// A tracker of every instance, which is bad while the node is in maintenance: it brings the priority down to 1, so that
+/// whoever comes takes over.
+const MAINTENANCE: &str = "maintenance of the node";
+
+/// The lowest weight of a tracker.
+const LOWEST: i16 = -253;
+
+/// The configuration with the tracker of maintenance.
+pub(super) fn with_maintenance(configuration: &Configuration) -> Configuration {
+    let mut configuration = configuration.clone();
+    configuration.trackers.push(TrackerConfig {
+        name: MAINTENANCE.to_owned(),
+        initial: TrackerState::Up,
+    });
+    for instance in &mut configuration.instances {
+        instance.trackers.push(Tracker {
+            name: MAINTENANCE.to_owned(),
+            weight: LOWEST,
+            reverse: false,
+        });
+    }
+    configuration
+}
 
 type Done = Result<Told, Problem>;
 
@@ -158,7 +182,7 @@ impl Running {
         let mut told = Told::default();
         let masters = self.masters();
         told.changes.push(
-            "the node is in maintenance: it is not master while any other router is there"
+            "the node is in maintenance: its priorities are 1, and it is not master while any other router is there"
                 .to_owned(),
         );
         for name in &masters {
@@ -216,17 +240,26 @@ impl Running {
         if self.control.overrides.maintenance.is_none() {
             return;
         }
+        self.tell_maintenance(TrackerState::Down).await;
         self.order_all(EngineOrder::StandDown { hold: None }, &[])
             .await;
     }
 
     /// Elections as configured again: a hold that is over at once.
     pub(super) async fn take_part_again(&mut self) {
+        self.tell_maintenance(TrackerState::Up).await;
         let hold = Some(Duration::ZERO);
         // A master would give up mastership.
         let masters = self.masters();
         self.order_all(EngineOrder::StandDown { hold }, &masters)
             .await;
+    }
+
+    async fn tell_maintenance(&self, state: TrackerState) {
+        if let Some(vrrp) = &self.vrrp {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.tracker_result(MAINTENANCE, state).await;
+        }
     }
 
     async fn order_all(&mut self, order: EngineOrder, but: &[Arc<str>]) {

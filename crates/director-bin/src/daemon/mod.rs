@@ -30,4 +30,5 @@ pub(crate) use notify::Announced;
 pub(crate) use notify::{
     HookTable, Trigger, group_object, instance_object, real_server_object, virtual_server_object,
 };
+pub(crate) use privileges::restrict as restrict_privileges;
 pub(crate) use start::run;

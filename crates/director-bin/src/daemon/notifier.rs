@@ -3,7 +3,7 @@
 use super::notice::{
     Moment, Notice, check_alert, quorum_alert, real_server_name, server_alert, vrrp_alert,
 };
-use super::notify::{Announced, HookTable};
+use super::notify::{Announced, HookTable, instance_object};
 use crate::config::{Notices, Plan};
 use crate::fifo::Fifos;
 use crate::lvs::{CheckId, Happening};
@@ -141,9 +141,24 @@ impl Notifier {
                     self.tell(plan, &notice);
                 }
             }
-            Event::Contested {
+            Event::Resumed { instance, state } => {
+                let mut instances = plan.vrrp.instances.iter();
+                let config = instances.find(|config| *config.name == **instance);
+                let priority = config.map_or(0, |config| config.router.priority.value());
+                self.instances
+                    .insert(instance.to_string(), (*state, priority));
+            }
+            Event::Renamed { from, to } => {
+                if let Some(known) = self.instances.remove(&**from) {
+                    self.instances.insert(to.to_string(), known);
+                }
+                if let Some(mailed) = self.mailed.remove(&instance_object(from)) {
+                    self.mailed.insert(instance_object(to), mailed);
+                }
+            }
+            Event::LowerPriority {
                 instance,
-                by,
+                source,
                 priority,
             } => {
                 let (_, own) = self
@@ -154,7 +169,7 @@ impl Notifier {
                 let notice = Notice::LowerPriority {
                     name: instance.to_string(),
                     priority: own,
-                    by: *by,
+                    by: *source,
                     heard: *priority,
                 };
                 self.tell(plan, &notice);
@@ -265,6 +280,9 @@ impl Notifier {
 
     /// A check has changed its mind: a mail for each, or only for those that change the server (`no_checker_emails`).
     pub(super) fn check(&mut self, plan: &Plan, change: CheckChange<'_>) {
+        if self.mailer.is_none() {
+            return;
+        }
         let CheckId {
             virtual_server,
             real_server,

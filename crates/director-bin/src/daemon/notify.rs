@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_states_own_script_comes_before_notify_with_its_arguments() {
+    fn item_100_the_states_own_script_comes_before_notify_with_its_arguments() {
         let mut table = HookTable::default();
         table.add(instance_object("VI_1"), Trigger::Any, program("/any"));
         table.add(instance_object("VI_1"), Trigger::Master, program("/master"));

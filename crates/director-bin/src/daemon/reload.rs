@@ -1,16 +1,18 @@
 //! Reload: all of the new file or nothing of it.
 
 use super::actions::Told;
+use super::mastership::with_maintenance;
 use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Against, Loaded, Plan, load};
+use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
-use crate::lvs::{CheckId, Fate, Happening, Model, Touched};
+use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
 use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
+use ipvs_netlink::DestinationId;
 use keepalived_conf::Severity;
 use keepalived_conf::SourceMap;
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ impl Running {
     /// Reads the configuration again and goes over to it. If anything stands in the way, the running one stays in force.
     pub(super) async fn reload(&mut self) {
         // All of it is in the log.
-        let _ = self.reload_unless_confirmed(None).await;
+        let _ = self.reload_unless_confirmed(None, false).await;
     }
 
     /// What an operator has ordered, or what it would do.
@@ -29,13 +31,14 @@ impl Running {
         &mut self,
         confirm: Option<Duration>,
         dry_run: bool,
+        force: bool,
         who: &Who,
     ) -> Result<Told, Problem> {
         if dry_run {
             return self.planned_reload();
         }
         tracing::info!(event = "reload_ordered", %who, "{who} has ordered a reload");
-        let changes = self.reload_unless_confirmed(confirm).await?;
+        let changes = self.reload_unless_confirmed(confirm, force).await?;
         let notes = confirm.map(|limit| {
             format!(
                 "it goes back in {} unless `director confirm` keeps it",
@@ -50,7 +53,7 @@ impl Running {
 
     /// What a reload would change; changes nothing.
     pub(super) fn planned_reload(&mut self) -> Result<Told, Problem> {
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         if loaded.diagnostics.has_errors() {
             return Err(refusal(&loaded, loaded.summary()));
         }
@@ -104,7 +107,7 @@ impl Running {
         let started = Instant::now();
         let file = self.arguments.config.display().to_string();
         let plan = Arc::unwrap_or_clone(undo.plan);
-        let result = self.go_over(plan, &SourceMap::default()).await;
+        let result = self.go_over(plan, &SourceMap::default(), true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
                 tracing::warn!(
@@ -138,10 +141,11 @@ impl Running {
     async fn reload_unless_confirmed(
         &mut self,
         confirm: Option<Duration>,
+        force: bool,
     ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
-        let loaded = load(&self.arguments.config, Against::ThisMachine);
+        let loaded = start::load_for(&self.arguments);
         let digest = control::digest(&loaded);
         let before = (
             Arc::clone(&self.plan),
@@ -153,7 +157,7 @@ impl Running {
         } else {
             report::warnings(&loaded);
             let Loaded { plan, sources, .. } = loaded;
-            let gone_over = self.go_over(plan, &sources).await;
+            let gone_over = self.go_over(plan, &sources, force).await;
             gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
         };
         let took = started.elapsed();
@@ -209,6 +213,7 @@ impl Running {
             self.control
                 .set_in(&mut model, why, &mut Touched::default()),
         );
+        happenings.extend(model.judge_guard(plan.change_guard, &mut Touched::default()));
         (model, happenings)
     }
 
@@ -217,8 +222,10 @@ impl Running {
         &mut self,
         mut plan: Plan,
         sources: &SourceMap,
+        force: bool,
     ) -> Result<Vec<String>, String> {
         self.check_privileges(&plan)?;
+        self.check_guard(&plan, force)?;
         plan.share_with(&self.plan);
         let (model, happenings) = self.model_of(&plan);
         let mut told = changes::plans(&self.plan, &plan);
@@ -264,8 +271,33 @@ impl Running {
         self.tell_deleted(&before);
         self.tell_states();
         self.stand_down().await;
+        self.tell_guard();
         told.extend(changes::table(&changes));
         Ok(told)
+    }
+
+    /// Refuses a file that would take out more real servers at once than the running configuration allows.
+    fn check_guard(&self, plan: &Plan, force: bool) -> Result<(), String> {
+        let Some(limit) = self.plan.change_guard.filter(|_| !force) else {
+            return Ok(());
+        };
+        let servers = |plan: &Plan| -> BTreeSet<(Arc<str>, DestinationId)> {
+            let servers = plan.virtual_servers.iter();
+            let each = servers.flat_map(|server| {
+                let reals = server.real_servers.iter();
+                reals.map(|real| (Arc::clone(&server.name), real.destination.id))
+            });
+            each.collect()
+        };
+        let (before, after) = (servers(&self.plan), servers(plan));
+        let (gone, all) = (before.difference(&after).count(), before.len());
+        if !exceeds(gone, all, limit) {
+            return Ok(());
+        }
+        Err(format!(
+            "it would take out {gone} of {all} real servers at once, more than change_guard allows ({limit}%); \
+             `director reload --force` does it all the same"
+        ))
     }
 
     /// What a start would say about privileges; they may have been given up since.
@@ -289,7 +321,7 @@ impl Running {
         match &self.vrrp {
             Some(vrrp) => vrrp
                 .engine
-                .replace(plan.vrrp.clone())
+                .replace(with_maintenance(&plan.vrrp))
                 .await
                 .map_err(|error| output::chain(&error)),
             None => {
@@ -335,19 +367,25 @@ impl Running {
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
     fn tell_deleted(&mut self, before: &Plan) {
-        let now: BTreeSet<&str> = self
-            .plan
-            .vrrp
-            .instances
-            .iter()
-            .map(|instance| instance.name.as_str())
-            .collect();
-        for instance in before
-            .vrrp
-            .instances
-            .iter()
-            .filter(|instance| !now.contains(instance.name.as_str()))
-        {
+        // A name is but a label: what makes a virtual router are these.
+        let identity = |instance: &vrrp_net::InstanceConfig| {
+            let router = &instance.router;
+            (
+                instance.interface.clone(),
+                router.family,
+                router.version,
+                router.vrid.value(),
+            )
+        };
+        let instances = &self.plan.vrrp.instances;
+        let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
+        let gone = |instance: &&vrrp_net::InstanceConfig| {
+            !names.contains(instance.name.as_str())
+                && !instances
+                    .iter()
+                    .any(|now| identity(now) == identity(instance))
+        };
+        for instance in before.vrrp.instances.iter().filter(gone) {
             let deleted = before.notify_deleted.contains(&instance.name);
             let state = if deleted {
                 Announced::Deleted

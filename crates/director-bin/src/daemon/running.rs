@@ -1,8 +1,10 @@
 //! The running daemon and its loop.
 
+use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
+use super::service_manager::ServiceManager;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
@@ -11,6 +13,7 @@ use crate::cli::RunArguments;
 use crate::config::Plan;
 use crate::control::{self, Control};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
@@ -19,7 +22,9 @@ use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -40,6 +45,7 @@ pub(super) struct Parts {
     pub(super) state: StateDirectory,
     pub(super) table: Option<IpvsTable>,
     pub(super) control: Control,
+    pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
 }
 
 /// The VRRP engine and what it tells.
@@ -72,12 +78,15 @@ pub(super) struct Running {
     signals: Signals,
     audit: Interval,
     beat: Interval,
+    service_manager: ServiceManager,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
     /// When memory that reloads have left free is given back.
     pub(super) release_memory_at: Option<Instant>,
     pub(super) recovering: Recovering,
+    /// Who takes the addresses off after a crash.
+    guardian: Option<Rc<RefCell<Guardian>>>,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
 }
@@ -87,6 +96,10 @@ struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
+    /// Log everything (`SIGRTMIN+22`, as systemd's own services do).
+    talkative: Signal,
+    /// Log what the command line says (`SIGRTMIN+23`).
+    usual: Signal,
 }
 
 impl Signals {
@@ -96,6 +109,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
+            talkative: signal(SignalKind::from_raw(56))?,
+            usual: signal(SignalKind::from_raw(57))?,
         })
     }
 }
@@ -135,10 +150,12 @@ impl Running {
             }
         });
         inheritance.lvs.give_to(&mut model);
+        let guarded = model.judge_guard(plan.change_guard, &mut Touched::default());
         let Parts {
             arguments,
             state,
             mut control,
+            guardian,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -147,6 +164,7 @@ impl Running {
         } else {
             happenings
         };
+        happenings.extend(guarded);
         let set = control.set_in(&mut model, "as before the start", &mut Touched::default());
         if predecessor.is_none() {
             happenings.extend(set);
@@ -221,17 +239,21 @@ impl Running {
             signals,
             audit,
             beat,
+            service_manager: ServiceManager::new(),
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
             release_memory_at: None,
             recovering: Recovering::default(),
+            guardian,
             rate,
         };
         match &mut predecessor {
             Some(predecessor) => predecessor.release(),
             None => running.stand_down().await,
         }
+        running.tell_guard();
+        running.tell_guardian();
         running.suspend_checks();
         running.tell(&happenings, Moment::Start);
         if predecessor.is_none() {
@@ -245,10 +267,13 @@ impl Running {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
         super::sys::release_memory();
+        if self.arguments.process.dump {
+            self.log_status();
+        }
         loop {
             tokio::select! {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
-                _ = self.signals.interrupt.recv() => return self.stop("SIGINT").await,
+                _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
                 _ = self.signals.user.recv() => self.log_status(),
                 event = next_vrrp(&mut self.vrrp) => match event {
@@ -266,7 +291,9 @@ impl Running {
                 () = self.suspension.changed() => self.suspend_checks(),
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat(due.into_std()).await,
+                due = self.beat.tick() => self.beat_all(due.into_std()).await,
+                _ = self.signals.talkative.recv() => self.log_levels("debug"),
+                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
                 Some(incoming) = self.control.next() => if self.incoming(incoming).await {
                     return self.leave().await;
                 },
@@ -310,6 +337,7 @@ impl Running {
                 .flatten();
         }
         happenings.extend(self.recover(&happenings, &mut touched));
+        self.tell_guard();
         // The table first: nobody should be sent to a dead server while the log is written.
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
@@ -328,10 +356,21 @@ impl Running {
 
     fn take_vrrp(&mut self, event: &vrrp_net::Event) {
         report::vrrp(event, &mut self.rate);
+        if let Some(guardian) = &self.guardian {
+            guardian.borrow_mut().note(event);
+        }
         if let vrrp_net::Event::Transition { instance, to, .. } = event {
             self.follow_instance(instance, *to == State::Master);
         }
         self.notifier.vrrp(&self.plan, event);
+    }
+
+    /// Tells the guardian all that is held.
+    fn tell_guardian(&self) {
+        if let (Some(guardian), Some(vrrp)) = (&self.guardian, &self.vrrp) {
+            let snapshot = vrrp.engine.snapshots().latest();
+            guardian.borrow_mut().know(&snapshot);
+        }
     }
 
     async fn take_report(&mut self, report: &Report) {
@@ -355,6 +394,7 @@ impl Running {
                     "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
                 );
                 vrrp.missed = missed;
+                self.tell_guardian();
             }
         }
         self.audit_table();
@@ -364,6 +404,21 @@ impl Running {
         {
             self.release_memory_at = None;
             super::sys::release_memory();
+        }
+    }
+
+    async fn beat_all(&mut self, due: Instant) {
+        self.beat(due).await;
+        let vrrp = self
+            .vrrp
+            .as_ref()
+            .map(|vrrp| vrrp.engine.snapshots().latest());
+        self.service_manager.beat(vrrp.as_deref(), &self.model);
+    }
+
+    fn log_levels(&self, levels: &str) {
+        if let Err(error) = crate::log::set_levels(levels) {
+            tracing::warn!(event = "log_level", %error, "{error}");
         }
     }
 
@@ -382,7 +437,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
     if !needed && !super::privileges::missing(true, false).is_empty() {
         return Ok(None);
     }
-    match Engine::start(plan.vrrp_settings.clone(), plan.vrrp.clone()) {
+    match Engine::start(plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp)) {
         Ok((engine, events)) => Ok(Some(Vrrp {
             engine,
             events,
@@ -395,7 +450,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
 
 /// Goes on where a predecessor stands still.
 fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
-    let (settings, configuration) = (plan.vrrp_settings.clone(), plan.vrrp.clone());
+    let (settings, configuration) = (plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp));
     match Engine::resume(settings, configuration, handover) {
         Ok((engine, events)) => Ok(Vrrp {
             engine,

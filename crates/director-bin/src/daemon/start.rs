@@ -3,25 +3,38 @@
 use super::running::{Parts, Running};
 use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
-use crate::config::{Against, Loaded, Plan, load};
+use crate::config::{Against, Loaded, Plan, load_with};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
+use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, TableError};
+use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
+use keepalived_conf::model::IncludeChecks;
 use keepalived_conf::render;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
     let journal = Journal::new();
-    let _flush = match log::start(arguments.log_format, &arguments.log_level, &journal) {
-        Ok(flush) => flush,
-        Err(error) => {
-            output::report(&error);
-            return Exit::Other;
-        }
-    };
-    let loaded = load(&arguments.config, Against::ThisMachine);
+    if let Err(error) = arguments.process.prepare() {
+        output::report(&error);
+        return Exit::Failure;
+    }
+    let settings = arguments.log.settings();
+    // The order matters: the last lines are written out before the caller of a daemon is let go.
+    let _flush = log::start(&settings, &journal);
+    for (option, reason) in &arguments.process.without_meaning {
+        tracing::warn!(
+            event = "option_ignored",
+            option,
+            reason,
+            "{option} has no meaning here: {reason}"
+        );
+    }
+    let loaded = load_for(&arguments);
     if loaded.diagnostics.has_errors() {
         refuse(&arguments, &loaded);
         return Exit::Failure;
@@ -43,8 +56,25 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
+    let _pid_files = match PidFiles::write(&arguments.process.pid_file, arguments.takeover) {
+        Ok(files) => files,
+        Err(error) => {
+            fail(&arguments, &output::chain(&error));
+            return Exit::Failure;
+        }
+    };
     state.0.keep(&journal);
     let control = Control::new(&arguments, &loaded, journal, &state.0);
+    let guardian = match guard(&arguments) {
+        Ok(guardian) => guardian,
+        Err(error) => {
+            fail(
+                &arguments,
+                &format!("the guardian cannot be started: {error}"),
+            );
+            return Exit::Failure;
+        }
+    };
     if let Err(error) = privileges::restrict() {
         tracing::warn!(event = "privileges_kept", %error, "unused privileges cannot be given up: {error}");
     }
@@ -66,7 +96,11 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             state: state.0,
             table: state.1,
             control,
+            guardian: guardian.clone(),
         };
+        if let Some(script) = &plan.startup {
+            script.run().await;
+        }
         match Running::start(parts, plan, sources, predecessor).await {
             Ok(running) => running.run().await,
             Err(problem) => {
@@ -79,9 +113,43 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             }
         }
     });
+    // Without it the addresses of a thread that has ended by itself go as after a crash.
+    if let (Exit::Success, Some(guardian)) = (exit, guardian.and_then(Rc::into_inner)) {
+        guardian.into_inner().goodbye();
+    }
     // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
     runtime.shutdown_background();
     exit
+}
+
+/// Reads the configuration as the command line asks for it.
+pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
+    let process = &arguments.process;
+    let mut loaded = load_with(&arguments.config, Against::ThisMachine, |options| {
+        if process.config_id.is_some() {
+            options.config_id.clone_from(&process.config_id);
+        }
+        if process.all_config {
+            options.include_checks = IncludeChecks {
+                read: true,
+                matched: true,
+                wildcard: true,
+                brace: true,
+            };
+        }
+    });
+    match process.only {
+        Some(Part::Vrrp) => loaded.plan.leave_out_virtual_servers(),
+        Some(Part::Lvs) => loaded.plan.leave_out_instances(),
+        None => {}
+    }
+    loaded
+}
+
+/// Starts the guardian where one is asked for.
+fn guard(arguments: &RunArguments) -> std::io::Result<Option<Rc<RefCell<Guardian>>>> {
+    let wanted = arguments.guardian.then(Guardian::start).transpose()?;
+    Ok(wanted.map(|guardian| Rc::new(RefCell::new(guardian))))
 }
 
 /// Shows every problem of the file.
@@ -94,25 +162,26 @@ fn refuse(arguments: &RunArguments, loaded: &Loaded) {
             loaded.summary()
         ),
     };
-    match arguments.log_format {
+    match arguments.log.settings().for_people() {
         // There is no text to show an excerpt of.
-        log::LogFormat::Text if loaded.unreadable().is_some() => {}
-        log::LogFormat::Text => {
+        true if loaded.unreadable().is_some() => {}
+        true => {
             let style = output::style(&std::io::stderr());
             output::print_error(render::full(&loaded.diagnostics, &loaded.sources, style));
         }
-        log::LogFormat::Json => report::errors(loaded),
+        false => report::errors(loaded),
     }
     fail(arguments, &reason);
 }
 
 /// Says why there is no start: to people, or as an event to programs.
 fn fail(arguments: &RunArguments, reason: &str) {
-    match arguments.log_format {
-        log::LogFormat::Text => {
-            output::print_error(format_args!("director: error: {reason}\n"));
-        }
-        log::LogFormat::Json => report::start_refused(arguments, reason),
+    let settings = arguments.log.settings();
+    if !settings.for_people() {
+        report::start_refused(arguments, reason);
+    }
+    if settings.for_people() || !settings.is_seen() {
+        output::print_error(format_args!("director: error: {reason}\n"));
     }
 }
 
@@ -171,4 +240,5 @@ pub(super) fn announce(plan: &Plan) {
         output::count(instances, "VRRP instance"),
         output::count(servers, "virtual server")
     ));
+    started();
 }

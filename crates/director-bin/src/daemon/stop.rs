@@ -43,8 +43,11 @@ impl Running {
             }
         }
         let mut exit = Exit::Success;
-        self.marks.clear();
-        if let Some(table) = &mut self.table {
+        let keep = self.arguments.process.keep_services;
+        if !keep {
+            self.marks.clear();
+        }
+        if let Some(table) = self.table.as_mut().filter(|_| !keep) {
             match table.clear(self.plan.flush_at_stop) {
                 Ok(changes) => report::changes(&changes),
                 Err(error) => {
@@ -61,6 +64,9 @@ impl Running {
             .collect();
         self.tell(&farewell, Moment::Stop);
         self.notifier.finish(SCRIPTS).await;
+        if let Some(script) = &self.plan.shutdown {
+            script.run().await;
+        }
         report::stopped();
         self.control.close();
         exit

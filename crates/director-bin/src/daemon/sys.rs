@@ -7,6 +7,6 @@ pub(super) fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `malloc_trim` takes no pointers and may be called at any time from any thread.
     unsafe {
-        nix::libc::malloc_trim(0);
+        libc::malloc_trim(0);
     }
 }

@@ -8,43 +8,19 @@ use crate::lvs::{CheckId, Happening};
 impl Running {
     /// Mails that a check has changed its mind.
     pub(super) fn mail_check(&mut self, id: &CheckId, follows: &[Happening], reason: &str) {
-        let server_changed = follows.iter().any(|happening| {
-            matches!(
-                happening,
-                Happening::RealServerUp { .. } | Happening::RealServerDown { .. }
-            )
-        });
-        let server_up = self.server_is_up(id);
+        let up = |happening: &Happening| matches!(happening, Happening::RealServerUp { .. });
+        let down = |happening: &Happening| matches!(happening, Happening::RealServerDown { .. });
+        // A server of which one check has just changed is up only if that has brought it up: before, either this check had
+        // failed, or it fails now.
+        let server_up = follows.iter().any(up);
         let change = CheckChange {
             id,
             passed: !self.model.is_down(id),
             server_up,
-            server_changed,
+            server_changed: server_up || follows.iter().any(down),
             reason,
         };
         self.notifier.check(&self.plan, change);
-    }
-
-    /// Whether all checks of the real server pass.
-    fn server_is_up(&self, id: &CheckId) -> bool {
-        let checks = self
-            .plan
-            .virtual_servers
-            .iter()
-            .find(|server| server.name == id.virtual_server)
-            .and_then(|server| {
-                server
-                    .real_servers
-                    .iter()
-                    .find(|real| real.destination.id == id.real_server)
-            })
-            .map_or(0, |real| real.checks.len());
-        (0..checks).all(|index| {
-            !self.model.is_down(&CheckId {
-                index,
-                ..id.clone()
-            })
-        })
     }
 
     /// Tells the real servers that count as up from the start (`rs_init_notifies`).

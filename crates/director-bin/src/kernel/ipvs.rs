@@ -36,6 +36,19 @@ pub(crate) enum TableError {
     Record(#[from] RecordError),
 }
 
+/// Connections that a change would cut.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct AtStake {
+    /// The service.
+    pub(crate) service: ServiceId,
+    /// The server that would go.
+    pub(crate) server: DestinationId,
+    /// Established connections.
+    pub(crate) active: u32,
+    /// Others, most of them closing.
+    pub(crate) inactive: u32,
+}
+
 impl TableError {
     /// What the kernel has refused: the service, and the destination if it is about one.
     pub(crate) fn refused(&self) -> Option<(ServiceId, Option<DestinationId>)> {
@@ -383,6 +396,35 @@ impl<T: Transport> IpvsTable<T> {
             ipvs_netlink::Owned::Only(&all)
         };
         Ok(self.client.table()?.diff(wished, owned))
+    }
+
+    /// The connections of servers that these changes would take out, as the kernel counts them now; servers without any
+    /// are left out.
+    pub(crate) fn at_stake(&mut self, changes: &[Change]) -> Result<Vec<AtStake>, TableError> {
+        let mut stakes = Vec::new();
+        for change in changes {
+            let (service, gone) = match change {
+                Change::RemoveService { service, .. } => (service.id, None),
+                Change::RemoveDestination {
+                    service,
+                    destination,
+                } => (*service, Some(destination.id)),
+                _ => continue,
+            };
+            let entries = self.client.destinations(&service)?.into_iter();
+            let concerned =
+                entries.filter(|entry| gone.is_none_or(|id| id == entry.destination.id));
+            stakes.extend(concerned.filter_map(|entry| {
+                let (active, inactive) = (entry.active_connections, entry.inactive_connections);
+                (active > 0 || inactive > 0).then_some(AtStake {
+                    service,
+                    server: entry.destination.id,
+                    active,
+                    inactive,
+                })
+            }));
+        }
+        Ok(stakes)
     }
 
     /// Takes all of our services out, and our sync daemons; with `alone` everybody's services. What is gone already does not

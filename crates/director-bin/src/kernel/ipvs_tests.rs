@@ -242,6 +242,35 @@ fn sync_daemons_and_timeouts_are_ours_too() {
 }
 
 #[test]
+fn connections_of_what_would_go_are_told() {
+    let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
+    let mut director = director(&kernel, &folder);
+    let wished = table(&[service(1, &[(4, 1), (5, 1)]), service(2, &[(4, 1)])]);
+    director.replace(wished, false).unwrap();
+    let less = table(&[service(1, &[(4, 1)])]);
+    let changes = director.difference(&less, false).unwrap();
+    assert_eq!(changes.len(), 2);
+    assert_eq!(
+        director.at_stake(&changes).unwrap(),
+        [],
+        "nobody is connected"
+    );
+    let id = |last| ServiceId::tcp(address(last, 80));
+    for (service, server, active) in [(1, 4, 9), (1, 5, 3), (2, 4, 2)] {
+        let server = address(server, 80).into();
+        kernel.edit_destination_entry(&id(service), &server, |entry| {
+            (entry.active_connections, entry.inactive_connections) = (active, 1);
+        });
+    }
+    let stakes = director.at_stake(&changes).unwrap();
+    let told: Vec<_> = stakes
+        .iter()
+        .map(|stake| (stake.service, stake.active))
+        .collect();
+    assert_eq!(told, [(id(1), 3), (id(2), 2)]);
+}
+
+#[test]
 fn with_flushing_nobody_else_has_services() {
     let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
     let mut other = Client::with_transport(kernel.transport()).unwrap();

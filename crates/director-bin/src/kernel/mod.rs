@@ -5,5 +5,5 @@ mod ipvs;
 mod marks;
 
 pub(crate) use addresses::{AddressWatch, local_addresses};
-pub(crate) use ipvs::{IpvsTable, TableError};
+pub(crate) use ipvs::{AtStake, IpvsTable, TableError};
 pub(crate) use marks::Marks;

@@ -1,25 +1,35 @@
-//! Logging: one line per event on standard error, as text or as JSON, never blocking the caller.
+//! Logging: one line per event to the terminal, the journal, syslog or a file, never blocking the caller.
 //!
 //! Every line that reports something that happened carries an `event` field with a stable name and the fields that belong
-//! to it; the list is in `docs/events.md`.
+//! to it; the list is in `docs/events.md`. Levels can be changed while the program runs: [`set_levels`].
 
+mod arguments;
+mod collapse;
+mod json;
+mod level;
 mod rate;
+mod record;
+mod sink;
 mod text;
+mod time;
 mod writer;
 
+pub(crate) use arguments::{LogArguments, LogTo};
+pub(crate) use level::{LevelError, Levels};
 pub(crate) use rate::RateLimit;
+pub(crate) use sink::syslog::Facility;
 pub(crate) use writer::Flush;
 
 use crate::control::Journal;
 use clap::ValueEnum;
-use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
-use writer::Background;
 
-/// How a log line is written.
+/// How a log line is written to a terminal or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people: time, level, sentence.
@@ -29,52 +39,101 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The filter given with `--log-level` makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "log level `{text}` is not understood; give error, warn, info, debug or trace, or pairs such as `info,vrrp_net=debug`"
-)]
-pub(crate) struct FilterError {
-    text: String,
-    source: tracing_subscriber::filter::ParseError,
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Standard error.
+    Stderr,
+    /// Standard output, for containers.
+    Stdout,
+    /// A file, opened anew when it was moved away.
+    File(PathBuf),
+    /// systemd's journal, with the fields.
+    Journal,
+    /// The syslog daemon.
+    Syslog(Facility),
 }
 
-/// Starts logging for the whole process. The returned guard writes out what is still queued when it is dropped.
-/// `journal` gets every event, whatever the filter says of lines.
-pub(crate) fn start(
-    format: LogFormat,
-    filter: &str,
-    journal: &Journal,
-) -> Result<Flush, FilterError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| FilterError {
-        text: filter.to_owned(),
-        source,
-    })?;
-    let (background, flush) = Background::start();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_target(false)
-        .with_writer(background);
-    let events = journal.layer().with_filter(LevelFilter::INFO);
-    let all = tracing_subscriber::registry().with(events);
-    match format {
-        LogFormat::Text => all
-            .with(
-                lines
-                    .with_ansi(std::io::stderr().is_terminal())
-                    .event_format(text::TextLines)
-                    .with_filter(filter),
-            )
-            .init(),
-        LogFormat::Json => all
-            .with(
-                lines
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(false)
-                    .with_span_list(false)
-                    .with_filter(filter),
-            )
-            .init(),
+/// How the program logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) format: LogFormat,
+    pub(crate) levels: Levels,
+    pub(crate) targets: Vec<Target>,
+    /// What the program is called in the journal and in syslog.
+    pub(crate) identity: String,
+}
+
+impl Settings {
+    /// Whether the user sees standard error and wants text there: then errors are shown with excerpts.
+    pub(crate) fn for_people(&self) -> bool {
+        self.format == LogFormat::Text && self.targets.contains(&Target::Stderr)
     }
-    Ok(flush)
+
+    /// Whether who has called the program sees what is logged.
+    pub(crate) fn is_seen(&self) -> bool {
+        let seen = [Target::Stderr, Target::Stdout, Target::Journal];
+        self.targets.iter().any(|target| seen.contains(target))
+    }
+}
+
+/// The levels in force, for [`set_levels`].
+static LEVELS: OnceLock<Arc<RwLock<Levels>>> = OnceLock::new();
+
+/// Starts logging for the whole process. The returned guard writes out what is still queued when it is dropped.
+/// `journal` gets every event, whatever the levels say of lines. A target that cannot be opened is told of on the others,
+/// or on standard error if there is no other.
+pub(crate) fn start(settings: &Settings, journal: &Journal) -> Flush {
+    let levels = Arc::new(RwLock::new(settings.levels.clone()));
+    let levels = LEVELS.get_or_init(|| levels);
+    let mut sinks = Vec::new();
+    let mut problems = Vec::new();
+    for target in &settings.targets {
+        match sink::open(target, settings.format, &settings.identity) {
+            Ok(sink) => sinks.push(sink),
+            Err(error) => problems.push((target, error)),
+        }
+    }
+    if sinks.is_empty()
+        && !problems.is_empty()
+        && let Ok(sink) = sink::open(&Target::Stderr, settings.format, &settings.identity)
+    {
+        sinks.push(sink);
+    }
+    let (lines, flush) = writer::start(Arc::clone(levels), sinks);
+    let events = journal.layer().with_filter(LevelFilter::INFO);
+    // Only a test that starts two logs in one process is refused here.
+    let _ = tracing_subscriber::registry()
+        .with(events)
+        .with(lines)
+        .try_init();
+    for (target, error) in problems {
+        tracing::warn!(event = "log_target_failed", target = ?target, %error, "the log cannot be written to {target:?}: {error}");
+    }
+    flush
+}
+
+/// Changes the levels while the program runs; returns those before. The text is that of `--log-level`.
+pub(crate) fn set_levels(text: &str) -> Result<String, LevelError> {
+    let new: Levels = text.parse()?;
+    let Some(levels) = LEVELS.get() else {
+        return Ok(new.to_string());
+    };
+    let before = {
+        let mut levels = levels.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *levels, new.clone())
+    };
+    // Modules that were asked before are asked again.
+    tracing::callsite::rebuild_interest_cache();
+    tracing::info!(event = "log_level", from = %before, to = %new, "log level is {new} now, was {before}");
+    Ok(before.to_string())
+}
+
+/// The levels in force, as `--log-level` takes them.
+#[allow(dead_code, reason = "for the control socket")]
+pub(crate) fn levels() -> String {
+    let levels = LEVELS
+        .get()
+        .map(|levels| levels.read().unwrap_or_else(PoisonError::into_inner));
+    levels.map_or_else(|| "info".to_owned(), |levels| levels.to_string())
 }

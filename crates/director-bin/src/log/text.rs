@@ -1,44 +1,52 @@
 //! Log lines for people: time, level, sentence.
 //!
-//! The sentence of a line with an `event` field says all that its fields say, so they are left to the JSON format. Other
+//! The sentence of a line with an `event` field says all that its fields say, so they are left to the other formats. Other
 //! lines show their fields.
 
+use super::record::Record;
 use std::fmt::{self, Write};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use std::time::SystemTime;
+use tracing::Level;
 
-/// Writes one line per event.
-pub(super) struct TextLines;
+/// The line without its end, coloured for a terminal.
+pub(super) fn line(record: &Record, colour: bool) -> String {
+    let mut out = time(record);
+    let level = record.level;
+    // Writing to a string does not fail.
+    let _ = match self::colour(level).filter(|_| colour) {
+        Some(colour) => write!(out, " {colour}{level:>5}\x1b[0m "),
+        None => write!(out, " {level:>5} "),
+    };
+    out.push_str(&sentence(record));
+    out
+}
 
-impl<S, N> FormatEvent<S, N> for TextLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut parts = Parts::default();
-        event.record(&mut parts);
-        SystemTime.format_time(&mut writer)?;
-        let level = *event.metadata().level();
-        match colour(level).filter(|_| writer.has_ansi_escapes()) {
-            Some(colour) => write!(writer, " {colour}{level:>5}\x1b[0m ")?,
-            None => write!(writer, " {level:>5} ")?,
+/// What it says, on one line.
+pub(super) fn sentence(record: &Record) -> String {
+    let mut out = String::with_capacity(record.message.len());
+    let mut printable = Printable(&mut out);
+    let _ = printable.write_str(&record.message);
+    if record.event.is_none() {
+        for (name, value) in &record.fields {
+            let _ = match value.as_str() {
+                Some(text) => write!(printable, " {name}={text}"),
+                None => write!(printable, " {name}={value}"),
+            };
         }
-        writer.write_str(&parts.message)?;
-        if !parts.named {
-            writer.write_str(&parts.fields)?;
-        }
-        writer.write_char('\n')
     }
+    out
+}
+
+/// RFC 3339, UTC.
+pub(super) fn time(record: &Record) -> String {
+    let mut out = String::with_capacity(160);
+    let elapsed = record
+        .time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    // Writing to a string does not fail.
+    let _ = super::time::rfc3339(elapsed, &mut out);
+    out
 }
 
 const fn colour(level: Level) -> Option<&'static str> {
@@ -47,33 +55,6 @@ const fn colour(level: Level) -> Option<&'static str> {
         Level::WARN => Some("\x1b[33m"),
         Level::INFO => Some("\x1b[32m"),
         _ => None,
-    }
-}
-
-#[derive(Default)]
-struct Parts {
-    message: String,
-    fields: String,
-    /// Has an `event` field.
-    named: bool,
-}
-
-impl Visit for Parts {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
-        let _ = match field.name() {
-            "message" => write!(Printable(&mut self.message), "{value:?}"),
-            "event" => {
-                self.named = true;
-                Ok(())
-            }
-            name => write!(self.fields, " {name}=")
-                .and_then(|()| write!(Printable(&mut self.fields), "{value:?}")),
-        };
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod delta;
+mod guard;
 mod happening;
 mod model;
 mod server;
@@ -18,6 +19,7 @@ mod sync;
 
 pub(crate) use adopt::taken_out;
 pub(crate) use delta::{Delta, Touched};
+pub(crate) use guard::{GuardChange, exceeds};
 pub(crate) use happening::Happening;
 pub(crate) use model::{CheckId, Fate, Model, Verdict};
 pub(crate) use server::{Presence, RealView, ServerState, Standing};

@@ -1,9 +1,12 @@
 //! All virtual servers together.
 
 use super::delta::Part;
+use super::guard::{Guard, GuardChange};
 use super::server::ServerState;
 use super::{CheckStart, Delta, Happening, RealServer, Setting, Standing, Touched, VirtualServer};
 use crate::recovery::Influence;
+use director_control::Timestamp;
+use director_control::snapshot::Held;
 use healthcheck::Weight;
 use ipvs_netlink::{DestinationId, ServiceId, Table, VirtualService};
 use std::borrow::Cow;
@@ -90,6 +93,7 @@ pub(crate) struct Model {
     servers: BTreeMap<Arc<str>, Arc<ServerState>>,
     /// VRRP instances that are master.
     masters: BTreeSet<Arc<str>>,
+    guard: Guard,
 }
 
 impl Model {
@@ -132,12 +136,72 @@ impl Model {
         verdict: Verdict,
         touched: &mut Touched,
     ) -> Vec<Happening> {
-        self.servers
-            .get_mut(&check.virtual_server)
-            .and_then(|state| {
-                Arc::make_mut(state).observe(check.real_server, check.index, verdict, touched)
-            })
-            .unwrap_or_default()
+        let state = self.servers.get(&check.virtual_server);
+        let fails = state.is_some_and(|state| state.would_fail(check.real_server, verdict.up));
+        let mut happenings = Vec::new();
+        // Before the quorum is judged by it: what is held is not lost.
+        if fails && !self.guard.held && self.guard.is_too_many(self.guard.down.saturating_add(1)) {
+            happenings.extend(self.hold(true, touched));
+        }
+        let Some(state) = self.servers.get_mut(&check.virtual_server) else {
+            return happenings;
+        };
+        let state = Arc::make_mut(state);
+        let (before, _) = state.down_if(self.guard.limit.is_some());
+        let follows = state.observe(check.real_server, check.index, verdict, touched);
+        let (after, _) = state.down_if(self.guard.limit.is_some());
+        happenings.extend(follows.unwrap_or_default());
+        self.guard.down = self.guard.down.saturating_add(after).saturating_sub(before);
+        if self.guard.held && !self.guard.is_too_many(self.guard.down) {
+            happenings.extend(self.hold(false, touched));
+        }
+        happenings
+    }
+
+    /// Sets the share of real servers that may be down at once, in per cent, and counts anew. To be called after
+    /// [`replace`](Self::replace) and whenever something else than a verdict has turned servers up or down.
+    pub(crate) fn judge_guard(
+        &mut self,
+        limit: Option<u8>,
+        touched: &mut Touched,
+    ) -> Vec<Happening> {
+        self.guard.limit = limit;
+        if limit.is_none() && !self.guard.held {
+            return Vec::new();
+        }
+        let counts = self.servers.values().map(|state| state.down_of());
+        let (down, all) = counts.fold((0, 0), |(down, all), (more_down, more)| {
+            (down + more_down, all + more)
+        });
+        (self.guard.down, self.guard.all) = (down, all);
+        let too_many = self.guard.is_too_many(down);
+        if too_many || self.guard.held {
+            self.hold(too_many, touched)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn hold(&mut self, held: bool, touched: &mut Touched) -> Vec<Happening> {
+        self.guard.held = held;
+        let mut happenings = Vec::new();
+        for (name, state) in &mut self.servers {
+            if state.down_of().0 > 0 || held {
+                touched.everything(name);
+            }
+            happenings.extend(Arc::make_mut(state).hold(held));
+        }
+        happenings
+    }
+
+    /// Whether the change guard has begun to hold or let go since this was asked last.
+    pub(crate) fn guard_change(&mut self, now: Timestamp) -> Option<GuardChange> {
+        self.guard.change(now)
+    }
+
+    /// What the change guard holds, if it does.
+    pub(crate) const fn held(&self) -> Option<&Held> {
+        self.guard.told.as_ref()
     }
 
     /// Takes what holds for a real server beside its checks, notes what it touches, and tells what it changes.

@@ -296,7 +296,8 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
             .is_empty()
     );
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
-    // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails.
+    // The checks are other ones now: .4 has to pass its new one first, .5 counts as up until it fails, `alpha` or not.
+    changed.real_servers[1].checks[0].alpha = true;
     model.replace(&[Arc::new(changed)], |_| Fate::New);
     assert_eq!(table(&model), [(5, 1), (6, 2)]);
     assert!(model.is_down(&CheckId {
@@ -477,4 +478,101 @@ proptest! {
             prop_assert_eq!(table(&model), expected);
         }
     }
+}
+
+#[test]
+fn what_an_operator_sets_holds_over_a_reload_until_it_is_taken_back() {
+    let servers = || virtual_server(vec![real_server(4, 1, 1), real_server(5, 3, 1)]);
+    let mut model = model(servers());
+    let set = |model: &mut Model, last: u8, setting| {
+        let mut touched = Touched::default();
+        let told = model.set(NAME, address(last).into(), setting, "test", &mut touched);
+        (told.len(), model.delta(&touched).destinations.len())
+    };
+    assert_eq!(set(&mut model, 4, Some(Setting::Weight(7))), (1, 1));
+    assert_eq!(
+        set(&mut model, 4, Some(Setting::Weight(7))),
+        (0, 0),
+        "nothing new"
+    );
+    assert_eq!(set(&mut model, 5, Some(Setting::Drain)), (1, 1));
+    assert_eq!(table(&model), [(4, 7), (5, 0)]);
+    model.replace(&[Arc::new(servers())], |_| Fate::Kept);
+    assert_eq!(table(&model), [(4, 7), (5, 0)]);
+    tell(&mut model, 4, 0, false);
+    assert_eq!(table(&model), [(5, 0)], "checks decide whatever is set");
+    assert_eq!(set(&mut model, 5, Some(Setting::Drained)), (0, 1));
+    assert_eq!(table(&model), []);
+    tell(&mut model, 4, 0, true);
+    set(&mut model, 4, None);
+    set(&mut model, 5, None);
+    assert_eq!(table(&model), [(4, 1), (5, 3)]);
+    assert_eq!(
+        set(&mut model, 99, Some(Setting::Drain)),
+        (0, 0),
+        "no such server"
+    );
+}
+
+#[test]
+fn a_drained_server_keeps_its_connections_while_the_sorry_server_answers() {
+    let mut server = virtual_server(vec![real_server(4, 1, 1)]);
+    server.sorry_server = sorry(false);
+    let mut model = model(server);
+    let drain = Some(Setting::Drain);
+    model.set(
+        NAME,
+        address(4).into(),
+        drain,
+        "test",
+        &mut Touched::default(),
+    );
+    assert_eq!(table(&model), [(4, 0), (99, 1)]);
+}
+
+#[test]
+fn the_change_guard_keeps_all_when_too_many_fail_at_once() {
+    let servers = (4..8).map(|last| real_server(last, 1, 1)).collect();
+    let mut server = virtual_server(servers);
+    server.sorry_server = sorry(false);
+    let mut model = model(server);
+    model.judge_guard(Some(50), &mut Touched::default());
+    let now = Timestamp::default();
+    tell(&mut model, 4, 0, false);
+    tell(&mut model, 5, 0, false);
+    assert_eq!(table(&model), [(6, 1), (7, 1)], "half of them may fail");
+    assert_eq!(model.guard_change(now), None);
+    let told = tell(&mut model, 6, 0, false);
+    assert_eq!(table(&model), [(4, 1), (5, 1), (6, 1), (7, 1)], "{told:?}");
+    let change = model.guard_change(now).unwrap();
+    assert_eq!((change.held, change.down, change.all), (true, 3, 4));
+    let told = tell(&mut model, 7, 0, false);
+    let lost = told
+        .iter()
+        .any(|told| matches!(told, Happening::QuorumLost { .. }));
+    assert!(!lost, "what is held is not lost: {told:?}");
+    assert!(model.held().is_some());
+    tell(&mut model, 7, 0, true);
+    assert_eq!(
+        model.guard_change(now),
+        None,
+        "three of four are still down"
+    );
+    tell(&mut model, 6, 0, true);
+    assert_eq!(table(&model), [(6, 1), (7, 1)]);
+    assert_eq!(
+        model.guard_change(now).map(|change| change.held),
+        Some(false)
+    );
+    assert!(model.held().is_none());
+}
+
+#[test]
+fn without_a_guard_nothing_is_held() {
+    let mut model = model(virtual_server(vec![real_server(4, 1, 1)]));
+    model.judge_guard(None, &mut Touched::default());
+    tell(&mut model, 4, 0, false);
+    assert_eq!(table(&model), []);
+    assert!(!super::super::exceeds(2, 4, 50) && super::super::exceeds(3, 4, 50));
+    assert!(!super::super::exceeds(0, 0, 50));
 }

@@ -1,5 +1,7 @@
 //! One virtual server: its configuration, what is known about its real servers, and what follows for the table.
 
+mod orders;
+
 use super::model::{Fate, Verdict};
 use super::{Happening, RealServer, Setting, Touched, VirtualServer};
 use crate::recovery::Influence;
@@ -38,6 +40,8 @@ pub(crate) struct RealView<'a> {
     pub(crate) up: bool,
     /// What an operator has set.
     pub(crate) set: Option<Setting>,
+    /// The change guard keeps it in the table though it is down.
+    pub(crate) held: bool,
     /// Whether and how it should be in the table.
     pub(crate) presence: Presence,
     /// Why, outermost cause first.
@@ -70,6 +74,8 @@ struct Known {
     influence: Influence,
     /// What an operator has set.
     set: Option<Setting>,
+    /// The change guard keeps it in the table though it is down.
+    held: bool,
 }
 
 impl Known {
@@ -85,6 +91,7 @@ impl Known {
             up: true,
             weight: 0,
             set,
+            held: false,
         };
         known.judge(server);
         known
@@ -109,7 +116,16 @@ impl Known {
 
     /// What it adds to the live weight.
     fn counts(&self) -> u64 {
-        if self.up { u64::from(self.weight) } else { 0 }
+        if self.serves() {
+            u64::from(self.weight)
+        } else {
+            0
+        }
+    }
+
+    /// It is up, or counts as if it were.
+    const fn serves(&self) -> bool {
+        self.up || self.held
     }
 }
 
@@ -142,12 +158,17 @@ impl ServerState {
                         (_, Some(verdict)) if !verdict.up => {
                             Verdict::down("its check has changed and has not succeeded since")
                         }
+                        // One that is up stays in use until the new check fails: a change of the file is no failure, not
+                        // even with `alpha`. The monitor tells only what differs from this.
+                        (_, Some(verdict)) => verdict.clone(),
                         _ => Verdict::start(check),
                     }
                 };
                 let influence = old.map_or(Influence::NONE, |(_, known)| known.influence.clone());
                 let verdicts = server.checks.iter().enumerate().map(start).collect();
-                Known::new(server, verdicts, influence, old.and_then(|(_, known)| known.set))
+                let held = old.is_some_and(|(_, known)| known.held);
+                let known = Known::new(server, verdicts, influence, old.and_then(|(_, known)| known.set));
+                Known { held, ..known }
             })
             .collect();
         let mut by_address: Box<[u32]> =
@@ -244,50 +265,6 @@ impl ServerState {
         Some(happenings)
     }
 
-    /// Sets something for a real server, or takes it back; `None` if there is no such server or nothing new is set.
-    pub(super) fn set(
-        &mut self,
-        id: DestinationId,
-        set: Option<Setting>,
-        reason: &str,
-        touched: &mut Touched,
-    ) -> Option<Vec<Happening>> {
-        let position = self.position(id)?;
-        let server = self.config.real_servers.get(position)?;
-        let known = self.known.get_mut(position)?;
-        if known.set == set {
-            return None;
-        }
-        let (from, counted) = (known.weight, known.counts());
-        known.set = set;
-        known.judge(server);
-        let (to, up) = (known.weight, known.up);
-        self.live_weight = self
-            .live_weight
-            .saturating_sub(counted)
-            .saturating_add(known.counts());
-        let changed = Happening::WeightChanged {
-            virtual_server: self.config.name.to_string(),
-            real_server: id,
-            from,
-            to,
-            reason: reason.to_owned(),
-        };
-        let quorum = self.judge_quorum();
-        if quorum.is_some() && self.config.sorry_server.is_some() {
-            touched.everything(&self.config.name);
-        } else {
-            touched.server(&self.config.name, id);
-        }
-        let told = (up && from != to).then_some(changed);
-        Some(told.into_iter().chain(quorum).collect())
-    }
-
-    /// What is set for a real server; `None` if there is no such server.
-    pub(super) fn setting(&self, id: DestinationId) -> Option<Option<Setting>> {
-        self.known_of(id).map(|(_, known)| known.set)
-    }
-
     /// Brings the quorum up to date. It begins as missing, which is not told; what is told at a start is that it is there.
     pub(super) fn judge_quorum(&mut self) -> Option<Happening> {
         let weight = self.live_weight;
@@ -314,13 +291,6 @@ impl ServerState {
         } else {
             None
         }
-    }
-
-    /// It was up before: nothing is gained, but what is there may be kept.
-    pub(super) fn resume_quorum(&mut self) {
-        self.quorum_up = true;
-        // Telling that it is lost is left to the next verdict.
-        let _ = self.judge_quorum();
     }
 
     /// Whether this check says up now.
@@ -441,6 +411,12 @@ impl ServerState {
         real.chain(sorry).collect()
     }
 
+    /// How many real servers are up, and how many there are.
+    pub(crate) fn count_live(&self) -> (usize, usize) {
+        let live = self.known.iter().filter(|known| known.up).count();
+        (live, self.known.len())
+    }
+
     /// The configuration of one of its real servers.
     pub(super) fn real_server(&self, id: DestinationId) -> Option<&RealServer> {
         self.known_of(id).map(|(server, _)| server)
@@ -463,6 +439,7 @@ impl ServerState {
             verdicts: &known.verdicts,
             up: known.up,
             set: known.set,
+            held: known.held && !known.up,
             presence: self.presence(config, known),
             reasons: self.reasons(config, known),
         })
@@ -474,7 +451,7 @@ impl ServerState {
             Some(Setting::Drain) if known.up => return Presence::Weight(0),
             _ => {}
         }
-        if known.up && !self.sorry_in_use() {
+        if known.serves() && !self.sorry_in_use() {
             // What an operator sets holds at once.
             Presence::Weight(match known.set {
                 Some(_) => known.weight,
@@ -503,6 +480,9 @@ impl ServerState {
                 "{}, so the sorry server answers alone",
                 self.quorum_text("is missing")
             ));
+        }
+        if known.held && !up {
+            reasons.push("the change guard keeps it in the table".to_owned());
         }
         reasons.extend(known.influence.held.clone());
         if up && known.influence.share < 100 {

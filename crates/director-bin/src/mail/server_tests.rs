@@ -470,3 +470,60 @@ async fn a_dead_server_does_not_hold_up_the_end() {
     );
     ended.await.expect("the deadline counts");
 }
+
+/// Python's own server, where it has one still (up to 3.11, which is Debian 12's).
+#[tokio::test]
+async fn a_server_of_other_people_takes_it() {
+    let Ok(reserved) = std::net::TcpListener::bind("127.0.0.1:0") else {
+        return;
+    };
+    let port = reserved.local_addr().unwrap().port();
+    drop(reserved);
+    let started = tokio::process::Command::new("/usr/bin/python3")
+        .args([
+            "-W",
+            "ignore",
+            "-u",
+            "-m",
+            "smtpd",
+            "-n",
+            "-c",
+            "DebuggingServer",
+        ])
+        .arg(format!("127.0.0.1:{port}"))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    let Ok(mut child) = started else {
+        println!("skipped: /usr/bin/python3 is not installed");
+        return;
+    };
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut settings = settings(port);
+    settings.to = vec!["a@x.org".to_owned(), "Bob <b@x.org>".to_owned()];
+    let mut evil = alert(".");
+    evil.body = ".\n..\nend".to_owned();
+    let message = compose(&settings, &[evil], 0, SystemTime::UNIX_EPOCH, 1);
+    while let Err(error) = deliver(&settings, &message).await {
+        assert!(matches!(error, DeliveryError::Connect { .. }), "{error}");
+        if let Ok(Some(_)) = child.try_wait() {
+            println!("skipped: python3 has no module smtpd");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut text = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("END MESSAGE") {
+            break;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    // It writes lines as Python writes octets.
+    for line in ["b'Subject: [R1] .'", "b'.'", "b'..'", "b'end'"] {
+        assert!(text.lines().any(|have| have == line), "{line} in {text}");
+    }
+}

@@ -197,7 +197,8 @@ impl<I: Ord + Clone> Recovery<I> {
     }
 
     /// What holds for a server now.
-    pub(crate) fn influence(&self, now: Instant, server: &I) -> Influence {
+    #[cfg(test)]
+    fn influence(&self, now: Instant, server: &I) -> Influence {
         self.servers
             .get(server)
             .map_or(Influence::NONE, |state| state.influence(now))

@@ -4,6 +4,7 @@
 
 mod hooks;
 mod ledger;
+mod once;
 mod program;
 mod run;
 mod security;
@@ -11,5 +12,6 @@ mod sys;
 
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use ledger::HookLedger;
+pub(crate) use once::Once;
 pub(crate) use program::{Identity, Links, Program, ProgramError, Security};
 pub(crate) use run::{Child, Ended, Given, run};

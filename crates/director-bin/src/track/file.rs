@@ -35,9 +35,9 @@ pub(crate) fn file_tracker(name: &str) -> String {
     format!("file {name}")
 }
 
-/// Reads the file again and again and reports changes, until nobody listens.
-pub(super) async fn watch(file: TrackFile, reports: mpsc::Sender<Report>) {
-    if let Err(error) = initialise(&file).await {
+/// Reads the file again and again and reports changes, until nobody listens. `starting`: it gets its first value before.
+pub(super) async fn watch(file: TrackFile, starting: bool, reports: mpsc::Sender<Report>) {
+    if starting && let Err(error) = initialise(&file).await {
         let path = file.path.display();
         tracing::warn!(event = "track_file_init", %error, "{path} cannot be written: {error}");
     }

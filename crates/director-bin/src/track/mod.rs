@@ -1,4 +1,4 @@
-//! What the priority of an instance may depend on, besides interfaces: scripts, files and processes.
+//! What the priority of an instance may depend on, besides interfaces: scripts, files, processes and BFD sessions.
 
 mod file;
 mod process;
@@ -8,6 +8,7 @@ pub(crate) use file::{TrackFile, file_tracker};
 pub(crate) use process::{Parameters, Pattern, TrackProcess, process_tracker};
 pub(crate) use script::TrackScript;
 
+use crate::bfd::{Bfd, BfdPlan, bfd_tracker};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ pub(crate) enum Watched {
     File(TrackFile),
     /// All `vrrp_track_process` together: one look at the processes serves them all.
     Processes(Vec<TrackProcess>),
+    /// All `bfd_instance` together: one thread serves them all.
+    Bfd(Vec<BfdPlan>),
 }
 
 /// The state of something watched has changed, or is known for the first time.
@@ -41,6 +44,10 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Trackers {
     running: BTreeMap<String, (Watched, JoinHandle<()>)>,
+    /// The daemon has just started: files get their first value (`init_file`), which a reload does not give.
+    starting: bool,
+    /// The thread with the BFD sessions, once there has been one.
+    bfd: Option<Bfd>,
     reports: mpsc::Sender<Report>,
 }
 
@@ -51,6 +58,7 @@ impl Watched {
             Self::Script(script) => script.name.clone(),
             Self::File(file) => file_tracker(&file.name),
             Self::Processes(_) => process_tracker("*"),
+            Self::Bfd(_) => bfd_tracker("*"),
         }
     }
 }
@@ -60,6 +68,8 @@ impl Trackers {
     pub(crate) const fn new(reports: mpsc::Sender<Report>) -> Self {
         Self {
             running: BTreeMap::new(),
+            starting: true,
+            bfd: None,
             reports,
         }
     }
@@ -67,7 +77,13 @@ impl Trackers {
     /// Watches exactly `wished`. What is unchanged goes on and keeps its counts.
     pub(crate) fn replace(&mut self, wished: Vec<Watched>) {
         let mut before = std::mem::take(&mut self.running);
+        let starting = std::mem::take(&mut self.starting);
+        let mut sessions = Vec::new();
         for watched in wished {
+            if let Watched::Bfd(plans) = watched {
+                sessions = plans;
+                continue;
+            }
             let name = watched.name();
             let entry = match before.remove(&name) {
                 Some((same, task)) if same == watched => (same, task),
@@ -78,8 +94,10 @@ impl Trackers {
                     let reports = self.reports.clone();
                     let task = match watched.clone() {
                         Watched::Script(script) => tokio::spawn(script::repeat(script, reports)),
-                        Watched::File(file) => tokio::spawn(file::watch(file, reports)),
+                        Watched::File(file) => tokio::spawn(file::watch(file, starting, reports)),
                         Watched::Processes(all) => tokio::spawn(process::watch(all, reports)),
+                        // Not a task of its own; taken out above.
+                        Watched::Bfd(_) => continue,
                     };
                     (watched, task)
                 }
@@ -89,10 +107,26 @@ impl Trackers {
         for (_, task) in before.into_values() {
             task.abort();
         }
+        self.replace_sessions(sessions);
+    }
+
+    fn replace_sessions(&mut self, sessions: Vec<BfdPlan>) {
+        if self.bfd.is_none() && !sessions.is_empty() {
+            match Bfd::start(self.reports.clone()) {
+                Ok(bfd) => self.bfd = Some(bfd),
+                Err(error) => {
+                    tracing::error!(event = "bfd_failed", %error, "BFD sessions cannot be run, they count as down: {error}");
+                }
+            }
+        }
+        if let Some(bfd) = &self.bfd {
+            bfd.replace(sessions);
+        }
     }
 
     /// Ends all of them and what they have started.
     pub(crate) async fn stop(&mut self) {
+        self.bfd = None;
         for (_, task) in std::mem::take(&mut self.running).into_values() {
             task.abort();
             // Only to be sure that the process group has been killed.

@@ -4,17 +4,13 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use super::exchange::Consumer;
-use super::{
-    BodyDigest, Header, HttpSettings, HttpUrl, Md5Digest, Request, StatusCode, StatusRanges,
-};
+use super::{BodyDigest, Header, HttpSettings, HttpUrl, Request, StatusCode};
 use crate::outcome::{Cause, Detail};
 use crate::regex::Compiled;
 
 /// What is wanted of a page, ready for use.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
-    pub(super) status: StatusRanges,
-    pub(super) digest: Option<Md5Digest>,
     pub(super) pattern: Option<Compiled>,
     pub(super) body_limit: u64,
     /// The request as it goes over the wire.
@@ -34,8 +30,6 @@ impl Page {
         };
         Ok(Self {
             request: request.encode().into(),
-            status: url.status.clone(),
-            digest: url.digest,
             pattern: url
                 .regex
                 .as_ref()
@@ -49,6 +43,7 @@ impl Page {
 /// The answer so far.
 pub(super) struct Judge<'a> {
     page: &'a Page,
+    wanted: &'a HttpUrl,
     status: Option<StatusCode>,
     digest: BodyDigest,
     body: Vec<u8>,
@@ -56,9 +51,10 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(page: &'a Page) -> Self {
+    pub(super) fn new(page: &'a Page, wanted: &'a HttpUrl) -> Self {
         Self {
             page,
+            wanted,
             status: None,
             digest: BodyDigest::default(),
             body: Vec::new(),
@@ -76,21 +72,21 @@ impl<'a> Judge<'a> {
     ) -> Result<Detail, Cause> {
         let page = self.page;
         let status = self.status.unwrap_or_else(|| StatusCode::new(0));
-        if !page.status.contains(status) {
+        if !self.wanted.status.contains(status) {
             return Err(Cause::Status {
                 url: url(),
                 got: status,
-                wanted: page.status.clone(),
+                wanted: self.wanted.status.clone(),
             });
         }
-        let body_matters = page.digest.is_some() || page.pattern.is_some();
+        let body_matters = self.wanted.digest.is_some() || page.pattern.is_some();
         if body_matters && self.seen > page.body_limit {
             return Err(Cause::TooLong {
                 url: url(),
                 limit: page.body_limit,
             });
         }
-        if let Some(wanted) = page.digest {
+        if let Some(wanted) = self.wanted.digest {
             let got = self.digest.finish();
             if got != wanted {
                 return Err(Cause::Digest {
@@ -123,7 +119,7 @@ impl Consumer for Judge<'_> {
     fn header(&mut self, header: &Header) -> ControlFlow<()> {
         self.status = Some(header.status);
         // A wrong status decides; there is no need to read on.
-        if self.page.status.contains(header.status) {
+        if self.wanted.status.contains(header.status) {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
@@ -132,7 +128,7 @@ impl Consumer for Judge<'_> {
 
     fn body(&mut self, octets: &[u8]) -> ControlFlow<()> {
         self.seen += octets.len() as u64;
-        if self.page.digest.is_some() {
+        if self.wanted.digest.is_some() {
             self.digest.update(octets);
         }
         if self.seen > self.page.body_limit {

@@ -16,7 +16,7 @@ use crate::tls::Connector;
 #[derive(Clone, Debug)]
 pub struct HttpProbe {
     settings: Arc<HttpSettings>,
-    pages: Vec<Page>,
+    pages: Box<[Page]>,
     connector: Option<Connector>,
 }
 
@@ -79,7 +79,7 @@ impl HttpProbe {
         } else {
             ResponseReader::new()
         };
-        let mut judge = Judge::new(page);
+        let mut judge = Judge::new(page, url);
         let certificate_expires = question.ask(&mut reader, &mut judge).await?;
         let scheme = if self.connector.is_some() {
             "https"

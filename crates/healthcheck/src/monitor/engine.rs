@@ -225,6 +225,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
+        // Nearly every check has one name; the usual growth would reserve four.
+        state.names.reserve_exact(1);
         state.names.push(id.clone());
         let assumed = (
             Verdict::Unknown {

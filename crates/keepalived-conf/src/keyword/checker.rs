@@ -94,12 +94,14 @@ const PROTOCOLS: &[HttpProtocol] = &[
     HttpProtocol::Http10Close,
     HttpProtocol::Http10Close,
     HttpProtocol::Http11,
+    HttpProtocol::Http10KeepAlive,
+    HttpProtocol::Http11KeepAlive,
 ];
 
 #[rustfmt::skip]
 static HTTP_ROWS: &[Row<Checker>] = &[
     row("virtualhost", text("HOST"), "of the real server, then of the virtual server", "Host header.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.virtualhost))),
-    row("http_protocol", choice(&["1.0", "1.0C", "1.0c", "1.1"]), "1.0", "Version of requests; 1.0C adds `Connection: close`.", |t: &mut C, c| http_part(t, |p| c.choose(&mut p.http_protocol, PROTOCOLS))),
+    row("http_protocol", choice(&["1.0", "1.0C", "1.0c", "1.1", "1.0K", "1.1K"]), "1.0", "Version of requests; C adds `Connection: close`, K (director only) `Connection: keep-alive`.", |t: &mut C, c| http_part(t, |p| c.choose(&mut p.http_protocol, PROTOCOLS))),
     row("fast_recovery", BOOL, "false", "No pause between URLs while recovering.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.fast_recovery))),
     row("enable_sni", BOOL, "false", "Send the server name in TLS.", |t: &mut C, c| http_part(t, |p| c.put(&mut p.enable_sni))),
     row("sni_name", Arguments::OptionalText("NAME"), "virtualhost", "Server name to send in TLS.", |t: &mut C, c| http_part(t, |p| {

@@ -116,6 +116,7 @@ static ROWS: &[Row<GlobalDefs>] = &[
     row("lvs_timeouts", grammar("{tcp N|tcpfin N|udp N}..."), "unchanged", "Connection timeouts of IPVS.", |t: &mut G, c| parts::lvs_timeouts(t, c)).adds(),
     row("lvs_flush", FLAG, "", "Flush the IPVS table at start.", put!(lvs_flush)),
     row("lvs_flush_on_stop", grammar("[VS]"), "off", "Flush the IPVS table at stop.", |t: &mut G, c| parts::flush_on_stop(t, c)).old(&[deprecated("lvs_flush_onstop")]),
+    row("change_guard", int(1, 100), "off", "Hold what would take out more than this share of all real servers at once, in per cent.", |t: &mut G, c| c.put(&mut t.change_guard)).since(OURS),
     row("lvs_sync_daemon", grammar("IF [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group ADDRESS]"), "none", "Connection synchronisation.", |t: &mut G, c| parts::sync_daemon(t, c)).first(),
     row("lvs_netlink_cmd_rcv_bufs", bytes(), "of the system", "Receive buffer in bytes.", put!(lvs_netlink_cmd_rcv_bufs)),
     row("lvs_netlink_cmd_rcv_bufs_force", BOOL, "false", "Beyond the system limit.", put!(lvs_netlink_cmd_rcv_bufs_force)),

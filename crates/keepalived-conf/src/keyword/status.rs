@@ -32,10 +32,8 @@ impl std::fmt::Display for Status {
 const NOT_BUILT: &[(Scope, &[&str])] = &[
     (Scope::Root, &[
         "net_namespace", "net_namespace_ipvs", "instance",
-        "bfd_instance",
     ]),
     (Scope::GlobalDefs, &[
-        "startup_script", "startup_script_timeout", "shutdown_script", "shutdown_script_timeout",
         "snmp_socket",
         "enable_traps", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc",
         "enable_snmp_rfcv2", "enable_snmp_rfcv3", "snmp_vs_stats_update_interval",
@@ -44,14 +42,8 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "reload_file", "config_save_dir", "data_use_instance",
         "state_dump_file", "json_version", "umask",
     ]),
-    (Scope::Instance, &[
-        "track_bfd",
-    ]),
-    (Scope::SyncGroup, &[
-        "track_bfd", "sync_group_tracking_weight",
-    ]),
     (Scope::VirtualServer, &["snmp_name"]),
-    (Scope::RealServer, &["snmp_name", "BFD_CHECK"]),
+    (Scope::RealServer, &["snmp_name"]),
 ];
 
 /// Keywords that are accepted without effect, and why.

@@ -151,8 +151,12 @@ pub enum HttpProtocol {
     Http10,
     /// `1.0C`: 1.0 with `Connection: close`.
     Http10Close,
+    /// `1.0K`: 1.0 with `Connection: keep-alive`; director only.
+    Http10KeepAlive,
     /// `1.1`.
     Http11,
+    /// `1.1K`: 1.1 with `Connection: keep-alive`; director only.
+    Http11KeepAlive,
 }
 
 settings! {

@@ -205,6 +205,8 @@ settings! {
         lvs_flush: bool = false,
         /// Flush the IPVS table at stop.
         lvs_flush_on_stop: FlushOnStop = FlushOnStop::No,
+        /// `change_guard`: hold what would take out more than this share of all real servers at once, in per cent.
+        change_guard: Option<u8> = None,
         /// Connection synchronisation.
         lvs_sync_daemon: Option<LvsSyncDaemon> = None,
         /// Receive buffer in bytes.

@@ -149,7 +149,7 @@ fn globals(reading: &mut Reading<'_>, configuration: &mut Configuration) {
             "fork" => reading.report.note(line, key, "not needed: checks run side by side and none delays another"),
             "checkcount" => reading.report.lost(line, key, "deprecated there; failurecount counts failures of all checks"),
             "cleanstop" if value == "no" => reading.report.lost(line, key, "at a stop the director removes its services; run it with `--dont-release-ipvs` under the name keepalived to keep them"),
-            "maintenancedir" => reading.report.lost(line, key, "files do not take servers out; `director drain` does, with a reason and a deadline"),
+            "maintenancedir" => reading.report.changed(line, key, format!("start the director with `--maintenance-dir {value}`; `director drain` does the same with a reason and a deadline")),
             "readdquiescent" => reading.report.note(line, key, "not needed: a server that has not passed its check gets no connections"),
             "emailalert" => mail(value, &global, configuration),
             "emailalertfreq" => reading.report.lost(line, key, "a mail is sent when something changes, not repeatedly"),

@@ -26,6 +26,7 @@ use super::filter::Filter;
 use super::handover::Inheritance;
 use super::instance::{Instance, InstanceId};
 use super::options::InterfaceOptions;
+use super::quiet::QuietTime;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
 use super::schedule::Schedule;
@@ -80,6 +81,7 @@ pub(super) struct Core {
     pub(super) touched: VecDeque<InstanceId>,
     pub(super) later: Later,
     pub(super) deadlines: BTreeSet<(Instant, InstanceId)>,
+    pub(super) quiet: QuietTime,
     pub(super) armed: Option<Instant>,
     /// The real-time priority of this thread, zero for none.
     pub(super) thread_priority: u8,
@@ -125,6 +127,12 @@ pub(super) struct Publication {
 pub(super) struct Later {
     addresses: BTreeSet<InstanceId>,
     announcements: Vec<(InstanceId, Announcement)>,
+}
+
+impl Later {
+    fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.announcements.is_empty()
+    }
 }
 
 /// Malformed packets of one socket are reported this often at most.
@@ -190,7 +198,13 @@ impl Core {
             return self.ignore("waiting for the startup delay");
         }
         // What else became of it is in the router's counters and reports.
+        let known = |router: &vrrp_proto::VirtualRouter| {
+            let master = router.master();
+            master.map(|master| (master.source, master.priority))
+        };
+        let before = known(&instance.router);
         let verdict = instance.router.handle_packet(now, received);
+        let another = before != known(&instance.router);
         if verdict == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
             let rival = instance
                 .router
@@ -204,6 +218,7 @@ impl Core {
         }
         self.touched.push_back(*id);
         match verdict {
+            Verdict::Accepted(_) if another => self.changed(now),
             Verdict::Accepted(_) => self.counted(now),
             Verdict::Dropped(_) => self.dropped(now),
         }
@@ -313,6 +328,10 @@ impl Core {
         self.restore_due();
         self.links_due();
         self.delays_due();
+        self.sort_listening();
+        if !self.later.is_empty() || self.outbox.is_filled() {
+            return self.settle();
+        }
         self.publish_if_due();
         self.arm();
     }
@@ -384,6 +403,7 @@ impl Core {
         let next = self.deadlines.first().map(|(deadline, _)| *deadline);
         let others = [
             self.publication.due,
+            self.quiet.due,
             self.wall_clock_due,
             self.restorer.next_due(),
             self.entries.restorer.next_due(),
@@ -409,6 +429,7 @@ impl Core {
             return;
         };
         instance.since = transition.at;
+        self.quiet.resort = true;
         instance.reason = Reason::new(transition.reason, &instance.interface);
         self.events.send(Event::Transition {
             instance: Arc::clone(&instance.name),

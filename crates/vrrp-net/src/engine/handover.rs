@@ -49,13 +49,14 @@ impl Core {
 
     /// Takes in all adverts that have arrived.
     fn read_waiting(&mut self) {
+        self.read_quiet();
         let inbox = std::rc::Rc::clone(&self.inbox);
         for socket in self.sockets.all() {
             let now = self.clock.now();
             let key = socket.get_ref().key();
             let mut receive = || {
                 let mut inbox = inbox.borrow_mut();
-                let handle = |received: Option<&vrrp_proto::Received<'_>>| {
+                let handle = |received: Option<&vrrp_proto::Received<'_>>, _| {
                     self.on_packet(key, received, now);
                 };
                 socket.get_ref().receive(&mut inbox, handle)

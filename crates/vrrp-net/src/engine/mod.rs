@@ -23,6 +23,7 @@ mod handover;
 mod instance;
 mod options;
 mod publish;
+mod quiet;
 mod reconcile;
 mod reload;
 mod restore;

@@ -37,10 +37,22 @@ struct Shared {
     room: BTreeMap<u8, usize>,
     /// Packets of all virtual routers are let in.
     everything: bool,
+    interface: String,
+    quiet: Option<Quiet>,
+}
+
+/// A second socket for what need not wake anybody: ordinary adverts that a backup hears. It is read before anything else
+/// happens, and the packets bring the times of their arrival, so that nothing differs but the number of wake-ups.
+#[derive(Debug)]
+struct Quiet {
+    socket: Rc<AdvertSocket>,
+    vrids: BTreeSet<u8>,
 }
 
 impl Shared {
     fn admit(&self) -> io::Result<()> {
+        let none = BTreeSet::new();
+        let ordinary = self.quiet.as_ref().map_or(&none, |quiet| &quiet.vrids);
         let all;
         let vrids = if self.everything {
             all = (1..=u8::MAX).collect();
@@ -48,7 +60,47 @@ impl Shared {
         } else {
             &self.vrids
         };
-        self.socket.get_ref().admit(vrids, &self.addresses)
+        self.socket
+            .get_ref()
+            .admit(vrids, ordinary, &self.addresses)
+    }
+
+    /// Opens the quiet socket, in all groups of the other.
+    fn open_quiet(&self, key: SocketKey) -> io::Result<Quiet> {
+        let socket = AdvertSocket::open(key, &self.interface, None)?;
+        let vrids = BTreeSet::new();
+        socket.admit_ordinary(&vrids)?;
+        socket.make_quiet()?;
+        for group in self.groups.keys() {
+            socket.join(*group)?;
+        }
+        let socket = Rc::new(socket);
+        Ok(Quiet { socket, vrids })
+    }
+
+    /// Has ordinary adverts of these virtual routers go to the quiet socket. While it changes one may be lost, but none is
+    /// taken twice.
+    fn hush(&mut self, key: SocketKey, wanted: &BTreeSet<u8>) -> io::Result<()> {
+        if self.quiet.is_none() {
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            self.quiet = Some(self.open_quiet(key)?);
+        }
+        let Some(quiet) = &mut self.quiet else {
+            return Ok(());
+        };
+        if quiet.vrids == *wanted {
+            return Ok(());
+        }
+        let both: BTreeSet<u8> = quiet.vrids.intersection(wanted).copied().collect();
+        quiet.socket.admit_ordinary(&both)?;
+        quiet.vrids.clone_from(wanted);
+        self.admit()?;
+        match &self.quiet {
+            Some(quiet) => quiet.socket.admit_ordinary(wanted),
+            None => Ok(()),
+        }
     }
 }
 
@@ -84,6 +136,8 @@ impl Sockets {
                 reader: None,
                 room: BTreeMap::new(),
                 everything: self.everything,
+                interface: interface.to_owned(),
+                quiet: None,
             };
             self.open.insert(wanted.key, shared);
         }
@@ -97,6 +151,9 @@ impl Sockets {
         if let (Some(group), true) = (wanted.group, result.is_ok()) {
             if !shared.groups.contains_key(&group) {
                 result = shared.socket.get_ref().join(group);
+                if let (Some(quiet), true) = (&shared.quiet, result.is_ok()) {
+                    result = quiet.socket.join(group);
+                }
             }
             if result.is_ok() {
                 *shared.groups.entry(group).or_insert(0) += 1;
@@ -150,6 +207,9 @@ impl Sockets {
                 shared.groups.remove(&group);
                 // Fails only when the interface is gone, and with it the membership.
                 let _ = shared.socket.get_ref().leave(group);
+                if let Some(quiet) = &shared.quiet {
+                    let _ = quiet.socket.leave(group);
+                }
             }
         }
         shared.users = shared.users.saturating_sub(1);
@@ -167,6 +227,33 @@ impl Sockets {
                 reader.abort();
             }
         }
+    }
+
+    /// Has ordinary adverts of these virtual routers wake nobody. Says what went wrong.
+    pub(super) fn hush(&mut self, wanted: &BTreeMap<SocketKey, BTreeSet<u8>>) -> Option<io::Error> {
+        let none = BTreeSet::new();
+        let mut failure = None;
+        for (key, shared) in &mut self.open {
+            let wanted = wanted.get(key).unwrap_or(&none);
+            // Who wants to see everything sees it in one place.
+            let wanted = if shared.everything { &none } else { wanted };
+            if let Err(error) = shared.hush(*key, wanted) {
+                shared.quiet = None;
+                failure = Some(error);
+                // All packets come to the other socket then.
+                let _ = shared.admit();
+            }
+        }
+        failure
+    }
+
+    /// The quiet ones.
+    pub(super) fn quiet(&self) -> Vec<Rc<AdvertSocket>> {
+        let quiet = self
+            .open
+            .values()
+            .filter_map(|shared| shared.quiet.as_ref());
+        quiet.map(|quiet| Rc::clone(&quiet.socket)).collect()
     }
 
     /// All that are open.

@@ -17,6 +17,7 @@ use super::core::{Core, Later, Publication};
 use super::debounce::Debounce;
 use super::filter::Filter;
 use super::options::InterfaceOptions;
+use super::quiet::QuietTime;
 use super::restore::Restorer;
 use super::routing::{Entries, Statics};
 use super::schedule::Schedule;
@@ -129,6 +130,7 @@ fn start(
         touched: VecDeque::new(),
         later: Later::default(),
         deadlines: BTreeSet::new(),
+        quiet: QuietTime::new(now),
         armed: None,
         thread_priority: settings.realtime_priority.unwrap_or(0),
         wall_clock_due: None,
@@ -246,6 +248,7 @@ fn privileged(doing: &'static str) -> impl Fn(io::Error) -> StartError {
 /// Does something to the core, then all that follows from it.
 fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
     let mut core = shared.borrow_mut();
+    core.read_quiet();
     let result = step(&mut core);
     core.settle();
     for socket in core.sockets.take_new() {
@@ -379,7 +382,7 @@ async fn read_adverts(
             let now = core.clock.now();
             let read = socket
                 .get_ref()
-                .receive(&mut inbox.borrow_mut(), |received| {
+                .receive(&mut inbox.borrow_mut(), |received, _| {
                     core.on_packet(key, received, now);
                 });
             match read {

@@ -137,6 +137,7 @@ impl Core {
         if wanted == instance.attachment {
             return faults;
         }
+        self.quiet.resort = true;
         if let Some(old) = instance.attachment.take() {
             self.sockets.leave(old);
             self.routes.remove(&(old.key.index, old.key.ipv6, old.vrid));

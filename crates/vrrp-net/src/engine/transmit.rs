@@ -209,6 +209,11 @@ impl Outbox {
         self.used += queued.length;
     }
 
+    /// Whether adverts are on their way.
+    pub(super) const fn is_filled(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
     fn packet(&self, queued: &Queued) -> Packet<'_> {
         let end = queued.start + queued.length;
         Packet {

@@ -212,10 +212,9 @@ impl Core {
                 quiet_ipv6(&name, wish.ipv6);
             }
             let setup = LinkSetup {
-                alias: Some(&alias),
-                up: true,
                 no_link_local: macvlan,
                 ipv4: ipv4_options(macvlan),
+                ..LinkSetup::default()
             };
             // The kernel knows no IPv6 at all, perhaps.
             let result = self.table.set_up_link(index, &setup).or_else(|error| {
@@ -225,7 +224,14 @@ impl Core {
                 };
                 self.table.set_up_link(index, &setup).map_err(|_| error)
             });
-            if let Err(error) = result {
+            // Up comes last: a link-local address would be made before the kernel is told not to.
+            let up = LinkSetup {
+                alias: Some(&alias),
+                up: true,
+                ..LinkSetup::default()
+            };
+            let up = self.table.set_up_link(index, &up);
+            if let Err(error) = result.and(up) {
                 self.warn(None, format!("cannot set interface {name} up: {error}"));
             }
             changed = true;
@@ -403,6 +409,8 @@ fn ipv4_options(macvlan: bool) -> Vec<(Ipv4Option, u32)> {
             (Ipv4Option::ArpIgnore, 1),
             (Ipv4Option::AcceptLocal, 1),
             (Ipv4Option::RpFilter, 0),
+            // A redirect would name a router by an address that the host did not use (RFC 9568 section 8.1.1).
+            (Ipv4Option::SendRedirects, 0),
         ]);
     }
     options

@@ -43,6 +43,7 @@ impl LayerKind {
 /// A setting of IPv4 on an interface, by its number in `linux/ip.h` and its name below `/proc/sys/net/ipv4/conf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ipv4Option {
+    SendRedirects = 6,
     RpFilter = 8,
     ArpFilter = 13,
     ArpAnnounce = 18,
@@ -54,6 +55,7 @@ pub(crate) enum Ipv4Option {
 impl Ipv4Option {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::SendRedirects => "send_redirects",
             Self::RpFilter => "rp_filter",
             Self::ArpFilter => "arp_filter",
             Self::ArpAnnounce => "arp_announce",

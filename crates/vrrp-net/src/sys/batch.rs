@@ -4,14 +4,15 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 use socket2::SockAddr;
 
 /// Datagrams sent or received by one call at most.
 pub(crate) const BATCH: usize = 64;
 
-/// Room for `IPV6_PKTINFO` and `IPV6_HOPLIMIT`, aligned as `cmsghdr` wants it.
-const CONTROL_WORDS: usize = 8;
+/// Room for `IPV6_PKTINFO`, `IPV6_HOPLIMIT` and `SCM_TIMESTAMPNS`, aligned as `cmsghdr` wants it.
+const CONTROL_WORDS: usize = 12;
 type Control = [u64; CONTROL_WORDS];
 
 // SAFETY: `CMSG_SPACE` only computes.
@@ -19,6 +20,7 @@ const _: () = assert!(
     unsafe {
         libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as u32)
             + libc::CMSG_SPACE(size_of::<libc::c_int>() as u32)
+            + libc::CMSG_SPACE(size_of::<libc::timespec>() as u32)
     } as usize
         <= size_of::<Control>()
 );
@@ -158,6 +160,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) destination: Option<Ipv6Addr>,
     /// If the socket asks for `IPV6_RECVHOPLIMIT`.
     pub(crate) hop_limit: Option<u8>,
+    /// When the kernel took it in, on the clock of the wall, if the socket asks for `SO_TIMESTAMPNS`.
+    pub(crate) arrived: Option<Duration>,
 }
 
 impl Inbox {
@@ -235,6 +239,7 @@ impl Inbox {
                     source: is_ipv6.then(|| Ipv6Addr::from(name.sin6_addr.s6_addr)),
                     destination: None,
                     hop_limit: None,
+                    arrived: None,
                 };
                 read_control(&header.msg_hdr, &mut datagram);
                 datagram
@@ -262,6 +267,14 @@ fn read_control(header: &libc::msghdr, datagram: &mut Datagram<'_>) {
                         .cast::<libc::c_int>()
                         .read_unaligned();
                     datagram.hop_limit = u8::try_from(limit).ok();
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if fits(size_of::<libc::timespec>()) => {
+                    let time = libc::CMSG_DATA(entry)
+                        .cast::<libc::timespec>()
+                        .read_unaligned();
+                    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+                    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
+                    datagram.arrived = Some(Duration::new(seconds, nanoseconds));
                 }
                 _ => {}
             }
@@ -335,6 +348,7 @@ mod tests {
             source: None,
             destination: None,
             hop_limit: None,
+            arrived: None,
         };
         read_control(&header.msg_hdr, &mut datagram);
         assert_eq!(datagram.destination, Some(information.address));

@@ -44,7 +44,7 @@ pub(super) struct Instruction {
 }
 
 /// The program for a socket with these virtual router ids, and the last words of these addresses: a packet with another
-/// id passes if the first address it lists ends in one of them.
+/// id passes if the first address it lists ends in one of them. Of the `ordinary` ids only resignations pass.
 ///
 /// Raw IPv4 sockets see the packet from its IP header on, raw IPv6 sockets from the payload on. A packet too short to
 /// have a virtual router id passes: who sends such things is to be told of. Behind an authentication header only VRRP
@@ -52,58 +52,24 @@ pub(super) struct Instruction {
 pub(super) fn program(
     key: SocketKey,
     vrids: &BTreeSet<u8>,
+    ordinary: &BTreeSet<u8>,
     addresses: &BTreeSet<u32>,
 ) -> Vec<Instruction> {
     let mut program = Program(Vec::new());
-
-    // X is where the VRRP message begins.
-    if key.ipv6 {
-        program.put(LOAD_VALUE, 0, 0, 0);
-        program.put(X_FROM_A, 0, 0, 0);
-    } else {
-        program.put(X_HEADER_LENGTH, 0, 0, 0);
-    }
-    if key.protocol == PROTOCOL_AH {
-        program.pass_short_packets();
-        program.put(LOAD_BYTE_AT_X, 0, 0, 0);
-        program.put(JUMP_EQUAL, 1, 0, u32::from(PROTOCOL_VRRP));
-        program.put(RETURN, 0, 0, NOTHING);
-        // The header tells its length in words, less two.
-        program.put(LOAD_BYTE_AT_X, 0, 0, 1);
-        program.put(ADD_VALUE, 0, 0, 2);
-        program.put(SHIFT_LEFT, 0, 0, 2);
-        program.put(ADD_X, 0, 0, 0);
-        program.put(X_FROM_A, 0, 0, 0);
-    }
-    program.pass_short_packets();
-
-    // The id is the second byte. Its lower five bits go to X, the upper three choose a word of the map of ids.
-    program.put(STORE_X, 0, 0, 1);
-    program.put(LOAD_BYTE_AT_X, 0, 0, 1);
-    program.put(STORE, 0, 0, 0);
-    program.put(AND_VALUE, 0, 0, 31);
-    program.put(X_FROM_A, 0, 0, 0);
-    program.put(LOAD_STORED, 0, 0, 0);
-    program.put(SHIFT_RIGHT, 0, 0, 5);
-    let mut elsewhere = Vec::new();
-    for word in 0..8_u8 {
-        let ids = (0..32_u8).filter(|bit| vrids.contains(&(word * 32 + bit)));
-        let map = ids.fold(0_u32, |map, bit| map | 1 << bit);
-        if map == 0 {
-            continue;
-        }
-        program.put(JUMP_EQUAL, 0, 5, u32::from(word));
-        program.put(LOAD_VALUE, 0, 0, map);
-        program.put(SHIFT_RIGHT_BY_X, 0, 0, 0);
-        program.put(JUMP_SET, 0, 1, 1);
-        program.put(RETURN, 0, 0, WHOLE_PACKET);
-        elsewhere.push(program.0.len());
-        program.put(JUMP, 0, 0, 0);
-    }
-    for at in elsewhere {
-        program.jump_here(at);
-    }
+    program.find_id(key, WHOLE_PACKET);
+    let at_once: BTreeSet<u8> = vrids.difference(ordinary).copied().collect();
+    program.match_ids(&at_once, |program| program.put(RETURN, 0, 0, WHOLE_PACKET));
+    program.match_ids(ordinary, |program| program.judge(WHOLE_PACKET, NOTHING));
     program.pass_addresses(key, addresses);
+    program.put(RETURN, 0, 0, NOTHING);
+    program.0
+}
+
+/// The program for the socket that takes what [`program`] leaves of the `ordinary` ids: adverts that do not resign.
+pub(super) fn ordinary(key: SocketKey, vrids: &BTreeSet<u8>) -> Vec<Instruction> {
+    let mut program = Program(Vec::new());
+    program.find_id(key, NOTHING);
+    program.match_ids(vrids, |program| program.judge(NOTHING, WHOLE_PACKET));
     program.put(RETURN, 0, 0, NOTHING);
     program.0
 }
@@ -121,6 +87,82 @@ impl Program {
             no,
             value,
         });
+    }
+
+    /// Puts the place of the message into the second store, the id into the first, and its lower five bits into X. What
+    /// is too short for that returns `short`.
+    fn find_id(&mut self, key: SocketKey, short: u32) {
+        if key.ipv6 {
+            self.put(LOAD_VALUE, 0, 0, 0);
+            self.put(X_FROM_A, 0, 0, 0);
+        } else {
+            self.put(X_HEADER_LENGTH, 0, 0, 0);
+        }
+        if key.protocol == PROTOCOL_AH {
+            self.return_short_packets(short);
+            self.put(LOAD_BYTE_AT_X, 0, 0, 0);
+            self.put(JUMP_EQUAL, 1, 0, u32::from(PROTOCOL_VRRP));
+            self.put(RETURN, 0, 0, NOTHING);
+            // The header tells its length in words, less two.
+            self.put(LOAD_BYTE_AT_X, 0, 0, 1);
+            self.put(ADD_VALUE, 0, 0, 2);
+            self.put(SHIFT_LEFT, 0, 0, 2);
+            self.put(ADD_X, 0, 0, 0);
+            self.put(X_FROM_A, 0, 0, 0);
+        }
+        self.return_short_packets(short);
+        self.put(STORE_X, 0, 0, 1);
+        // The id is the second byte.
+        self.put(LOAD_BYTE_AT_X, 0, 0, 1);
+        self.put(STORE, 0, 0, 0);
+        self.put(AND_VALUE, 0, 0, 31);
+        self.put(X_FROM_A, 0, 0, 0);
+    }
+
+    /// Does what `then` puts, which must return, for packets with one of these ids. The upper three bits of an id choose
+    /// a word of the map of ids, X the bit in it.
+    fn match_ids(&mut self, vrids: &BTreeSet<u8>, then: impl Fn(&mut Self)) {
+        self.put(LOAD_STORED, 0, 0, 0);
+        self.put(SHIFT_RIGHT, 0, 0, 5);
+        let mut elsewhere = Vec::new();
+        for word in 0..8_u8 {
+            let ids = (0..32_u8).filter(|bit| vrids.contains(&(word * 32 + bit)));
+            let map = ids.fold(0_u32, |map, bit| map | 1 << bit);
+            if map == 0 {
+                continue;
+            }
+            let this_word = self.0.len();
+            self.put(JUMP_EQUAL, 0, 0, u32::from(word));
+            self.put(LOAD_VALUE, 0, 0, map);
+            self.put(SHIFT_RIGHT_BY_X, 0, 0, 0);
+            let this_bit = self.0.len();
+            self.put(JUMP_SET, 0, 0, 1);
+            then(self);
+            self.else_here(this_bit);
+            elsewhere.push(self.0.len());
+            self.put(JUMP, 0, 0, 0);
+            self.else_here(this_word);
+        }
+        for at in elsewhere {
+            self.jump_here(at);
+        }
+    }
+
+    /// Returns one thing for an advert of priority 0, another for all others.
+    fn judge(&mut self, resigning: u32, other: u32) {
+        self.put(LOAD_STORED_X, 0, 0, 1);
+        self.put(LOAD_BYTE_AT_X, 0, 0, 2);
+        self.put(JUMP_EQUAL, 0, 1, 0);
+        self.put(RETURN, 0, 0, resigning);
+        self.put(RETURN, 0, 0, other);
+    }
+
+    /// Lets the comparison at that place lead to what comes next when it does not hold.
+    fn else_here(&mut self, at: usize) {
+        let distance = self.0.len().saturating_sub(at + 1);
+        if let (Some(jump), Ok(distance)) = (self.0.get_mut(at), u8::try_from(distance)) {
+            jump.no = distance;
+        }
     }
 
     /// Lets the jump at that place lead to what comes next.
@@ -145,13 +187,13 @@ impl Program {
         }
     }
 
-    /// Lets a packet pass that has less than two bytes after X; reading there would drop it.
-    fn pass_short_packets(&mut self) {
+    /// Returns `what` for a packet that has less than two bytes after X; reading there would drop it.
+    fn return_short_packets(&mut self, what: u32) {
         self.put(LOAD_LENGTH, 0, 0, 0);
         self.put(JUMP_GREATER_X, 0, 2, 0);
         self.put(SUBTRACT_VALUE, 0, 0, 1);
         self.put(JUMP_GREATER_X, 1, 0, 0);
-        self.put(RETURN, 0, 0, WHOLE_PACKET);
+        self.put(RETURN, 0, 0, what);
     }
 }
 
@@ -224,7 +266,16 @@ mod tests {
     #[test]
     fn the_longest_program_is_within_the_kernel_s_limit_for_unprivileged_sockets() {
         let all: BTreeSet<u8> = (1..=255).collect();
-        assert!(program(key(false, PROTOCOL_AH), &all, &BTreeSet::new()).len() < 128);
+        assert!(
+            program(
+                key(false, PROTOCOL_AH),
+                &all,
+                &BTreeSet::new(),
+                &BTreeSet::new()
+            )
+            .len()
+                < 128
+        );
     }
 
     proptest! {
@@ -261,8 +312,23 @@ mod tests {
             }
             let known = listed.is_some() && !addresses.is_empty();
             let addresses = addresses.into_iter().collect();
-            let program = program(key(ipv6, protocol), &vrids, &addresses);
-            prop_assert_eq!(passes(&program, &packet), known || vrids.contains(&vrid));
+            let key = key(ipv6, protocol);
+            let all = program(key, &vrids, &BTreeSet::new(), &addresses);
+            prop_assert_eq!(passes(&all, &packet), known || vrids.contains(&vrid));
+            // Of some of them all but resignations go to the other socket, and nothing goes to both.
+            let quiet: BTreeSet<u8> = vrids.iter().copied().filter(|id| id % 2 == 0).collect();
+            let header = if ipv6 { 0 } else { 20 + usize::from(options) * 4 };
+            let at = header + if authenticated { 24 } else { 0 } + 2;
+            let resigns = packet.get(at).map(|priority| *priority == 0);
+            let ours = quiet.contains(&vrid);
+            let loud = passes(&program(key, &vrids, &quiet, &addresses), &packet);
+            let hushed = passes(&ordinary(key, &quiet), &packet);
+            prop_assert_eq!(hushed, ours && resigns == Some(false));
+            if ours {
+                prop_assert_eq!(loud, resigns == Some(true));
+            } else {
+                prop_assert_eq!(loud, known || vrids.contains(&vrid));
+            }
         }
 
         #[test]
@@ -270,7 +336,7 @@ mod tests {
             let protocol = if authenticated { PROTOCOL_AH } else { PROTOCOL_VRRP };
             let mut packet = vec![0; length];
             packet[0] = 0x45;
-            let program = program(key(false, protocol), &BTreeSet::from([7]), &BTreeSet::new());
+            let program = program(key(false, protocol), &BTreeSet::from([7]), &BTreeSet::new(), &BTreeSet::new());
             prop_assert!(passes(&program, &packet));
         }
 
@@ -280,7 +346,7 @@ mod tests {
             packet[0] = 0x45;
             packet[20] = next;
             packet[21] = 4;
-            let program = program(key(false, PROTOCOL_AH), &BTreeSet::from([7]), &BTreeSet::from([3]));
+            let program = program(key(false, PROTOCOL_AH), &BTreeSet::from([7]), &BTreeSet::new(), &BTreeSet::from([3]));
             prop_assert!(!passes(&program, &packet));
         }
     }

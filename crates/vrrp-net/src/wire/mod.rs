@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd as _, AsRawFd, RawFd};
+use std::time::Duration;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use vrrp_proto::{Family, Received};
@@ -18,6 +19,8 @@ const LARGEST_DATAGRAM: usize = 4608;
 const TYPE_OF_SERVICE: u32 = 0xc0;
 /// Queueing priority of adverts (`TC_PRIO_CONTROL`).
 const SOCKET_PRIORITY: u32 = 7;
+/// Room for the adverts that wait in a quiet socket, many times as many as are expected.
+const QUIET_BUFFER: usize = 2 * 1024 * 1024;
 /// Room for the adverts of all virtual routers of an interface at once, in the kernel's accounting.
 const SEND_BUFFER: usize = 1024 * 1024;
 
@@ -128,14 +131,36 @@ impl AdvertSocket {
 
     /// Lets packets of other virtual routers than these wake nobody, unless the first address they list ends in one of
     /// these words: then somebody uses our address under another id.
-    pub(crate) fn admit(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
-        self.attach(vrids, addresses)
+    ///
+    /// Of those whose ordinary adverts go to a quiet socket only resignations pass.
+    pub(crate) fn admit(
+        &self,
+        vrids: &BTreeSet<u8>,
+        ordinary: &BTreeSet<u8>,
+        addresses: &BTreeSet<u32>,
+    ) -> io::Result<()> {
+        self.attach(filter::program(self.key, vrids, ordinary, addresses))
             // The kernel may want to spend less memory on it.
-            .or_else(|_| self.attach(vrids, &BTreeSet::new()))
+            .or_else(|_| {
+                let program = filter::program(self.key, vrids, ordinary, &BTreeSet::new());
+                self.attach(program)
+            })
     }
 
-    fn attach(&self, vrids: &BTreeSet<u8>, addresses: &BTreeSet<u32>) -> io::Result<()> {
-        let program: Vec<SockFilter> = filter::program(self.key, vrids, addresses)
+    /// Makes it a quiet socket: it takes ordinary adverts of these virtual routers, and nobody waits for it.
+    pub(crate) fn admit_ordinary(&self, vrids: &BTreeSet<u8>) -> io::Result<()> {
+        self.attach(filter::ordinary(self.key, vrids))
+    }
+
+    /// Has room for all adverts between two readings, and notes when each came.
+    pub(crate) fn make_quiet(&self) -> io::Result<()> {
+        let stamps = nix::sys::socket::sockopt::ReceiveTimestampns;
+        nix::sys::socket::setsockopt(&self.socket, stamps, &true)?;
+        self.set_receive_buffer(QUIET_BUFFER)
+    }
+
+    fn attach(&self, program: Vec<filter::Instruction>) -> io::Result<()> {
+        let program: Vec<SockFilter> = program
             .into_iter()
             .map(|one| SockFilter::new(one.code, one.yes, one.no, one.value))
             .collect();
@@ -180,16 +205,16 @@ impl AdvertSocket {
         }
     }
 
-    /// Takes a batch of datagrams and hands each on taken apart; `None` for one whose IP header makes no sense. Says
-    /// whether there may be more.
+    /// Takes a batch of datagrams and hands each on taken apart, with its time if the socket is quiet; `None` for one
+    /// whose IP header makes no sense. Says whether there may be more.
     pub(crate) fn receive(
         &self,
         inbox: &mut Inbox,
-        mut handle: impl FnMut(Option<&Received<'_>>),
+        mut handle: impl FnMut(Option<&Received<'_>>, Option<Duration>),
     ) -> io::Result<bool> {
         let count = inbox.receive(self.socket.as_fd())?;
         for datagram in inbox.datagrams() {
-            handle(self.take_apart(&datagram).as_ref());
+            handle(self.take_apart(&datagram).as_ref(), datagram.arrived);
         }
         Ok(count == crate::sys::BATCH)
     }

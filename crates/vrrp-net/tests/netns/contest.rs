@@ -1,6 +1,6 @@
 //! Others that disagree with us, and what becomes of it.
 
-use vrrp_net::vrrp_proto::{Interval, Priority, Version};
+use vrrp_net::vrrp_proto::{Interval, Priority, Version, Vrid};
 use vrrp_net::{Disagreement, Snapshot, State};
 
 use crate::support::{
@@ -37,6 +37,7 @@ fn each_disagreement_is_a_state_with_a_name() {
         let mut theirs = fast("THEIRS", 52, 100, &["10.9.0.100"]);
         let wrong_identifier = b.start(settings(), one(theirs.clone()));
         theirs.addresses = fast("", 1, 1, &["10.9.0.55"]).addresses;
+        theirs.router.vrid = Vrid::new(53).unwrap();
         let stranger = witness.start(settings(), one(theirs));
         contested(&master, Disagreement::Identifier, "10.9.0.2").await;
         wrong_identifier.engine.shutdown().await;
@@ -101,7 +102,9 @@ fn after_a_split_the_winner_announces_its_addresses_again() {
         eventually(|| !b.holds("10.9.0.100"));
         let link = a.ip("-o link show eth0");
         let mut words = link.split_whitespace();
-        let mac = words.find(|word| *word == "link/ether").and(words.next());
+        let mac = words
+            .find(|word| *word == "link/ether")
+            .and_then(|_| words.next());
         let announced = (0..2_000).any(|_| {
             let frame = tap.next();
             let from: Vec<String> = frame[6..12]

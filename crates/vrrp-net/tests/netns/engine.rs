@@ -103,7 +103,7 @@ fn an_address_somebody_removes_comes_back() {
 }
 
 #[test]
-fn labels_devices_and_excluded_addresses_are_as_configured() {
+fn item_086_item_087_labels_devices_and_excluded_addresses_are_as_configured() {
     let Some((a, _b)) = pair() else { return };
     run(async {
         a.ip("link add inner0 type veth peer name other0");

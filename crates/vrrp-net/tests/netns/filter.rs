@@ -31,7 +31,7 @@ fn reaches(node: &Node, address: &str) -> bool {
 }
 
 #[test]
-fn packets_are_dropped_while_master_and_the_table_goes_with_the_engine() {
+fn item_091_packets_are_dropped_while_master_and_the_table_goes_with_the_engine() {
     let (Some(_), Some((a, b))) = (node(), pair()) else {
         return;
     };
@@ -73,7 +73,7 @@ fn packets_are_dropped_while_master_and_the_table_goes_with_the_engine() {
 }
 
 #[test]
-fn ipv6_neighbours_find_an_address_that_accepts_nothing_else() {
+fn item_092_ipv6_neighbours_find_an_address_that_accepts_nothing_else() {
     let (Some(_), Some((a, b))) = (node(), pair()) else {
         return;
     };

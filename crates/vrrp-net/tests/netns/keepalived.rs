@@ -82,16 +82,13 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
             a.start(Settings::default(), one(ours))
         };
         ours.wait_state("VI", State::Backup).await;
-        let mut snapshots = ours.engine.snapshots();
-        let heard = snapshots.wait_for(|snapshot| {
+        ours.until("the peer's adverts", |snapshot| {
             let status = &snapshot.instances["VI"];
             status.counters.adverts_received >= 1
                 && status.master.is_some_and(|master| master.priority == 200)
-        });
-        let snapshot = tokio::time::timeout(crate::support::PATIENCE, heard)
-            .await
-            .unwrap()
-            .unwrap();
+        })
+        .await;
+        let snapshot = ours.engine.refresh().await.unwrap();
         assert!(
             snapshot.instances["VI"].counters.ignored.is_empty(),
             "{snapshot:?}"
@@ -112,16 +109,10 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
         else {
             return;
         };
-        let sent = ours.engine.snapshots().latest().instances["VI"]
-            .counters
-            .adverts_sent;
-        let mut snapshots = ours.engine.snapshots();
-        let going_on = snapshots
-            .wait_for(|snapshot| snapshot.instances["VI"].counters.adverts_sent >= sent + 4);
-        tokio::time::timeout(crate::support::PATIENCE, going_on)
-            .await
-            .unwrap()
-            .unwrap();
+        let sent = |snapshot: &vrrp_net::Snapshot| snapshot.instances["VI"].counters.adverts_sent;
+        let before = sent(&ours.engine.refresh().await.unwrap());
+        ours.until("four adverts", |snapshot| sent(snapshot) >= before + 4)
+            .await;
         assert!(!b.holds(address), "two masters");
         assert_eq!(
             ours.engine.snapshots().latest().instances["VI"].state,

@@ -11,9 +11,12 @@
 mod contest;
 mod engine;
 mod filter;
+mod frr;
 mod handover;
+mod interop;
 mod keepalived;
 mod machine;
+mod neighbours;
 mod nftables;
 mod orders;
 mod reload;

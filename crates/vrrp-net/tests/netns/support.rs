@@ -50,6 +50,11 @@ impl Node {
         }
     }
 
+    /// The thread whose namespace it is.
+    pub(crate) const fn tid(&self) -> i32 {
+        self.tid
+    }
+
     /// Runs something inside the namespace.
     pub(crate) fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer_in, answer_out) = mpsc::channel();
@@ -252,8 +257,53 @@ impl Tap {
             );
             let socket = socket.unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let stamps = nix::sys::socket::sockopt::ReceiveTimestampns;
+            nix::sys::socket::setsockopt(&socket, stamps, &true).unwrap();
             Self(socket)
         })
+    }
+
+    /// Waits for the next advert that fits, and tells when the kernel saw it.
+    pub(crate) fn advert_when(
+        &self,
+        what: &str,
+        fits: impl Fn(&SeenAdvert) -> bool,
+    ) -> (Duration, SeenAdvert) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let (at, frame) = self.next_stamped();
+            if let Some(advert) = SeenAdvert::parse(&frame).filter(&fits) {
+                return (at, advert);
+            }
+        }
+        panic!("no advert in time: {what}");
+    }
+
+    /// The next frame with the time of the kernel, on the clock of the wall.
+    fn next_stamped(&self) -> (Duration, Vec<u8>) {
+        use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+        use std::os::fd::AsRawFd as _;
+        let mut buffer = vec![0; 2048];
+        let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
+        let (at, length) = {
+            let mut vectors = [std::io::IoSliceMut::new(&mut buffer)];
+            // A child that ends interrupts whoever waits.
+            self.wait();
+            let received = recvmsg::<()>(
+                self.0.as_raw_fd(),
+                &mut vectors,
+                Some(&mut control),
+                MsgFlags::empty(),
+            );
+            let received = received.expect("a frame in time");
+            let stamp = received.cmsgs().unwrap().find_map(|message| match message {
+                ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
+                _ => None,
+            });
+            (stamp.expect("a time"), received.bytes)
+        };
+        buffer.truncate(length);
+        (at, buffer)
     }
 
     /// Waits for the next advert.
@@ -278,12 +328,37 @@ impl Tap {
         seen
     }
 
+    /// Until there is a frame, whatever signals come meanwhile.
+    fn wait(&self) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let mut waiting = [PollFd::new(&self.0, PollFlags::IN)];
+            let patience = Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            };
+            if poll(&mut waiting, Some(&patience)).is_ok_and(|ready| ready > 0) {
+                return;
+            }
+        }
+        panic!("no frame in time");
+    }
+
     pub(crate) fn next(&self) -> Vec<u8> {
+        self.wait();
         use std::io::Read as _;
         let mut buffer = vec![0; 2048];
-        let length = (&self.0).read(&mut buffer).expect("a frame in time");
-        buffer.truncate(length);
-        buffer
+        loop {
+            match (&self.0).read(&mut buffer) {
+                Ok(length) => {
+                    buffer.truncate(length);
+                    return buffer;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("no frame in time: {error}"),
+            }
+        }
     }
 }
 
@@ -321,6 +396,15 @@ impl Running {
             matches!(event, Event::Transition { instance, to, .. } if &**instance == name && *to == state)
         })
         .await
+    }
+
+    /// Asks for snapshots until one fits.
+    pub(crate) async fn until(&self, what: &str, fits: impl Fn(&vrrp_net::Snapshot) -> bool) {
+        let start = Instant::now();
+        while !fits(&self.engine.refresh().await.unwrap()) {
+            assert!(start.elapsed() < PATIENCE, "waited for {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Takes all events there are; those that tell of a change of state or of addresses are returned.

@@ -50,7 +50,8 @@ fn next_advert(tap: &Tap) -> Vec<u8> {
 }
 
 #[test]
-fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
+fn item_025_item_080_item_081_item_088_item_089_adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back()
+ {
     let Some((a, b)) = nodes() else { return };
     run(async {
         let before = ["eth0/arp_ignore", "eth0/arp_filter"].map(|name| option(&a, name));
@@ -69,6 +70,7 @@ fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
             ("vrrp.51/arp_ignore", "1"),
             ("vrrp.51/accept_local", "1"),
             ("vrrp.51/rp_filter", "0"),
+            ("vrrp.51/send_redirects", "0"),
             ("vrrp.51/promote_secondaries", "1"),
             ("eth0/arp_ignore", "1"),
             ("eth0/arp_filter", "1"),
@@ -110,7 +112,7 @@ fn adverts_and_announcements_carry_the_virtual_mac_and_all_is_put_back() {
 }
 
 #[test]
-fn a_backup_speaks_with_no_virtual_mac() {
+fn item_093_a_backup_speaks_with_no_virtual_mac() {
     let (Some(_), Some((a, b))) = (crate::nftables::node(), nodes()) else {
         return;
     };
@@ -287,7 +289,9 @@ fn ipv6_routers_and_addresses_on_other_interfaces_have_virtual_macs_too() {
         assert_eq!(advert[6..12], mac);
         assert_eq!(advert[22..24], [0xfe, 0x80]);
         eventually(|| a.holds("10.9.0.100") && a.holds("10.8.0.1"));
-        assert!(a.ip("address show vrrp6.51").contains("fe80::5:51/64"));
+        let addresses = a.ip("address show vrrp6.51");
+        assert!(addresses.contains("fe80::5:51/64"), "{addresses}");
+        assert!(!addresses.contains("5eff"), "one of its own: {addresses}");
         assert!(
             !a.ip("address show vrrp.51").contains("inet6"),
             "no use for IPv6 there"

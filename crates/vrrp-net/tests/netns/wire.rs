@@ -1,5 +1,7 @@
 //! What the link sees, and what comes from it.
 
+use std::net::Ipv6Addr;
+
 use crate::support::{Tap, added, fast, one, pair, run, settings};
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{Configuration, Event, InstanceConfig, Settings, State, VirtualAddress};
@@ -48,7 +50,7 @@ fn malformed_packets_are_counted_and_harm_nothing() {
 }
 
 #[test]
-fn the_link_sees_the_advert_first_and_then_the_announcements() {
+fn item_065_item_081_the_link_sees_the_advert_first_and_then_the_announcements() {
     let Some((a, b)) = pair() else { return };
     let tap = Tap::new(&b);
     run(async {
@@ -78,7 +80,7 @@ fn the_link_sees_the_advert_first_and_then_the_announcements() {
 }
 
 #[test]
-fn ipv6_elects_announces_and_hands_over() {
+fn item_008_item_084_item_085_ipv6_elects_announces_and_hands_over() {
     let Some((a, b)) = pair() else { return };
     let ipv6 = |priority| {
         let mut router = Config::new(Vrid::new(66).unwrap(), Family::V6);
@@ -98,15 +100,32 @@ fn ipv6_elects_announces_and_hands_over() {
         first.wait("the address", added("fd09::100")).await;
         assert!(a.holds("fd09::100"));
         // An unsolicited neighbour advertisement for the second address.
-        let target = "fd09::100".parse::<std::net::Ipv6Addr>().unwrap().octets();
+        let target = "fd09::100".parse::<Ipv6Addr>().unwrap().octets();
         loop {
             let frame = tap.next();
             let advertisement =
                 frame.len() == 86 && frame[12..14] == [0x86, 0xdd] && frame[54] == 136;
             if advertisement && frame[62..78] == target {
+                // From itself to all nodes with the greatest hop limit: override set, solicited clear, its own link
+                // layer address; a router only where the interface forwards, and this one does not.
+                assert_eq!((frame[21], &frame[22..38]), (255, &target[..]));
+                assert_eq!(
+                    frame[38..54],
+                    "ff02::1".parse::<Ipv6Addr>().unwrap().octets()
+                );
+                assert_eq!(frame[58], 0x20);
+                assert_eq!(
+                    (&frame[78..80], &frame[80..86]),
+                    (&[2, 1][..], &frame[6..12])
+                );
                 break;
             }
         }
+        let shown = a.ip("-6 address show dev eth0");
+        let tentative = shown
+            .lines()
+            .any(|line| line.contains("fd09::100") && line.contains("tentative"));
+        assert!(!tentative, "{shown}");
         second.wait_state("VI6", State::Backup).await;
         let mut snapshots = second.engine.snapshots();
         let heard = snapshots.wait_for(|snapshot| {
@@ -129,7 +148,7 @@ fn ipv6_elects_announces_and_hands_over() {
 }
 
 #[test]
-fn packets_of_other_virtual_routers_wake_nobody() {
+fn item_032_packets_of_other_virtual_routers_wake_nobody() {
     let Some((a, b)) = pair() else { return };
     run(async {
         let both = Configuration {

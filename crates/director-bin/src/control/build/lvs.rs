@@ -65,7 +65,11 @@ fn virtual_server(
             hysteresis: config.hysteresis,
         },
         sorry_server,
-        held: None,
+        held: facts
+            .model
+            .held()
+            .filter(|_| state.real_servers().any(|real| real.held))
+            .cloned(),
         real_servers: real_servers.collect(),
         traffic: table.map(|table| {
             let stats = ids.iter().filter_map(|id| table.services.get(id));
@@ -117,6 +121,7 @@ fn real_server(
         Presence::Absent => None,
     };
     let server_state = match (view.up, wished_weight) {
+        (false, _) if view.held => ServerState::Held,
         _ if view.set == Some(Setting::Drained) => ServerState::Drained,
         (true, _) if view.set == Some(Setting::Drain) => ServerState::Draining,
         (false, _) => ServerState::Down,

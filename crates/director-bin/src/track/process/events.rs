@@ -57,7 +57,7 @@ impl ProcessEvents {
     /// Asks the kernel for events. It does not tell processes in other namespaces, and does not say so either: then no answer
     /// comes.
     pub(super) async fn subscribe() -> io::Result<Self> {
-        let domain = Domain::from(nix::libc::AF_NETLINK);
+        let domain = Domain::from(libc::AF_NETLINK);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::from(NETLINK_CONNECTOR)))?;
         socket.set_nonblocking(true)?;
         // The default would do for quiet machines.
@@ -73,7 +73,7 @@ impl ProcessEvents {
                     Some(Message::Answer { error: 0 }) => return Ok(()),
                     Some(Message::Answer { error }) => {
                         return Err(io::Error::from_raw_os_error(
-                            i32::try_from(error).unwrap_or(nix::libc::EPERM),
+                            i32::try_from(error).unwrap_or(libc::EPERM),
                         ));
                     }
                     Some(_) => {}

@@ -1,0 +1,211 @@
+//! The commands of the documents are run, and what they print is compared. `UPDATE_DOCS=1` writes it anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails may panic"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs a line in the folder, where `director` is this program; standard output and standard error together.
+fn run(line: &str, folder: &Path) -> String {
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    let output = Command::new("sh")
+        .args(["-c", &format!("{line} 2>&1")])
+        .current_dir(folder)
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The document with what its commands print now.
+fn replayed(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::os::unix::fs::symlink(
+        env!("CARGO_BIN_EXE_director"),
+        folder.path().join("bin/director"),
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(
+        project().canonicalize().unwrap().join("examples"),
+        folder.path().join("examples"),
+    )
+    .unwrap();
+    let mut out = String::new();
+    let mut file: Option<(String, String)> = None;
+    let mut name = None;
+    let mut console = false;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("<!-- file: ") {
+            name = rest.strip_suffix(" -->").map(str::to_owned);
+        } else if line.starts_with("```") {
+            match (&file, name.take()) {
+                (Some((name, content)), _) => {
+                    std::fs::write(folder.path().join(name), content).unwrap();
+                    file = None;
+                }
+                (None, Some(name)) => file = Some((name, String::new())),
+                (None, None) => console = line == "```console",
+            }
+        } else if let Some((_, content)) = &mut file {
+            content.push_str(line);
+            content.push('\n');
+        } else if console {
+            if let Some(command) = line.strip_prefix("$ ") {
+                out.push_str(line);
+                out.push('\n');
+                out.push_str(&run(command, folder.path()));
+            }
+            // What stood there before is replaced.
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn the_commands_of_the_documents_print_what_is_written_there() {
+    for document in ["README.md", "docs/operations.md"] {
+        let path = project().join(document);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let now = replayed(&text);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &now).unwrap();
+        }
+        let lines = text
+            .lines()
+            .zip(now.lines())
+            .find(|(before, now)| before != now);
+        assert!(
+            text == now,
+            "{document}: bring it up to date with UPDATE_DOCS=1; first difference: {lines:?}"
+        );
+    }
+}
+
+/// Commands that cannot be run in a test exist at least, with the options they are shown with.
+#[test]
+fn the_commands_shown_in_documents_exist() {
+    let mut seen = 0;
+    for document in ["README.md", "docs/operations.md", "docs/first-steps.md"] {
+        let text = std::fs::read_to_string(project().join(document)).unwrap();
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("director "))
+        {
+            let words: Vec<&str> = line.split('#').next().unwrap().split_whitespace().collect();
+            let Some(command) = words
+                .first()
+                .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+            else {
+                continue;
+            };
+            // Sentences begin with the name, too.
+            if !line.contains("  ")
+                && !words
+                    .iter()
+                    .any(|word| word.starts_with('-') || word.contains(['/', '.', ':']))
+                && words.len() > 2
+            {
+                continue;
+            }
+            let mut arguments = vec![*command];
+            if *command == "realserver" {
+                arguments.push(words[1]);
+            }
+            arguments.push("--help");
+            let output = Command::new(env!("CARGO_BIN_EXE_director"))
+                .args(&arguments)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{document}: director {line}: no such command"
+            );
+            let help = String::from_utf8(output.stdout).unwrap();
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                let name = option.split('=').next().unwrap();
+                assert!(
+                    help.contains(name) || *command == "ipvs",
+                    "{document}: director {line}: no option {name}"
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// Completions and manual pages come from the definitions of the command line; the shells accept them.
+#[test]
+fn completions_and_manual_pages() {
+    let director = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_director"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let bash = folder.path().join("director.bash");
+    std::fs::write(&bash, director(&["completions", "bash"])).unwrap();
+    // What bash offers behind `director re`.
+    let ask = format!(
+        "source {}; COMP_WORDS=(director re); COMP_CWORD=1; _director director re director; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        bash.display()
+    );
+    match Command::new("bash").args(["-c", &ask]).output() {
+        Ok(output) => {
+            let offered = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                offered.lines().any(|word| word == "realserver"),
+                "{offered}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Err(_) => println!("skipped: bash is not installed"),
+    }
+    for shell in ["zsh", "fish"] {
+        assert!(
+            director(&["completions", shell]).contains("realserver"),
+            "{shell}"
+        );
+    }
+    director(&["man", folder.path().to_str().unwrap()]);
+    for page in ["director.8", "director-run.8", "director-doctor.8"] {
+        let path = folder.path().join(page);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"),
+            "{page}"
+        );
+        if let Ok(output) = Command::new("man")
+            .args(["--warnings", "-l", "-Tutf8"])
+            .arg(&path)
+            .env("MANROFFSEQ", "")
+            .output()
+        {
+            assert_eq!(
+                String::from_utf8_lossy(&output.stderr),
+                "",
+                "{page}: man has complaints"
+            );
+        }
+    }
+    assert!(
+        !folder.path().join("director-man.8").exists(),
+        "a hidden command has no page"
+    );
+}
