@@ -60,11 +60,10 @@ impl Place<'_> {
             .chain(ids.iter().map(|id| Some(id.as_str())))
             .collect();
         ids.into_iter().all(|id| {
-            let sound = broken(&self.load(before, id)).is_none();
-            let parsed = self.load(after, id);
+            let (old, new) = (self.load(before, id), self.load(after, id));
             // A text that is broken for one id only stays so.
-            sound == broken(&parsed).is_none()
-                && self.load(before, id).config == parsed.config
+            broken(&old).is_none() == broken(&new).is_none()
+                && old.config == new.config
                 && self.statements(before, id) == self.statements(after, id)
         })
     }

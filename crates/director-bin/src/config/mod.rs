@@ -233,6 +233,8 @@ impl Inspection {
 }
 
 #[cfg(test)]
+mod inspection_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vrrp_tests;
