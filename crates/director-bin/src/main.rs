@@ -13,6 +13,7 @@ mod exit;
 mod fifo;
 mod guardian;
 mod kernel;
+mod legacy;
 mod log;
 mod lvs;
 mod mail;
@@ -22,6 +23,7 @@ mod process;
 mod recovery;
 mod script;
 mod state;
+mod top;
 mod track;
 
 fn main() -> std::process::ExitCode {

@@ -155,8 +155,9 @@ impl Pattern {
 
 /// Expressions in use: thousands of checks may want the same text, and one that is compiled takes
 /// thousands of octets.
-static COMPILED: LazyLock<Mutex<HashMap<Pattern, Weak<(Regex, Pattern)>>>> =
-    LazyLock::new(Mutex::default);
+static COMPILED: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+type Known = HashMap<Pattern, Weak<(Regex, Pattern)>>;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]

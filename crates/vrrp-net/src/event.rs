@@ -355,6 +355,16 @@ pub(crate) fn fault_text(fault: &vrrp_proto::Fault, interface: &str) -> String {
     }
 }
 
+impl From<vrrp_proto::Reason> for Reason {
+    /// The reason in the protocol's own words, which name no interface.
+    fn from(cause: vrrp_proto::Reason) -> Self {
+        Self {
+            text: Arc::from(cause.to_string()),
+            cause,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -9,7 +9,7 @@ use director_control::{ProblemKind, Request, Response};
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct SocketArguments {
+pub(crate) struct SocketArguments {
     /// The control socket of the director, if it is not found by itself
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
@@ -20,12 +20,12 @@ pub(super) struct SocketArguments {
 
 impl SocketArguments {
     /// Connects to the director.
-    pub(super) fn connect(&self) -> Result<Client, ClientError> {
+    pub(crate) fn connect(&self) -> Result<Client, ClientError> {
         Client::find(&self.paths())
     }
 
     /// Where to look.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
         match (&self.control, std::env::var_os("DIRECTOR_CONTROL")) {
             (None, Some(path)) => vec![path.into()],
             (given, _) => places(given.as_deref(), &self.state_dir),
@@ -33,13 +33,13 @@ impl SocketArguments {
     }
 
     /// Asks one thing.
-    pub(super) fn ask(&self, request: Request) -> Result<Response, ClientError> {
+    pub(crate) fn ask(&self, request: Request) -> Result<Response, ClientError> {
         self.connect()?.call(request)
     }
 }
 
 /// Says why there is no answer.
-pub(super) fn fail(error: &ClientError) -> Exit {
+pub(crate) fn fail(error: &ClientError) -> Exit {
     output::report(error);
     if let ClientError::Problem(problem) = error {
         for reason in &problem.reasons {
@@ -53,7 +53,7 @@ pub(super) fn fail(error: &ClientError) -> Exit {
 }
 
 /// The director answered with something else than what was asked for.
-pub(super) fn unexpected(response: &Response) -> Exit {
+pub(crate) fn unexpected(response: &Response) -> Exit {
     output::print_error(format_args!(
         "director: error: the director answered something else than what it was asked: {response:?}\n"
     ));

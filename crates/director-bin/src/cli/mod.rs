@@ -19,7 +19,9 @@ mod schema;
 mod status;
 mod table;
 
-pub(crate) use table::duration;
+pub(crate) use connect::{SocketArguments, fail};
+pub(crate) use status::{Paint, render, server_colour, state_colour};
+pub(crate) use table::{Colour, age, count, cut, duration};
 
 use crate::exit::Exit;
 use crate::{daemon, log, output, process};
@@ -57,6 +59,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show everything at a glance: instances, servers, their states and reasons
     Status(status::StatusArguments),
+    /// Watch it on a live screen, down to the reason of one real server
+    Top(crate::top::TopArguments),
     /// Show what happened, with reasons
     Events(events::EventsArguments),
     /// Let the connections of a real server run out; then it is out of the table
@@ -138,6 +142,9 @@ pub(crate) struct RunArguments {
     /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9650
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// Write keepalived's files there: keepalived.data on SIGUSR1, keepalived.stats on SIGUSR2, keepalived.json on SIGRTMIN+2
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keepalived_files: Option<PathBuf>,
     /// A directory in which a file named ADDRESS or ADDRESS:PORT takes that real server out of use, as ldirectord has it
     #[arg(long, value_name = "DIR")]
     pub(crate) maintenance_dir: Option<PathBuf>,
@@ -187,6 +194,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ConfigReference => config::reference(),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).into(),
+        Command::Top(arguments) => crate::top::run(&arguments).into(),
         Command::Events(arguments) => events::run(&arguments).into(),
         Command::Drain(arguments) => actions::drain(arguments).into(),
         Command::Undrain(arguments) => actions::undrain(arguments).into(),

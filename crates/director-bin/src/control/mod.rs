@@ -41,7 +41,7 @@ use director_control::{Override, OverrideKind, Problem, ProblemKind, Response, T
 use healthcheck::Monitor;
 use ipvs_netlink::{DestinationId, ServiceId};
 use kernel::KernelReader;
-use peers::PeerBook;
+pub(crate) use peers::PeerBook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;

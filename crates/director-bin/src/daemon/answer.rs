@@ -2,13 +2,27 @@
 
 use super::mastership::peers_answer;
 use super::running::Running;
+use crate::cli::{Paint, render};
 use crate::control::explain::explain;
 use crate::control::{Asked, Facts, Incoming, Journal, Parts, problem};
+use crate::legacy;
 use crate::metrics::{Format, page};
 use director_control::{
     Action, ActionOutcome, Event, Order, Problem, ProblemKind, Request, Response, Snapshot,
 };
+use std::sync::Arc;
 use std::time::Instant;
+
+/// A file that keepalived writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Legacy {
+    /// The state of everything, for people.
+    Data,
+    /// Counters of the instances.
+    Stats,
+    /// The instances, for programs.
+    Json,
+}
 
 impl Running {
     /// Everything at this moment.
@@ -136,6 +150,33 @@ impl Running {
         }
         self.control.look_at(asked, peers_answer(candidates));
         None
+    }
+
+    /// Writes one of keepalived's files, if they are wanted.
+    pub(super) fn write_legacy(&mut self, which: Legacy) {
+        let Some(directory) = self.arguments.keepalived_files.clone() else {
+            return;
+        };
+        let (facts, plan) = (self.facts(), Arc::clone(&self.plan));
+        self.control.with_snapshot(facts, move |snapshot| {
+            let (name, text) = match which {
+                Legacy::Data => ("keepalived.data", render(&snapshot, None, Paint(false))),
+                Legacy::Stats => ("keepalived.stats", legacy::stats(&snapshot.instances)),
+                Legacy::Json => (
+                    "keepalived.json",
+                    legacy::json(&snapshot.instances, &plan.vrrp.instances),
+                ),
+            };
+            // keepalived writes none without instances.
+            if text.is_empty() {
+                return;
+            }
+            if let Err(error) = legacy::write(&directory, name, &text) {
+                let path = directory.join(name);
+                let path = path.display();
+                tracing::error!(event = "file_not_written", %error, "{path} cannot be written: {error}");
+            }
+        });
     }
 
     /// Twice a second: how late the loop is, and what time has brought.

@@ -440,3 +440,7 @@ const fn state_word(state: State) -> &'static str {
         State::Initialize => "INIT",
     }
 }
+
+#[cfg(test)]
+#[path = "notifier_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The running daemon and its loop.
 
+use super::answer::Legacy;
 use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
@@ -100,6 +101,8 @@ struct Signals {
     talkative: Signal,
     /// Log what the command line says (`SIGRTMIN+23`).
     usual: Signal,
+    user2: Signal,
+    json: Signal,
 }
 
 impl Signals {
@@ -111,6 +114,8 @@ impl Signals {
             user: signal(SignalKind::user_defined1())?,
             talkative: signal(SignalKind::from_raw(56))?,
             usual: signal(SignalKind::from_raw(57))?,
+            user2: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
         })
     }
 }
@@ -275,7 +280,12 @@ impl Running {
                 _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
                 _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
                 _ = self.signals.hang_up.recv() => self.reload().await,
-                _ = self.signals.user.recv() => self.log_status(),
+                _ = self.signals.user.recv() => {
+                    self.log_status();
+                    self.write_legacy(Legacy::Data);
+                }
+                _ = self.signals.user2.recv() => self.write_legacy(Legacy::Stats),
+                _ = self.signals.json.recv() => self.write_legacy(Legacy::Json),
                 event = next_vrrp(&mut self.vrrp) => match event {
                     Some(event) => self.take_vrrp(&event),
                     None => {

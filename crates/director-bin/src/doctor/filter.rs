@@ -285,7 +285,7 @@ fn meets(content: &Value, packet: &Packet) -> bool {
 /// A value, a list of values, or a set of them.
 fn one_of(value: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
     match value.get("set").or(Some(value)) {
-        Some(Value::Array(all)) => all.iter().any(|one| test(one)),
+        Some(Value::Array(all)) => all.iter().any(test),
         Some(one) => test(one),
         None => false,
     }
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn a_policy_of_drop_without_a_rule_for_vrrp() {
         let ssh = json!([matching(json!({"payload": {"protocol": "tcp", "field": "dport"}}), json!(22)), {"accept": null}]);
-        let filter = rules(&[ssh.clone()], "drop");
+        let filter = rules(std::slice::from_ref(&ssh), "drop");
         assert_eq!(filter.fate("input", &packet(6, Some(22))), Fate::Accepted);
         let Fate::Dropped(by) = filter.fate("input", &packet(112, None)) else {
             panic!()

@@ -155,6 +155,7 @@ pub(crate) fn serve() -> Exit {
     }
     let held: Vec<Held> = held.into_iter().collect();
     match vrrp_net::remove_addresses(&held) {
+        Ok(0) => Exit::Success,
         Ok(count) => {
             output::print_error(format_args!(
                 "director-guardian: the director ended without a word, {count} virtual address(es) removed\n"

@@ -28,6 +28,8 @@ pub(crate) struct Target {
     protocol: Option<Protocol>,
     v6: bool,
     span: Span,
+    /// The first check that takes any certificate.
+    unverified: Option<Span>,
 }
 
 impl Target {
@@ -38,6 +40,7 @@ impl Target {
             protocol: server.protocol.value,
             v6: server.ip_family.value == Some(crate::model::Family::Inet6),
             span: server.target.span,
+            unverified: unverified(server),
         }
     }
 }
@@ -48,7 +51,7 @@ pub(super) fn check(config: &mut Config, passed: Vec<Target>, reader: &mut Reade
     targets.sort_by_key(|target| target.span.start());
     duplicates(&targets, reader);
     held(config, &targets, reader);
-    unverified(config, reader);
+    tell_unverified(config, &targets, reader);
     for server in &mut config.virtual_server {
         virtual_server(server, reader);
     }
@@ -119,26 +122,28 @@ fn duplicates(targets: &[Target], reader: &mut Reader<'_>) {
     }
 }
 
-/// Says once that nobody looks at the certificates of `SSL_GET`.
-fn unverified(config: &Config, reader: &mut Reader<'_>) {
-    if config.ssl.as_ref().is_some_and(|ssl| ssl.ca.is_some()) {
-        return;
-    }
-    let checkers = config
-        .virtual_server
-        .iter()
-        .flat_map(|server| &server.real_server)
-        .flat_map(|real| &real.checkers);
-    let unverified = |checker: &&Checker| match &checker.kind {
+/// The first `SSL_GET` of a server that names no authorities.
+fn unverified(server: &VirtualServer) -> Option<Span> {
+    let checkers = server.real_server.iter().flat_map(|real| &real.checkers);
+    let takes_any = |checker: &&Checker| match &checker.kind {
         CheckerKind::Ssl(http) => http.tls.as_ref().is_none_or(|tls| tls.verify_ca.is_none()),
         _ => false,
     };
-    if let Some(first) = checkers.into_iter().find(unverified) {
+    let mut found = checkers.filter(takes_any);
+    found.next().map(|checker| checker.span.0)
+}
+
+/// Says once that nobody looks at the certificates of `SSL_GET`.
+fn tell_unverified(config: &Config, targets: &[Target], reader: &mut Reader<'_>) {
+    if config.ssl.as_ref().is_some_and(|ssl| ssl.ca.is_some()) {
+        return;
+    }
+    if let Some(first) = targets.iter().find_map(|target| target.unverified) {
         let diagnostic = Diagnostic::new(
             codes::UNVERIFIED_TLS,
             Severity::Note,
             "this check takes any certificate, as in keepalived",
-            first.span.0,
+            first,
         )
         .help("name the authorities with `verify_ca FILE` here, or with `ca FILE` in `SSL`");
         reader.report(diagnostic);

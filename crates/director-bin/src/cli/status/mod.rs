@@ -2,10 +2,10 @@
 
 mod render;
 
-pub(crate) use render::{Part, render};
+pub(crate) use super::table::Paint;
+pub(crate) use render::{Part, render, server_colour, state_colour};
 
 use super::connect::{SocketArguments, fail, unexpected};
-use super::table::Paint;
 use crate::exit::Exit;
 use crate::output;
 use director_control::client::{Client, ClientError};

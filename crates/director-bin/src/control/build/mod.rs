@@ -87,3 +87,6 @@ fn hooks(facts: &Facts) -> Vec<Hook> {
         .hooks
         .snapshot(&|instant| facts.clock.wall_of(instant), facts.clock.instant)
 }
+
+#[cfg(test)]
+mod cost_tests;

@@ -72,7 +72,8 @@ fn modules(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
         .filter(|name| !there(name))
         .collect();
     // Without any list of modules nothing can be said.
-    if !missing.is_empty() && !(facts.loaded.is_empty() && facts.available.is_empty()) {
+    let listed = !facts.loaded.is_empty() || !facts.available.is_empty();
+    if !missing.is_empty() && listed {
         findings.push(
             error(
                 "modules",

@@ -142,33 +142,33 @@ fn each_fault_has_its_finding() {
             facts
                 .settings
                 .insert("net.ipv4.ip_forward".to_owned(), "0".to_owned()),
-        )
+        );
     });
     only("return-path", Method::Nat, |facts| {
-        drop(facts.returns.insert((ip("10.0.1.4"), 80), false))
+        drop(facts.returns.insert((ip("10.0.1.4"), 80), false));
     });
     only("server-reachable", Method::Dr, |facts| {
-        drop(facts.answers.insert((ip("10.0.1.4"), 80), Answer::Refused))
+        drop(facts.answers.insert((ip("10.0.1.4"), 80), Answer::Refused));
     });
     only("server-reachable", Method::Nat, |facts| {
         drop(
             facts
                 .answers
                 .insert((ip("10.0.1.4"), 80), Answer::Nothing("silence".to_owned())),
-        )
+        );
     });
     only("vip-on-server", Method::Dr, |facts| {
         drop(facts.takes.insert(
             (ip("10.0.1.4"), 80, ip(VIP)),
             Answer::Nothing("silence".to_owned()),
-        ))
+        ));
     });
     only("vip-on-server", Method::Tun, |facts| {
         drop(
             facts
                 .takes
                 .insert((ip("10.0.1.4"), 80, ip(VIP)), Answer::Refused),
-        )
+        );
     });
     only("arp", Method::Dr, |facts| {
         drop(
@@ -177,7 +177,7 @@ fn each_fault_has_its_finding() {
                 .get_mut(&ip(VIP))
                 .unwrap()
                 .insert([2, 0, 0, 0, 0, 4]),
-        )
+        );
     });
     only("adverts", Method::Dr, |facts| {
         drop(
@@ -186,7 +186,7 @@ fn each_fault_has_its_finding() {
                 .get_mut(&ip(VIP))
                 .unwrap()
                 .insert([2, 0, 0, 0, 0, 9]),
-        )
+        );
     });
     only("adverts", Method::Dr, |facts| {
         facts
@@ -194,29 +194,29 @@ fn each_fault_has_its_finding() {
             .get_mut("eth0")
             .unwrap()
             .addresses
-            .retain(|address| *address != ip(VIP))
+            .retain(|address| *address != ip(VIP));
     });
     only("interfaces", Method::Dr, |facts| {
-        facts.interfaces.get_mut("eth0").unwrap().multicast = false
+        facts.interfaces.get_mut("eth0").unwrap().multicast = false;
     });
     only("interfaces", Method::Dr, |facts| {
-        facts.interfaces.get_mut("eth0").unwrap().running = false
+        facts.interfaces.get_mut("eth0").unwrap().running = false;
     });
     only("dr-network", Method::Dr, |facts| {
-        facts.hops.get_mut(&ip("10.0.1.4")).unwrap().gateway = Some(ip("10.0.1.1"))
+        facts.hops.get_mut(&ip("10.0.1.4")).unwrap().gateway = Some(ip("10.0.1.1"));
     });
     only("mtu", Method::Tun, |facts| {
-        facts.interfaces.get_mut("eth1").unwrap().mtu = 1500
+        facts.interfaces.get_mut("eth1").unwrap().mtu = 1500;
     });
     only("modules", Method::Dr, |facts| facts.ipvs = false);
     only("modules", Method::Dr, |facts| {
-        drop(facts.loaded.remove("ip_vs_rr"))
+        drop(facts.loaded.remove("ip_vs_rr"));
     });
     only("clock", Method::Dr, |facts| {
-        facts.clock_steered = Some(false)
+        facts.clock_steered = Some(false);
     });
     only("conntrack", Method::Dr, |facts| {
-        facts.tracked = Some((59_000, 65_536))
+        facts.tracked = Some((59_000, 65_536));
     });
     only("pair", Method::Dr, |facts| {
         facts.unknown.clear();

@@ -1,12 +1,11 @@
-//! What comes in from the sockets: for an instance, for nobody, or no VRRP at all.
+//! Packets that are for none of the instances.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use vrrp_proto::wire::{Packet, PseudoHeader};
-use vrrp_proto::{Accepted, Event as RouterEvent, Family, Instant, Priority, Received, Verdict};
+use vrrp_proto::{Event as RouterEvent, Family, Instant, Received};
 
 use super::core::Core;
 use crate::event::Event;
@@ -16,61 +15,8 @@ use crate::wire::SocketKey;
 const MALFORMED_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Core {
-    /// Hands a packet to the instance it is for.
-    pub(super) fn on_packet(
-        &mut self,
-        key: SocketKey,
-        received: Option<&Received<'_>>,
-        now: Instant,
-    ) {
-        let Some(received) = received else {
-            return self.ignore("no complete ip header");
-        };
-        let Some(peek) = received.peek() else {
-            self.report_malformed(key, received.source, now);
-            return self.ignore("no vrrp message");
-        };
-        let route = (key.index, key.ipv6, peek.vrid.value());
-        let Some(instance) = self
-            .routes
-            .get(&route)
-            .and_then(|id| Some((id, self.instances.get_mut(id)?)))
-        else {
-            return self.on_foreign(key, received, now);
-        };
-        let (id, instance) = instance;
-        if self.schedule.holds(*id) {
-            return self.ignore("waiting for the startup delay");
-        }
-        // What else became of it is in the router's counters and reports.
-        let known = |router: &vrrp_proto::VirtualRouter| {
-            let master = router.master();
-            master.map(|master| (master.source, master.priority))
-        };
-        let before = known(&instance.router);
-        let verdict = instance.router.handle_packet(now, received);
-        let another = before != known(&instance.router);
-        if verdict == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
-            let rival = instance
-                .router
-                .contest(now)
-                .and_then(|rival| rival.priority);
-            self.events.send(Event::LowerPriority {
-                instance: Arc::clone(&instance.name),
-                source: received.source,
-                priority: rival.map_or(0, Priority::value),
-            });
-        }
-        self.touched.push_back(*id);
-        match verdict {
-            Verdict::Accepted(_) if another => self.changed(now),
-            Verdict::Accepted(_) => self.counted(now),
-            Verdict::Dropped(_) => self.dropped(now),
-        }
-    }
-
     /// A packet of a virtual router that is not ours; the filter lets those pass that list addresses of ours.
-    fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
+    pub(super) fn on_foreign(&mut self, key: SocketKey, received: &Received<'_>, now: Instant) {
         self.ignore("unknown virtual router");
         self.report_foreign(key, received, now);
         let family = if key.ipv6 { Family::V6 } else { Family::V4 };
@@ -129,7 +75,7 @@ impl Core {
     }
 
     /// Says at a bounded rate that what a sender sends is no VRRP.
-    fn report_malformed(&mut self, key: SocketKey, source: IpAddr, now: Instant) {
+    pub(super) fn report_malformed(&mut self, key: SocketKey, source: IpAddr, now: Instant) {
         let (next, count) = self.malformed.entry(key).or_insert((now, 0));
         *count += 1;
         if *next > now {
@@ -144,11 +90,5 @@ impl Core {
             source,
             count,
         });
-    }
-
-    fn ignore(&mut self, why: &'static str) {
-        *self.ignored.entry(why).or_insert(0) += 1;
-        let now = self.clock.now();
-        self.dropped(now);
     }
 }
