@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use vrrp_proto::group::{GroupState, SyncGroup};
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::{
-    Action, Announcement, Event as RouterEvent, Instant, MemberReport, Report, State, Transition,
-    Warning,
+    Accepted, Action, Announcement, Event as RouterEvent, Instant, MemberReport, Priority,
+    Received, Report, State, Transition, Verdict, Warning,
 };
 
 use super::Order;
@@ -164,6 +164,65 @@ impl Core {
         if self.wall_clock_due.is_some_and(|due| due <= now) {
             self.tell_wall_clock(now);
         }
+    }
+
+    /// Hands a packet to the instance it is for.
+    pub(super) fn on_packet(
+        &mut self,
+        key: SocketKey,
+        received: Option<&Received<'_>>,
+        now: Instant,
+    ) {
+        let Some(received) = received else {
+            return self.ignore("no complete ip header");
+        };
+        let Some(peek) = received.peek() else {
+            self.report_malformed(key, received.source, now);
+            return self.ignore("no vrrp message");
+        };
+        let route = (key.index, key.ipv6, peek.vrid.value());
+        let Some(instance) = self
+            .routes
+            .get(&route)
+            .and_then(|id| Some((id, self.instances.get_mut(id)?)))
+        else {
+            return self.on_foreign(key, received, now);
+        };
+        let (id, instance) = instance;
+        if self.schedule.holds(*id) {
+            return self.ignore("waiting for the startup delay");
+        }
+        // What else became of it is in the router's counters and reports.
+        let known = |router: &vrrp_proto::VirtualRouter| {
+            let master = router.master();
+            master.map(|master| (master.source, master.priority))
+        };
+        let before = known(&instance.router);
+        let verdict = instance.router.handle_packet(now, received);
+        let another = before != known(&instance.router);
+        if verdict == Verdict::Accepted(Accepted::LowerPriority) && instance.lower_due(now) {
+            let rival = instance
+                .router
+                .contest(now)
+                .and_then(|rival| rival.priority);
+            self.events.send(Event::LowerPriority {
+                instance: Arc::clone(&instance.name),
+                source: received.source,
+                priority: rival.map_or(0, Priority::value),
+            });
+        }
+        self.touched.push_back(*id);
+        match verdict {
+            Verdict::Accepted(_) if another => self.changed(now),
+            Verdict::Accepted(_) => self.counted(now),
+            Verdict::Dropped(_) => self.dropped(now),
+        }
+    }
+
+    pub(super) fn ignore(&mut self, why: &'static str) {
+        *self.ignored.entry(why).or_insert(0) += 1;
+        let now = self.clock.now();
+        self.dropped(now);
     }
 
     /// Does what the routers ask for until none asks any more, then sets the timer and publishes.
@@ -442,7 +501,7 @@ impl Core {
     }
 
     /// Packets were dropped.
-    pub(super) fn dropped(&mut self, now: Instant) {
+    fn dropped(&mut self, now: Instant) {
         let due = (self.publication.last + DROP_INTERVAL).max(now);
         self.publication.due = Some(self.publication.due.map_or(due, |other| other.min(due)));
     }

@@ -25,7 +25,6 @@ mod instance;
 mod options;
 mod publish;
 mod quiet;
-mod receive;
 mod reconcile;
 mod reload;
 mod restore;
