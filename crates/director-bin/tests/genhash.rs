@@ -1,5 +1,6 @@
 //! `director genhash`, and the name `genhash`, against Debian's genhash.
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,

@@ -155,8 +155,6 @@ fn arguments(given: &Given) -> RunArguments {
         control_group: None,
         takeover: false,
         guardian: false,
-        // Where keepalived puts them.
-        keepalived_files: Some("/tmp".into()),
         metrics: None,
         maintenance_dir: None,
         keepalived_files: Some(
