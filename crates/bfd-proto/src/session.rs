@@ -346,9 +346,11 @@ mod tests {
                         self.sent[index] += 1;
                         let packet = ControlPacket::decode(&packet.encode()).unwrap();
                         if !self.cut[index] {
-                            self.sessions[1 - index]
-                                .handle_packet(self.now, &packet)
-                                .unwrap();
+                            let taken = self.sessions[1 - index].handle_packet(self.now, &packet);
+                            assert!(
+                                matches!(taken, Ok(()) | Err(Dropped::AdminDown)),
+                                "{taken:?}"
+                            );
                         }
                     }
                 }

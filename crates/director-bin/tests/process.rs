@@ -281,13 +281,9 @@ fn as_process_1_of_a_container() {
     let mut child = Killed(
         Command::new("unshare")
             .args(["--pid", "--fork", "--mount-proc", "--kill-child=KILL"])
-            .args([
-                env!("CARGO_BIN_EXE_director"),
-                "run",
-                "--pid-file",
-                "/tmp/never-written",
-                "--config",
-            ])
+            .args([env!("CARGO_BIN_EXE_director"), "run", "--pid-file"])
+            .arg(folder.path("never-written"))
+            .arg("--config")
             .arg(&config)
             .env("STATE_DIRECTORY", folder.path("state"))
             .stdout(Stdio::piped())
@@ -312,7 +308,7 @@ fn as_process_1_of_a_container() {
         }
     };
     event("started");
-    assert!(!Path::new("/tmp/never-written").exists());
+    assert!(!folder.path("never-written").exists());
 
     // Process 1 there is the only child of unshare here; its own child is the director.
     let children = |pid: u32| {

@@ -1,7 +1,7 @@
 //! `director doctor`: what usually keeps LVS from working, found on this machine and from it.
 //!
-//! [`gather`] collects facts: settings, interfaces, routes, the packet filter, and what a few harmless packets bring to
-//! light. [`judge`] draws conclusions from facts and [`Wishes`] alone, so that each can be tested without a network.
+//! [`gather()`] collects facts: settings, interfaces, routes, the packet filter, and what a few harmless packets bring to
+//! light. [`judge()`] draws conclusions from facts and [`Wishes`] alone, so that each can be tested without a network.
 
 mod facts;
 mod filter;

@@ -51,12 +51,15 @@ impl Peer {
         self.directory.path().join(name)
     }
 
-    /// Both of its processes, at once.
+    /// Both of its processes. The one that speaks VRRP resigns when the other is gone, unless it stands still.
     fn kill(&self) {
-        for file in ["main.pid", "vrrp.pid"] {
+        let signal = |file, signal| {
             let pid = std::fs::read_to_string(self.path(file)).unwrap();
-            kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
-        }
+            kill(Pid::from_raw(pid.trim().parse().unwrap()), signal).unwrap();
+        };
+        signal("vrrp.pid", Signal::SIGSTOP);
+        signal("main.pid", Signal::SIGKILL);
+        signal("vrrp.pid", Signal::SIGKILL);
     }
 
     fn reload(&self, configuration: &str) {
