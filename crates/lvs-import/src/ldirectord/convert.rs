@@ -163,11 +163,7 @@ fn globals(reading: &mut Reading<'_>, configuration: &mut Configuration) {
 }
 
 fn mail(to: &str, global: &[Directive], configuration: &mut Configuration) {
-    let list: Vec<&str> = to
-        .split(',')
-        .map(str::trim)
-        .filter(|one| word(one).is_some())
-        .collect();
+    let list: Vec<String> = to.split(',').map(str::trim).filter_map(word).collect();
     if list.is_empty() {
         return;
     }
