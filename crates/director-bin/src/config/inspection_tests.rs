@@ -22,11 +22,14 @@ fn looking_through_finds_what_planning_finds() {
         inspection.virtual_server(c, s);
     });
     let (_, found) = inspection.finish(&parsed.config);
-    let messages = |list: &[Diagnostic]| {
-        let mut list: Vec<String> = list.iter().map(|one| one.message.clone()).collect();
+    let told = |list: &[Diagnostic]| {
+        let mut list: Vec<_> = list
+            .iter()
+            .map(|one| (one.span(), one.message.clone()))
+            .collect();
         list.sort();
         list
     };
-    assert_eq!(planned.len(), 6, "{:?}", messages(&planned));
-    assert_eq!(messages(&planned), messages(&found));
+    assert_eq!(planned.len(), 6, "{:?}", told(&planned));
+    assert_eq!(told(&planned), told(&found));
 }

@@ -9,10 +9,11 @@ use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
 use crate::recovery::{Damping, RecoverySettings};
 use ipvs_netlink::{DaemonRole, Name, ServiceId, SyncDaemon, Timeouts};
+use keepalived_conf::Span;
 use keepalived_conf::model::{
     self, CheckDefaults, Config, FlushOnStop, Script, Setting, VirtualServerTarget,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ pub(super) fn look(config: &Config, problems: &mut Problems) {
 pub(super) struct Walk {
     /// How many virtual servers of each group there were.
     ordinals: BTreeMap<String, usize>,
-    /// Services that there are already.
-    known: HashSet<ServiceId>,
+    /// Services that there are already, and where.
+    known: HashMap<ServiceId, Span>,
     /// Marks for groups; made when a server needs them, for then the configuration is whole.
     marks: Option<Marks>,
 }
@@ -65,9 +66,14 @@ impl Walk {
             let marks = self.marks.get_or_insert_with(|| Marks::new(config));
             services(config, server, Some(marks), problems)
         };
-        if let Some(twice) = catches.iter().find(|id| !self.known.insert(**id)) {
+        let place = *server.span;
+        let twice = catches
+            .iter()
+            .find_map(|id| Some((id, self.known.insert(*id, place)?)));
+        if let Some((twice, other)) = twice {
             let message = format!("{twice} is already a virtual server; leave one of them");
-            problems.error(UNUSABLE, message, *server.span);
+            // They need not come in the order of the file.
+            problems.error(UNUSABLE, message, place.max(other));
             // The rest of it is looked at all the same.
             plan = None;
         }

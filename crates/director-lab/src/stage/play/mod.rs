@@ -240,15 +240,11 @@ impl<'a> Player<'a> {
     }
 
     async fn perform(&mut self, action: &Action) -> Result<(), String> {
-        let unknown = |node: &str| format!("there is no node {node}");
         let tell = |error: NodeError| error.to_string();
         match action {
             Action::Start(process) => self.start(process).await,
             Action::Stop(process) => {
-                let node = self
-                    .nodes
-                    .get(&process.node)
-                    .ok_or_else(|| unknown(&process.node))?;
+                let node = node_of(&self.nodes, &process.node)?;
                 attend(
                     &mut self.events,
                     node.signal(&process.process, Signal::SIGTERM),
@@ -257,10 +253,7 @@ impl<'a> Player<'a> {
                 .map_err(tell)
             }
             Action::Reload(process) => {
-                let node = self
-                    .nodes
-                    .get(&process.node)
-                    .ok_or_else(|| unknown(&process.node))?;
+                let node = node_of(&self.nodes, &process.node)?;
                 attend(
                     &mut self.events,
                     node.signal(&process.process, Signal::SIGHUP),
@@ -269,10 +262,7 @@ impl<'a> Player<'a> {
                 .map_err(tell)
             }
             Action::Kill(process) => {
-                let node = self
-                    .nodes
-                    .get(&process.node)
-                    .ok_or_else(|| unknown(&process.node))?;
+                let node = node_of(&self.nodes, &process.node)?;
                 attend(&mut self.events, node.kill(&process.process))
                     .await
                     .map_err(tell)
@@ -282,13 +272,13 @@ impl<'a> Player<'a> {
                 interface,
                 up,
             } => {
-                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                let handle = node_of(&self.nodes, node)?;
                 attend(&mut self.events, handle.set_link(interface, *up))
                     .await
                     .map_err(tell)
             }
             Action::Copy { node, from, to } => {
-                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                let handle = node_of(&self.nodes, node)?;
                 attend(&mut self.events, handle.copy(from, to))
                     .await
                     .map_err(tell)
@@ -303,7 +293,7 @@ impl<'a> Player<'a> {
                 status,
                 show,
             } => {
-                let handle = self.nodes.get(node).ok_or_else(|| unknown(node))?;
+                let handle = node_of(&self.nodes, node)?;
                 let line = program::command_of(command);
                 let result = attend(&mut self.events, handle.run(line))
                     .await
@@ -399,4 +389,12 @@ fn nodes_of(action: &Action) -> Vec<String> {
         }
         Action::Mark(_) => Vec::new(),
     }
+}
+
+fn node_of<'n>(
+    nodes: &'n BTreeMap<String, NodeHandle>,
+    name: &str,
+) -> Result<&'n NodeHandle, String> {
+    let node = nodes.get(name);
+    node.ok_or_else(|| format!("there is no node {name}"))
 }
