@@ -73,6 +73,11 @@ pub(crate) struct InForce {
 }
 
 impl InForce {
+    /// True if a comment chooses anything.
+    pub(crate) fn in_comments(&self) -> bool {
+        !self.comments.is_empty()
+    }
+
     /// The diagnostic with its severity after all choices; `None` if it is not to be reported.
     pub(crate) fn apply(
         &self,

@@ -52,6 +52,7 @@ mod expand;
 pub mod explain;
 mod format;
 pub mod keyword;
+mod known;
 mod levels;
 pub mod loader;
 mod lower;
@@ -69,6 +70,7 @@ use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Help, Label, Severity};
 pub use format::{FormatError, format, format_file};
+pub use known::{Known, load_again};
 pub use levels::{Level, Levels, ParseLevelError};
 pub use loader::{FileSystem, InMemory, Loader};
 pub use model::Config;
@@ -105,6 +107,10 @@ pub struct Parsed {
     /// The text, to interpret spans.
     pub sources: SourceMap,
     levels: levels::InForce,
+    /// Where the virtual servers that were read stand, line by line.
+    extents: Vec<Span>,
+    /// Those that were not read because their text is known.
+    passed_over: Vec<known::PassedOver>,
 }
 
 impl Parsed {
@@ -150,7 +156,8 @@ pub fn examine(
     options: &Options,
     visit: &mut dyn FnMut(&Config, &model::VirtualServer),
 ) -> Parsed {
-    lower::read(path, loader, options, SourceMap::default(), Some(visit))
+    let knowledge = lower::Knowledge::Visitor(visit);
+    lower::read(path, loader, options, SourceMap::default(), knowledge)
 }
 
 /// Loads text from memory, without any file.

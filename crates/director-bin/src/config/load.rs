@@ -1,5 +1,6 @@
 //! From a file to a plan with all its diagnostics.
 
+use super::known::{Memory, complete};
 use super::{Inspection, MISSING, Plan, plan};
 use keepalived_conf::{
     Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
@@ -16,6 +17,8 @@ pub(crate) struct Loaded<P = Plan> {
     pub(crate) diagnostics: Diagnostics,
     /// The text, to show places.
     pub(crate) sources: SourceMap,
+    /// What need not be read again by the next load.
+    pub(crate) memory: Memory,
 }
 
 /// What the file is held against.
@@ -38,17 +41,50 @@ pub(crate) fn load_with(
     against: Against,
     adjust: impl FnOnce(&mut Options),
 ) -> Loaded {
+    load_after(path, against, adjust, None)
+}
+
+/// The same after another load, from which comes what the file says as it said then.
+pub(crate) fn load_after(
+    path: &Path,
+    against: Against,
+    adjust: impl FnOnce(&mut Options),
+    before: Option<(&Plan, &Memory)>,
+) -> Loaded {
     let mut options = options();
     options.check_scripts = against == Against::ThisMachine;
     options.without_notes = against == Against::ThisMachine;
     adjust(&mut options);
+    if let Some((before, memory)) = before
+        && let Some((parsed, plan, more)) = complete(path, &options, before, memory)
+    {
+        let memory = memory.renewed(&parsed);
+        return loaded(parsed, plan, more, against, memory);
+    }
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
     let (plan, more) = plan(&parsed.config);
+    // What the plan has to say of a virtual server is said again only if it is planned again.
+    let memory = if against == Against::ThisMachine && more.is_empty() {
+        Memory::of(&parsed)
+    } else {
+        Memory::default()
+    };
+    loaded(parsed, plan, more, against, memory)
+}
+
+fn loaded(
+    parsed: Parsed,
+    plan: Plan,
+    more: Vec<Diagnostic>,
+    against: Against,
+    memory: Memory,
+) -> Loaded {
     let (diagnostics, sources) = together(parsed, &plan, more, against);
     Loaded {
         plan,
         diagnostics,
         sources,
+        memory,
     }
 }
 
@@ -66,6 +102,7 @@ pub(crate) fn examine(path: &Path, against: Against, mut options: Options) -> Lo
         plan: (),
         diagnostics,
         sources,
+        memory: Memory::default(),
     }
 }
 

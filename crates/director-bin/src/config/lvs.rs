@@ -17,13 +17,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
+/// `others` are virtual servers that are no part of this configuration, and whose services no part of it may have.
+pub(super) fn add(
+    config: &Config,
+    others: &[Arc<VirtualServer>],
+    plan: &mut Plan,
+    scripts: &Scripts,
+    problems: &mut Problems,
+) {
     plan.timeouts = timeouts(config);
     plan.sync = sync(config, problems);
     plan.change_guard = *config.global_defs.change_guard;
     plan.flush_at_start = *config.global_defs.lvs_flush;
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
     let mut walk = Walk::default();
+    for other in others {
+        let ids = other.services.iter().map(|service| service.id);
+        walk.known.extend(ids.map(|id| (id, *other.place)));
+    }
     for server in &config.virtual_server {
         walk.virtual_server(config, server, Some(plan), scripts, problems);
     }

@@ -5,6 +5,7 @@
 //! nothing is left out silently.
 
 mod checks;
+mod known;
 mod load;
 mod lvs;
 mod machine;
@@ -21,7 +22,8 @@ mod tls;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
+pub(crate) use known::Memory;
+pub(crate) use load::{Against, Loaded, examine, load, load_after, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
@@ -193,11 +195,16 @@ impl Problems {
 
 /// Makes the plan, and lists what stands in its way or is left out of it.
 pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
+    plan_beside(config, &[])
+}
+
+/// The same without virtual servers that there are already.
+fn plan_beside(config: &Config, others: &[Arc<VirtualServer>]) -> (Plan, Vec<Diagnostic>) {
     let mut problems = Problems::default();
     let mut plan = Plan::default();
     let scripts = Scripts::new(&config.global_defs);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
-    lvs::add(config, &mut plan, &scripts, &mut problems);
+    lvs::add(config, others, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }

@@ -31,6 +31,33 @@ impl Checks {
         }
     }
 
+    /// Takes over those of a virtual server that is the same in an earlier plan.
+    pub(super) fn take_over(&mut self, before: &Self, virtual_server: &Arc<str>) {
+        if let Some(checks) = before.servers.get(virtual_server) {
+            self.count = self.count.saturating_add(checks.len());
+            self.servers
+                .insert(Arc::clone(virtual_server), Arc::clone(checks));
+        }
+    }
+
+    /// True if a virtual server has not only the same checks in both, but the very same.
+    pub(crate) fn is_shared(&self, other: &Self, virtual_server: &str) -> bool {
+        let checks = |all: &Self| all.servers.get(virtual_server).map(Arc::as_ptr);
+        checks(self).is_some() && checks(self) == checks(other)
+    }
+
+    /// The names of the virtual servers that have checks.
+    pub(crate) fn virtual_servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.keys().map(|name| &**name)
+    }
+
+    /// How many a virtual server has.
+    pub(crate) fn count_of(&self, virtual_server: &str) -> usize {
+        self.servers
+            .get(virtual_server)
+            .map_or(0, |checks| checks.len())
+    }
+
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
         self.count
@@ -82,6 +109,9 @@ impl Checks {
         let (Some(ours), Some(theirs)) = (checks(self), checks(other)) else {
             return checks(self).is_none() && checks(other).is_none();
         };
+        if Arc::ptr_eq(&ours, &theirs) {
+            return true;
+        }
         ours.len() == theirs.len()
             && ours.iter().zip(&*theirs).all(|(our, their)| {
                 our.real_server == their.real_server

@@ -1,10 +1,12 @@
 //! What differs between two configurations, in sentences: for the answer to a reload.
 
 use crate::config::Plan;
+use crate::lvs::VirtualServer;
 use crate::output;
 use ipvs_netlink::Change;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// Changes of the table that are told one by one.
 const TOLD: usize = 50;
@@ -21,7 +23,22 @@ pub(crate) fn plans(before: &Plan, after: &Plan) -> Vec<String> {
     );
     let groups = |plan: &Plan| by(&plan.vrrp.groups, |group| group.name.clone());
     compare("group", &groups(before), &groups(after), &mut changes);
-    let servers = |plan: &Plan| by(&plan.virtual_servers, |server| server.name.to_string());
+    let shared: BTreeSet<*const VirtualServer> =
+        before.virtual_servers.iter().map(Arc::as_ptr).collect();
+    let stays: BTreeSet<*const VirtualServer> = after
+        .virtual_servers
+        .iter()
+        .map(Arc::as_ptr)
+        .filter(|server| shared.contains(server))
+        .collect();
+    // Of very many virtual servers most are the very same in both.
+    let servers = |plan: &Plan| -> BTreeMap<String, Arc<VirtualServer>> {
+        let all = plan.virtual_servers.iter();
+        let others = all.filter(|server| !stays.contains(&Arc::as_ptr(server)));
+        others
+            .map(|server| (server.name.to_string(), Arc::clone(server)))
+            .collect()
+    };
     compare(
         "virtual server",
         &servers(before),
@@ -98,13 +115,19 @@ fn compare<T: PartialEq>(
 fn checks(before: &Plan, after: &Plan, changes: &mut Vec<String>) {
     let (mut added, mut changed) = (0_usize, 0_usize);
     let mut kept = 0_usize;
-    for (id, check) in after.checks.iter() {
-        match before.checks.get(&id) {
-            None => added = added.saturating_add(1),
-            Some(old) => {
-                kept = kept.saturating_add(1);
-                if !old.same_as(check) {
-                    changed = changed.saturating_add(1);
+    for name in after.checks.virtual_servers() {
+        if after.checks.is_shared(&before.checks, name) {
+            kept = kept.saturating_add(after.checks.count_of(name));
+            continue;
+        }
+        for (id, check) in after.checks.of(name) {
+            match before.checks.get(&id) {
+                None => added = added.saturating_add(1),
+                Some(old) => {
+                    kept = kept.saturating_add(1);
+                    if !old.same_as(check) {
+                        changed = changed.saturating_add(1);
+                    }
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Which configuration is in force, and how the reloads went.
 
-use crate::config::Loaded;
 use director_control::{Timestamp, snapshot};
+use keepalived_conf::SourceMap;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -53,12 +53,12 @@ impl ConfigState {
 }
 
 /// SHA-256 of all files of a configuration with their names, in the order in which they were read.
-pub(crate) fn digest(loaded: &Loaded) -> String {
+pub(crate) fn digest(sources: &SourceMap) -> String {
     let mut hash = Sha256::new();
-    for (id, path) in loaded.sources.files() {
+    for (id, path) in sources.files() {
         hash.update(path.as_os_str().as_encoded_bytes());
         hash.update([0]);
-        hash.update(loaded.sources.text_of(id).as_bytes());
+        hash.update(sources.text_of(id).as_bytes());
         hash.update([0]);
     }
     let octets = hash.finalize();

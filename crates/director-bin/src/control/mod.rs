@@ -123,7 +123,7 @@ impl Control {
                 started: now,
             },
             file: arguments.config.clone(),
-            configuration: ConfigState::new(digest(loaded), now),
+            configuration: ConfigState::new(digest(&loaded.sources), now),
             lag: LagMeter::default(),
             peers: PeerBook::default(),
             trackers: BTreeMap::new(),

@@ -7,7 +7,7 @@ use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
 use super::{report, service_manager, start};
-use crate::config::{Loaded, Plan};
+use crate::config::{Loaded, Memory, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
@@ -53,7 +53,7 @@ impl Running {
 
     /// What a reload would change; changes nothing.
     pub(super) fn planned_reload(&mut self) -> Result<Told, Problem> {
-        let loaded = start::load_for(&self.arguments);
+        let loaded = start::load_for(&self.arguments, Some((&self.plan, &self.memory)));
         if loaded.diagnostics.has_errors() {
             return Err(refusal(&loaded, loaded.summary()));
         }
@@ -107,6 +107,8 @@ impl Running {
         let started = Instant::now();
         let file = self.arguments.config.display().to_string();
         let plan = Arc::unwrap_or_clone(undo.plan);
+        // It is of the file that nobody has confirmed.
+        self.memory = Memory::default();
         let result = self.go_over(plan, &SourceMap::default(), true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
@@ -145,22 +147,32 @@ impl Running {
     ) -> Result<Vec<String>, Problem> {
         service_manager::reloading();
         let started = Instant::now();
-        let loaded = start::load_for(&self.arguments);
-        let digest = control::digest(&loaded);
+        let loaded = start::load_for(&self.arguments, Some((&self.plan, &self.memory)));
         let before = (
             Arc::clone(&self.plan),
             self.control.configuration.digest.clone(),
         );
-        let result = if loaded.diagnostics.has_errors() {
+        let (result, sources) = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);
-            Err(refusal(&loaded, loaded.summary()))
+            let refusal = refusal(&loaded, loaded.summary());
+            (Err(refusal), loaded.sources)
         } else {
             report::warnings(&loaded);
-            let Loaded { plan, sources, .. } = loaded;
+            let Loaded {
+                plan,
+                sources,
+                memory,
+                ..
+            } = loaded;
             let gone_over = self.go_over(plan, &sources, force).await;
-            gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
+            if gone_over.is_ok() {
+                self.memory = memory;
+            }
+            let result = gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem));
+            (result, sources)
         };
         let took = started.elapsed();
+        let digest = control::digest(&sources);
         let now = control::Clock::now().wall;
         let (changes, reasons) = match &result {
             Ok(changes) => {
@@ -228,7 +240,6 @@ impl Running {
         self.check_guard(&plan, force)?;
         plan.share_with(&self.plan);
         let (model, happenings) = self.model_of(&plan);
-        let mut told = changes::plans(&self.plan, &plan);
         if self.table.is_none() {
             let needed = !plan.virtual_servers.is_empty() || plan.sync.is_some();
             self.table =
@@ -257,6 +268,7 @@ impl Running {
             return Err(problem);
         }
         // From here on nothing can fail.
+        let mut told = changes::plans(&self.plan, &plan);
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));

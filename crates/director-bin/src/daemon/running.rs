@@ -11,7 +11,7 @@ use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
-use crate::config::Plan;
+use crate::config::{Memory, Plan};
 use crate::control::{self, Control};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
@@ -47,6 +47,7 @@ pub(super) struct Parts {
     pub(super) table: Option<IpvsTable>,
     pub(super) control: Control,
     pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
+    pub(super) memory: Memory,
 }
 
 /// The VRRP engine and what it tells.
@@ -63,6 +64,8 @@ pub(super) struct Running {
     pub(super) state: StateDirectory,
     /// What is in force.
     pub(super) plan: Arc<Plan>,
+    /// What of its files need not be read again while they say the same.
+    pub(super) memory: Memory,
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
@@ -161,6 +164,7 @@ impl Running {
             state,
             mut control,
             guardian,
+            memory,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -232,6 +236,7 @@ impl Running {
             arguments,
             state,
             plan: Arc::new(plan),
+            memory,
             model,
             table,
             marks,

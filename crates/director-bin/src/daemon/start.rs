@@ -3,7 +3,7 @@
 use super::running::{Parts, Running};
 use super::{privileges, report, service_manager, takeover};
 use crate::cli::RunArguments;
-use crate::config::{Against, Loaded, Plan, load_with};
+use crate::config::{Against, Loaded, Memory, Plan, load_after};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             "{option} has no meaning here: {reason}"
         );
     }
-    let loaded = load_for(&arguments);
+    let loaded = load_for(&arguments, None);
     if loaded.diagnostics.has_errors() {
         refuse(&arguments, &loaded);
         return Exit::Failure;
@@ -89,7 +89,12 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     // Nothing of the text is needed once everything runs.
-    let Loaded { plan, sources, .. } = loaded;
+    let Loaded {
+        plan,
+        sources,
+        memory,
+        ..
+    } = loaded;
     let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
@@ -97,6 +102,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             table: state.1,
             control,
             guardian: guardian.clone(),
+            memory,
         };
         if let Some(script) = &plan.startup {
             script.run().await;
@@ -122,10 +128,11 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     exit
 }
 
-/// Reads the configuration as the command line asks for it.
-pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
+/// Reads the configuration as the command line asks for it; from an earlier plan and what is remembered of its reading comes
+/// what the file says as it said then.
+pub(super) fn load_for(arguments: &RunArguments, before: Option<(&Plan, &Memory)>) -> Loaded {
     let process = &arguments.process;
-    let mut loaded = load_with(&arguments.config, Against::ThisMachine, |options| {
+    let adjust = |options: &mut keepalived_conf::Options| {
         if process.config_id.is_some() {
             options.config_id.clone_from(&process.config_id);
         }
@@ -137,7 +144,8 @@ pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
                 brace: true,
             };
         }
-    });
+    };
+    let mut loaded = load_after(&arguments.config, Against::ThisMachine, adjust, before);
     match process.only {
         Some(Part::Vrrp) => loaded.plan.leave_out_virtual_servers(),
         Some(Part::Lvs) => loaded.plan.leave_out_instances(),

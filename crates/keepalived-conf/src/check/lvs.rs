@@ -22,7 +22,7 @@ fn lost(message: impl Into<String>, span: Span) -> Diagnostic {
 }
 
 /// What is compared between virtual servers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
     value: VirtualServerTarget,
     protocol: Option<Protocol>,
@@ -42,6 +42,13 @@ impl Target {
             span: server.target.span,
             unverified: unverified(server),
         }
+    }
+
+    /// The same where its block begins at `start`.
+    pub(crate) fn at(mut self, start: u32) -> Self {
+        let length = self.span.length();
+        self.span = Span::new(start, start.saturating_add(length));
+        self
     }
 }
 

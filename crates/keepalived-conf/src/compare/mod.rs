@@ -63,6 +63,7 @@ pub fn compare(first: Node<'_>, second: Node<'_>, loader: &mut dyn Loader) -> Co
         diagnostics: own_a,
         sources,
         mut levels,
+        ..
     } = a;
     let b = lower::load(second.path, loader, second.options, sources);
     levels.comments.extend(b.levels.comments);

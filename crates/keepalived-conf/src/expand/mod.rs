@@ -6,7 +6,10 @@
 mod blocks;
 mod definition;
 mod include;
+mod passing;
 mod sequence;
+
+pub(crate) use passing::Passer;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -91,6 +94,8 @@ pub(crate) struct Reader<'a> {
     column: Option<u32>,
     /// The same for each open block.
     open_columns: Vec<Option<u32>>,
+    /// Passes over what is known, if anything is.
+    pub(crate) known: Option<Passer<'a>>,
     /// A comment level waits for the next line.
     pending_levels: Vec<(Code, crate::Level)>,
 }
@@ -125,6 +130,7 @@ impl<'a> Reader<'a> {
             suspect: None,
             column: None,
             open_columns: Vec::new(),
+            known: None,
             pending_levels: Vec::new(),
         }
     }
@@ -162,6 +168,9 @@ impl<'a> Reader<'a> {
         self.tokens.clear();
         self.token_at = 0;
         loop {
+            if self.known.is_some() && self.tape.is_empty() {
+                self.pass_over_known();
+            }
             let Some(frame) = self.frames.last_mut() else {
                 return false;
             };

@@ -24,6 +24,7 @@ mod unknown;
 mod value;
 
 use passing::Passing;
+pub(crate) use passing::stands_alone;
 
 pub(crate) use address::address_entry;
 pub(crate) use call::Call;
@@ -34,7 +35,8 @@ pub(crate) use script::{Quoting, tokenise};
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::expand::Reader;
+use crate::expand::{Passer, Reader};
+use crate::known::Blocks;
 use crate::levels::InForce;
 use crate::loader::Loader;
 use crate::model::{Config, VirtualServer};
@@ -44,6 +46,16 @@ use crate::{Diagnostics, Options, Parsed, Span, check, keyword};
 /// Sees a virtual server with its effective values.
 pub(crate) type Visit<'v> = dyn FnMut(&Config, &VirtualServer) + 'v;
 
+/// What a load need not understand, or not keep.
+pub(crate) enum Knowledge<'k, 'v> {
+    /// All is read and kept.
+    Nothing,
+    /// Virtual servers are shown and dropped, all but a few.
+    Visitor(&'k mut Visit<'v>),
+    /// Virtual servers whose text is known are passed over, all but the first that could be.
+    Blocks(&'k Blocks),
+}
+
 /// Loads a configuration. The sources of this load are added to `sources`.
 pub(crate) fn load(
     path: &Path,
@@ -51,17 +63,22 @@ pub(crate) fn load(
     options: &Options,
     sources: SourceMap,
 ) -> Parsed {
-    read(path, loader, options, sources, None)
+    read(path, loader, options, sources, Knowledge::Nothing)
 }
 
-/// Loads a configuration. With a visitor virtual servers are shown to it and dropped, all but a few.
+/// Loads a configuration as far as it is not known.
 pub(crate) fn read(
     path: &Path,
     loader: &mut dyn Loader,
     options: &Options,
     sources: SourceMap,
-    mut visit: Option<&mut Visit<'_>>,
+    knowledge: Knowledge<'_, '_>,
 ) -> Parsed {
+    let (mut visit, blocks) = match knowledge {
+        Knowledge::Nothing => (None, None),
+        Knowledge::Visitor(visit) => (Some(visit), None),
+        Knowledge::Blocks(blocks) => (None, Some(blocks)),
+    };
     let mut lowering = Lowering {
         reader: Reader::new(loader, options, sources),
         ranges: Vec::new(),
@@ -70,16 +87,33 @@ pub(crate) fn read(
     };
     let mut config = Config::default();
     let mut passing = Passing::default();
+    let mut extents = Vec::new();
     lowering.reader.start(path);
     while lowering.reader.next_block() {
+        if visit.is_none() {
+            extents.extend(lowering.reader.virtual_server_extent());
+        }
         lowering.top_level(&mut config);
         lowering.reader.tape.clear();
+        if let Some(blocks) = blocks
+            && lowering.reader.known.is_none()
+            && config.virtual_server.last().is_some_and(stands_alone)
+        {
+            // That one stands for those that are passed over where the configuration is judged as a whole.
+            lowering.reader.known = Some(Passer::new(blocks));
+        }
         if let Some(visit) = visit.as_deref_mut() {
             passing.pass(&mut config, &mut lowering.reader, visit);
         }
     }
     finish::finish(&mut config, &mut lowering.reader);
-    let passed = std::mem::take(&mut passing.passed);
+    let mut passed = std::mem::take(&mut passing.passed);
+    let passed_over = lowering.reader.known.take().map(|known| known.passed);
+    let passed_over = passed_over.unwrap_or_default();
+    if let Some(blocks) = blocks {
+        let each = passed_over.iter();
+        passed.extend(each.filter_map(|(index, span)| blocks.target(*index, span.start())));
+    }
     check::check(&mut config, passed, &mut lowering.reader, options);
     if let Some(visit) = visit {
         for server in &config.virtual_server {
@@ -106,6 +140,8 @@ pub(crate) fn read(
         diagnostics: Diagnostics::default(),
         sources,
         levels,
+        extents,
+        passed_over,
     };
     parsed.report(diagnostics);
     parsed

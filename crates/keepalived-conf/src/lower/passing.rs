@@ -46,7 +46,7 @@ impl Passing {
 }
 
 /// True if the server refers to nothing outside its block.
-fn stands_alone(server: &VirtualServer) -> bool {
+pub(crate) fn stands_alone(server: &VirtualServer) -> bool {
     let VirtualServerTarget::Address { address, .. } = &server.target.value else {
         return false;
     };
