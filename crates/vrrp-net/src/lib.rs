@@ -52,6 +52,7 @@
 
 mod address;
 mod announce;
+mod belongings;
 mod cleanup;
 mod encapsulation;
 mod engine;
@@ -70,6 +71,7 @@ mod virtual_link;
 mod wire;
 
 pub use address::{AddressError, AddressScope, Broadcast, MAX_NAME_LENGTH, VirtualAddress};
+pub use belongings::Belongings;
 pub use cleanup::remove_addresses;
 pub use encapsulation::{Encapsulation, OuterHeader};
 pub use engine::{Engine, Handle, Order};

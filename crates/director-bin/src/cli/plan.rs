@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use vrrp_net::VirtualAddress;
+use vrrp_net::{Belongings, Route, Rule, VirtualAddress};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PlanArguments {
@@ -44,6 +44,8 @@ struct Difference {
     addresses: Vec<Address>,
     /// Routes and rules of the file.
     routing: Vec<Routing>,
+    /// Addresses, routes and rules that a director has put there and that are not in the file; they would go.
+    gone: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,13 +65,19 @@ struct Routing {
     instance: Option<String>,
     /// As the file says it.
     entry: String,
+    /// Whether it is there now; none if that cannot be told, because it carries a mark of its own.
+    present: Option<bool>,
 }
 
 impl Difference {
     /// Whether a start would change something at once. What belongs to an instance waits until that is master.
     fn is_empty(&self) -> bool {
         let missing = |address: &Address| address.instance.is_none() && !address.present;
-        self.ipvs.is_empty() && !self.addresses.iter().any(missing)
+        let lacking = |one: &Routing| one.instance.is_none() && one.present == Some(false);
+        self.ipvs.is_empty()
+            && self.gone.is_empty()
+            && !self.addresses.iter().any(missing)
+            && !self.routing.iter().any(lacking)
     }
 }
 
@@ -145,9 +153,22 @@ fn show(difference: &Difference) {
             "{owner}: {address}/{prefix_length} on {interface} {when}, {now}"
         ));
     }
-    for Routing { instance, entry } in &difference.routing {
+    for Routing {
+        instance,
+        entry,
+        present,
+    } in &difference.routing
+    {
         let (owner, when) = holder(instance.as_deref());
-        output::print_line(format_args!("{owner}: {entry} {when}"));
+        let now = match present {
+            Some(true) => ", here now",
+            Some(false) => ", not here now",
+            None => "",
+        };
+        output::print_line(format_args!("{owner}: {entry} {when}{now}"));
+    }
+    for gone in &difference.gone {
+        output::print_line(format_args!("not in the file, goes: {gone}"));
     }
     if difference.ipvs.is_empty() {
         output::print_line("the IPVS table is as the file wants it");
@@ -159,11 +180,15 @@ fn holder(instance: Option<&str>) -> (&str, &'static str) {
 }
 
 fn difference(plan: &Plan, arguments: &PlanArguments) -> Result<Difference, String> {
+    let belongings = Belongings::read(&plan.vrrp_settings)
+        .map_err(|error| format!("addresses and routes cannot be read: {error}"))?;
+    let addresses = addresses(plan)?;
     let mut difference = Difference {
         ipvs: Vec::new(),
         at_stake: Vec::new(),
-        addresses: addresses(plan)?,
-        routing: routing(plan),
+        gone: gone(plan, &addresses, &belongings),
+        addresses,
+        routing: routing(plan, &belongings),
     };
     let record = OwnedServices::of(&arguments.state_dir);
     if !plan.virtual_servers.is_empty() || plan.sync.is_some() || !record.read().is_empty() {
@@ -191,25 +216,47 @@ fn ipvs(plan: &Plan, record: OwnedServices) -> Result<(Vec<Change>, Vec<AtStake>
 }
 
 /// Routes and rules in the order in which they would be added.
-fn routing(plan: &Plan) -> Vec<Routing> {
-    let entry = |instance: Option<&str>, entry: &dyn std::fmt::Display| Routing {
+fn routing(plan: &Plan, now: &Belongings) -> Vec<Routing> {
+    let route = |instance: Option<&str>, route: &Route| Routing {
         instance: instance.map(str::to_owned),
-        entry: entry.to_string(),
+        entry: route.to_string(),
+        present: now.has_route(route),
+    };
+    let rule = |instance: Option<&str>, rule: &Rule| Routing {
+        instance: instance.map(str::to_owned),
+        entry: rule.to_string(),
+        present: now.has_rule(rule),
     };
     let mut all = Vec::new();
-    all.extend(
-        plan.vrrp
-            .static_routes
-            .iter()
-            .map(|route| entry(None, route)),
-    );
-    all.extend(plan.vrrp.static_rules.iter().map(|rule| entry(None, rule)));
+    all.extend(plan.vrrp.static_routes.iter().map(|one| route(None, one)));
+    all.extend(plan.vrrp.static_rules.iter().map(|one| rule(None, one)));
     for instance in &plan.vrrp.instances {
         let name = Some(instance.name.as_str());
-        all.extend(instance.routes.iter().map(|route| entry(name, route)));
-        all.extend(instance.rules.iter().map(|rule| entry(name, rule)));
+        all.extend(instance.routes.iter().map(|one| route(name, one)));
+        all.extend(instance.rules.iter().map(|one| rule(name, one)));
     }
     all
+}
+
+/// What a director has put there, and the file does not ask for.
+fn gone(plan: &Plan, addresses: &[Address], now: &Belongings) -> Vec<String> {
+    let wanted = |interface: &str, address: IpAddr| {
+        let mut wanted = addresses.iter();
+        wanted.any(|one| one.address == address && one.interface == interface)
+    };
+    let marked = now.addresses().iter();
+    let mut gone: Vec<String> = marked
+        .filter(|(interface, address, _)| !wanted(interface, *address))
+        .map(|(interface, address, length)| format!("{address}/{length} on {interface}"))
+        .collect();
+    let vrrp = &plan.vrrp;
+    let routes = vrrp.instances.iter().flat_map(|one| &one.routes);
+    let rules = vrrp.instances.iter().flat_map(|one| &one.rules);
+    gone.extend(now.others(
+        routes.chain(&vrrp.static_routes),
+        rules.chain(&vrrp.static_rules),
+    ));
+    gone
 }
 
 fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {

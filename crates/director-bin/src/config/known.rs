@@ -1,7 +1,7 @@
 //! Reading a file again of which most is as it was: the virtual servers whose text is the same come from the plan in force.
 
 use super::lvs::name;
-use super::{Plan, plan_beside};
+use super::{Beside, Plan, plan_beside};
 use crate::lvs::VirtualServer;
 use ipvs_netlink::DestinationId;
 use keepalived_conf::{Diagnostic, FileSystem, Known, Options, Parsed, load_again};
@@ -53,7 +53,13 @@ pub(super) fn complete(
         .map(|name| in_force.get(&**name).map(|server| Arc::clone(server)))
         .collect();
     let kept = kept?;
-    let (mut plan, more) = plan_beside(&parsed.config, &kept);
+    let (mut plan, more) = plan_beside(
+        &parsed.config,
+        Beside {
+            others: &kept,
+            marks: before.marks.as_ref(),
+        },
+    );
     if !more.is_empty() {
         return None;
     }

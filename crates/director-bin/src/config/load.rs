@@ -1,7 +1,7 @@
 //! From a file to a plan with all its diagnostics.
 
 use super::known::{Memory, complete};
-use super::{Inspection, MISSING, Plan, plan};
+use super::{Beside, Inspection, MISSING, Plan, plan_beside};
 use keepalived_conf::{
     Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
     render,
@@ -62,7 +62,11 @@ pub(crate) fn load_after(
         return loaded(parsed, plan, more, against, memory);
     }
     let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
-    let (plan, more) = plan(&parsed.config);
+    let beside = Beside {
+        marks: before.and_then(|(plan, _)| plan.marks.as_ref()),
+        ..Beside::default()
+    };
+    let (plan, more) = plan_beside(&parsed.config, beside);
     // What the plan has to say of a virtual server is said again only if it is planned again.
     let memory = if against == Against::ThisMachine && more.is_empty() {
         Memory::of(&parsed)

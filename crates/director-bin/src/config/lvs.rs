@@ -4,7 +4,7 @@ use super::marks::Marks;
 use super::planned::Entry;
 use super::scripts::Scripts;
 use super::service::{Services, destination_of, services};
-use super::{Plan, Problems, UNUSABLE, checks};
+use super::{Beside, MarkTable, Plan, Problems, UNUSABLE, checks};
 use crate::daemon::{Trigger, real_server_object, virtual_server_object};
 use crate::lvs::{CheckStart, RealServer, SorryServer, SyncDaemons, VirtualServer};
 use crate::recovery::{Damping, RecoverySettings};
@@ -17,10 +17,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// `others` are virtual servers that are no part of this configuration, and whose services no part of it may have.
 pub(super) fn add(
     config: &Config,
-    others: &[Arc<VirtualServer>],
+    beside: Beside<'_>,
     plan: &mut Plan,
     scripts: &Scripts,
     problems: &mut Problems,
@@ -30,8 +29,11 @@ pub(super) fn add(
     plan.change_guard = *config.global_defs.change_guard;
     plan.flush_at_start = *config.global_defs.lvs_flush;
     plan.flush_at_stop = *config.global_defs.lvs_flush_on_stop == FlushOnStop::All;
-    let mut walk = Walk::default();
-    for other in others {
+    let mut walk = Walk {
+        in_force: beside.marks,
+        ..Walk::default()
+    };
+    for other in beside.others {
         let ids = other.services.iter().map(|service| service.id);
         walk.known.extend(ids.map(|id| (id, *other.place)));
     }
@@ -48,16 +50,18 @@ pub(super) fn look(config: &Config, problems: &mut Problems) {
 
 /// Goes from one virtual server to the next.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'a> {
     /// How many virtual servers of each group there were.
     ordinals: BTreeMap<String, usize>,
     /// Services that there are already, and where.
     known: HashMap<ServiceId, Span>,
     /// Marks for groups; made when a server needs them, for then the configuration is whole.
     marks: Option<Marks>,
+    /// Those that the plan in force has given.
+    in_force: Option<&'a MarkTable>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Adds a virtual server to the plan. Without a plan only problems are looked for, in the same way.
     pub(super) fn virtual_server(
         &mut self,
@@ -74,7 +78,9 @@ impl Walk {
         let Services { services, catches } = if let VirtualServerTarget::Address { .. } = target {
             services(config, server, None, problems)
         } else {
-            let marks = self.marks.get_or_insert_with(|| Marks::new(config));
+            let marks = self
+                .marks
+                .get_or_insert_with(|| Marks::new(config, self.in_force));
             services(config, server, Some(marks), problems)
         };
         let place = *server.span;

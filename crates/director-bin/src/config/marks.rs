@@ -1,9 +1,9 @@
 //! `nftables_ipvs`: a `virtual_server_group` becomes one service by a firewall mark, and nftables gives the mark to packets
 //! for the group's addresses. The kernel then has one service where it would have one for each address.
 
-use ipvs_netlink::{Family, ServiceId};
+use ipvs_netlink::{Family, Protocol, ServiceId};
 use keepalived_conf::model::{Config, VirtualServerGroupMember, VirtualServerTarget};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use vrrp_net::nftables::{
     Action, Chain, ChainKind, Field, Hook, Match, Rule, Set, Table, Type, Value,
@@ -22,8 +22,20 @@ pub(crate) struct MarkTable {
     /// With a counter for each mark.
     counted: bool,
     /// Each mark with what it is for.
-    marks: Vec<(u32, Vec<Marked>)>,
+    marks: Vec<Given>,
 }
+
+/// A mark and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Given {
+    mark: u32,
+    /// Whose it is.
+    owner: Owner,
+    members: Vec<Marked>,
+}
+
+/// The virtual server that a mark is for: its group, its protocol, and which it is of several with the same.
+type Owner = (String, u16, usize);
 
 /// Packets that get a mark: protocol, address, and port if not all ports.
 type Marked = (u8, IpAddr, Option<u16>);
@@ -33,12 +45,16 @@ pub(super) struct Marks {
     /// Marks that the file itself uses.
     taken: BTreeSet<u32>,
     next: u32,
+    /// Marks that the plan in force has given. Who had one keeps it, whatever stands before it in the file now.
+    before: BTreeMap<Owner, u32>,
+    /// How many virtual servers of each group and protocol there were.
+    counts: BTreeMap<(String, u16), usize>,
     /// `None` without `nftables_ipvs`.
     table: Option<MarkTable>,
 }
 
 impl Marks {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, in_force: Option<&MarkTable>) -> Self {
         let globals = &config.global_defs;
         let name = globals.nftables_ipvs.value.clone();
         let of_servers =
@@ -57,9 +73,18 @@ impl Marks {
             VirtualServerGroupMember::Fwmark { mark, .. } => Some(*mark),
             VirtualServerGroupMember::Range { .. } => None,
         });
+        let own: BTreeSet<u32> = of_servers.chain(of_groups).collect();
+        let first = *globals.nftables_ipvs_start_fwmark;
+        let given = in_force.into_iter().flat_map(|table| &table.marks);
+        let before: BTreeMap<Owner, u32> = given
+            .filter(|given| given.mark >= first && !own.contains(&given.mark))
+            .map(|given| (given.owner.clone(), given.mark))
+            .collect();
         Self {
-            taken: of_servers.chain(of_groups).collect(),
-            next: *globals.nftables_ipvs_start_fwmark,
+            taken: own.into_iter().chain(before.values().copied()).collect(),
+            next: first,
+            before,
+            counts: BTreeMap::new(),
             table: name.map(|name| MarkTable {
                 name,
                 priority: *globals.nftables_ipvs_priority,
@@ -69,9 +94,14 @@ impl Marks {
         }
     }
 
-    /// The services that stand for a group: its addresses, or a mark for each family in their place. The group's own marks
-    /// stay as they are.
-    pub(super) fn instead_of(&mut self, members: &[ServiceId]) -> Result<Vec<ServiceId>, String> {
+    /// The services that stand for a virtual server of a group: its addresses, or a mark for each family in their place. The
+    /// group's own marks stay as they are.
+    pub(super) fn instead_of(
+        &mut self,
+        group: &str,
+        protocol: Protocol,
+        members: &[ServiceId],
+    ) -> Result<Vec<ServiceId>, String> {
         let Some(table) = &mut self.table else {
             return Ok(members.to_vec());
         };
@@ -92,10 +122,17 @@ impl Marks {
         if marked.is_empty() {
             return Ok(members.to_vec());
         }
-        while self.taken.contains(&self.next) {
-            self.next = self.next.wrapping_add(1);
-        }
-        let mark = self.next;
+        let key = (group.to_owned(), protocol.number());
+        let count = self.counts.entry(key.clone()).or_insert(0);
+        let owner = (key.0, key.1, *count);
+        *count = count.saturating_add(1);
+        let kept = self.before.remove(&owner);
+        let mark = kept.unwrap_or_else(|| {
+            while self.taken.contains(&self.next) {
+                self.next = self.next.wrapping_add(1);
+            }
+            self.next
+        });
         let families: BTreeSet<bool> = marked
             .iter()
             .map(|(_, address, _)| address.is_ipv6())
@@ -107,13 +144,19 @@ impl Marks {
                 "no firewall marks are left for groups; choose a lower nftables_ipvs_start_fwmark",
             )?);
         }
-        self.next = mark.wrapping_add(1);
+        if kept.is_none() {
+            self.next = mark.wrapping_add(1);
+        }
         ids.extend(
             members
                 .iter()
                 .filter(|id| matches!(id, ServiceId::Fwmark { .. })),
         );
-        table.marks.push((mark, marked));
+        table.marks.push(Given {
+            mark,
+            owner,
+            members: marked,
+        });
         Ok(ids)
     }
 
@@ -149,12 +192,12 @@ impl MarkTable {
                 fields.push(Field::DestinationPort);
             }
             let mut map = Set::map(name, key, Type::Mark);
-            for (mark, marked) in &self.marks {
-                for (protocol, address, port) in marked {
+            for given in &self.marks {
+                for (protocol, address, port) in &given.members {
                     if address.is_ipv6() == is_v6 && port.is_some() == with_port {
                         let mut key = vec![Value::from(*address), Value::U8(*protocol)];
                         key.extend(port.map(Value::U16));
-                        map = map.with_entry(key, Value::U32(*mark));
+                        map = map.with_entry(key, Value::U32(given.mark));
                     }
                 }
             }
@@ -164,8 +207,8 @@ impl MarkTable {
             }
         }
         if self.counted {
-            rules.extend(self.marks.iter().map(|(mark, _)| {
-                let with_mark = Match::is(Field::Mark, Value::U32(*mark));
+            rules.extend(self.marks.iter().map(|given| {
+                let with_mark = Match::is(Field::Mark, Value::U32(given.mark));
                 Rule::new(Action::Continue).matching(with_mark).counted()
             }));
         }
@@ -187,6 +230,8 @@ mod tests {
         Marks {
             taken: taken.iter().copied().collect(),
             next: 1000,
+            before: BTreeMap::new(),
+            counts: BTreeMap::new(),
             table: table.then(|| MarkTable {
                 name: "t".to_owned(),
                 priority: -1,
@@ -212,14 +257,14 @@ mod tests {
         let mark = |mark, family| ServiceId::fwmark(mark, family).unwrap();
         let mut given = marks(true, &[7, 1000]);
         assert_eq!(
-            given.instead_of(&members).unwrap(),
+            given.instead_of("g", Protocol::Tcp, &members).unwrap(),
             [mark(1001, Family::V4), mark(1001, Family::V6), own]
         );
         assert_eq!(
-            given.instead_of(&members[..1]).unwrap(),
+            given.instead_of("g", Protocol::Tcp, &members[..1]).unwrap(),
             [mark(1002, Family::V4)]
         );
-        assert_eq!(given.instead_of(&[own]).unwrap(), [own]);
+        assert_eq!(given.instead_of("g", Protocol::Tcp, &[own]).unwrap(), [own]);
         let table = given.table().unwrap().table();
         let maps: Vec<(&str, usize)> = table
             .sets
@@ -232,10 +277,54 @@ mod tests {
     }
 
     #[test]
+    fn who_had_a_mark_keeps_it() {
+        let text = |groups: &[&str]| {
+            let mut text = "global_defs {\n nftables_ipvs ours\n}\n".to_owned();
+            for group in groups {
+                text += &format!(
+                    "virtual_server_group {group} {{\n 10.0.0.{} 80\n}}\nvirtual_server group {group} {{\n protocol TCP\n \
+                     lb_algo rr\n lb_kind DR\n real_server 10.0.1.1 80 {{\n }}\n}}\n",
+                    group.len()
+                );
+            }
+            text
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        let marks = |groups: &[&str], before: Option<&crate::config::Loaded>| {
+            std::fs::write(&path, text(groups)).unwrap();
+            let against = crate::config::Against::Nothing;
+            let before = before.map(|loaded| (&loaded.plan, &loaded.memory));
+            let loaded = crate::config::load_after(&path, against, |_| {}, before);
+            let given = loaded.plan.marks.iter().flat_map(|table| &table.marks);
+            let given: BTreeMap<String, u32> = given
+                .map(|given| (given.owner.0.clone(), given.mark))
+                .collect();
+            (loaded, given)
+        };
+        let of = |all: &[(&str, u32)]| -> BTreeMap<String, u32> {
+            all.iter()
+                .map(|(name, mark)| ((*name).to_owned(), *mark))
+                .collect()
+        };
+        let (first, given) = marks(&["a", "bb"], None);
+        assert_eq!(given, of(&[("a", 1000), ("bb", 1001)]));
+        let (second, given) = marks(&["ccc", "bb", "a"], Some(&first));
+        assert_eq!(given, of(&[("a", 1000), ("bb", 1001), ("ccc", 1002)]));
+        let (third, given) = marks(&["ccc", "bb"], Some(&second));
+        assert_eq!(given, of(&[("bb", 1001), ("ccc", 1002)]));
+        let (_, given) = marks(&["dddd", "ccc", "bb"], Some(&third));
+        assert_eq!(given, of(&[("bb", 1001), ("ccc", 1002), ("dddd", 1000)]));
+    }
+
+    #[test]
     fn without_the_keyword_addresses_stay() {
         let members = [tcp("10.0.0.1:80")];
         let mut given = marks(false, &[]);
-        assert_eq!(given.instead_of(&members).unwrap(), members);
+        assert_eq!(
+            given.instead_of("g", Protocol::Tcp, &members).unwrap(),
+            members
+        );
         assert_eq!(given.table(), None);
     }
 
@@ -243,7 +332,15 @@ mod tests {
     fn marks_come_to_an_end() {
         let mut given = marks(true, &[]);
         given.next = u32::MAX;
-        assert!(given.instead_of(&[tcp("10.0.0.1:80")]).is_ok());
-        assert!(given.instead_of(&[tcp("10.0.0.2:80")]).is_err());
+        assert!(
+            given
+                .instead_of("g", Protocol::Tcp, &[tcp("10.0.0.1:80")])
+                .is_ok()
+        );
+        assert!(
+            given
+                .instead_of("g", Protocol::Tcp, &[tcp("10.0.0.2:80")])
+                .is_err()
+        );
     }
 }

@@ -193,18 +193,28 @@ impl Problems {
     }
 }
 
-/// Makes the plan, and lists what stands in its way or is left out of it.
+/// Makes the plan of a configuration alone.
+#[cfg(test)]
 pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
-    plan_beside(config, &[])
+    plan_beside(config, Beside::default())
 }
 
-/// The same without virtual servers that there are already.
-fn plan_beside(config: &Config, others: &[Arc<VirtualServer>]) -> (Plan, Vec<Diagnostic>) {
+/// What there is beside a configuration of which a plan is made.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beside<'a> {
+    /// Virtual servers that are no part of the configuration, and whose services no part of it may have.
+    others: &'a [Arc<VirtualServer>],
+    /// Marks that the plan in force has given.
+    marks: Option<&'a MarkTable>,
+}
+
+/// Makes the plan, and lists what stands in its way or is left out of it.
+fn plan_beside(config: &Config, beside: Beside<'_>) -> (Plan, Vec<Diagnostic>) {
     let mut problems = Problems::default();
     let mut plan = Plan::default();
     let scripts = Scripts::new(&config.global_defs);
     vrrp::add(config, &mut plan, &scripts, &mut problems);
-    lvs::add(config, others, &mut plan, &scripts, &mut problems);
+    lvs::add(config, beside, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
     (plan, problems.list)
 }
@@ -213,7 +223,7 @@ fn plan_beside(config: &Config, others: &[Arc<VirtualServer>]) -> (Plan, Vec<Dia
 /// needs little more memory than its text.
 #[derive(Default)]
 struct Inspection {
-    walk: lvs::Walk,
+    walk: lvs::Walk<'static>,
     scripts: Option<Scripts>,
     problems: Problems,
 }

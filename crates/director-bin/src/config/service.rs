@@ -66,18 +66,18 @@ pub(super) fn services(
             }
         }
     };
-    let is_group = matches!(server.target.value, VirtualServerTarget::Group(_));
-    let ids = if let (true, Some(marks)) = (is_group, marks) {
-        match marks.instead_of(&catches) {
-            Ok(ids) => ids,
-            Err(message) => {
-                problems.error(UNUSABLE, message, span);
-                Vec::new()
+    let ids =
+        if let (VirtualServerTarget::Group(group), Some(marks)) = (&server.target.value, marks) {
+            match marks.instead_of(group, protocol, &catches) {
+                Ok(ids) => ids,
+                Err(message) => {
+                    problems.error(UNUSABLE, message, span);
+                    Vec::new()
+                }
             }
-        }
-    } else {
-        catches.clone()
-    };
+        } else {
+            catches.clone()
+        };
     let services = ids
         .into_iter()
         .map(|id| service(id, server, problems))

@@ -9,12 +9,12 @@ use super::table::problem;
 use super::{report, service_manager, start};
 use crate::config::{Loaded, Memory, Plan};
 use crate::control::{self, Undo, changes};
+use crate::kernel::TableError;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
 use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
 use ipvs_netlink::DestinationId;
 use keepalived_conf::Severity;
-use keepalived_conf::SourceMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ impl Running {
         let plan = Arc::unwrap_or_clone(undo.plan);
         // It is of the file that nobody has confirmed.
         self.memory = Memory::default();
-        let result = self.go_over(plan, &SourceMap::default(), true).await;
+        let result = self.go_over(plan, Origin::Memory, true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
                 tracing::warn!(
@@ -164,7 +164,7 @@ impl Running {
                 memory,
                 ..
             } = loaded;
-            let gone_over = self.go_over(plan, &sources, force).await;
+            let gone_over = self.go_over(plan, Origin::File, force).await;
             if gone_over.is_ok() {
                 self.memory = memory;
             }
@@ -233,7 +233,7 @@ impl Running {
     async fn go_over(
         &mut self,
         mut plan: Plan,
-        sources: &SourceMap,
+        from: Origin,
         force: bool,
     ) -> Result<Vec<String>, String> {
         self.check_privileges(&plan)?;
@@ -250,7 +250,7 @@ impl Running {
             Some(table) => table.change(plan.delta_from(&self.plan, &self.model, &model)),
             None => Ok(Vec::new()),
         };
-        let changes = changes.map_err(|error| problem(&error, &plan.virtual_servers, sources))?;
+        let changes = changes.map_err(|error| self.located(&error, from))?;
         let marked = self.marks.replace(plan.marks.as_ref());
         let marked = marked.map_err(|error| output::chain(&error));
         let gone_over = match marked {
@@ -286,6 +286,16 @@ impl Running {
         self.tell_guard();
         told.extend(changes::table(&changes));
         Ok(told)
+    }
+
+    /// Why the kernel has refused, with the line of the file. What was not read again has its place of an earlier reading, so
+    /// the file is read once more, whole.
+    fn located(&self, error: &TableError, from: Origin) -> String {
+        if from == Origin::Memory || error.refused().is_none() {
+            return output::chain(error);
+        }
+        let loaded = start::load_for(&self.arguments, None);
+        problem(error, &loaded.plan.virtual_servers, &loaded.sources)
     }
 
     /// Refuses a file that would take out more real servers at once than the running configuration allows.
@@ -415,6 +425,15 @@ impl Running {
             self.notifier.tell(before, &notice);
         }
     }
+}
+
+/// Where a plan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The file as it is now.
+    File,
+    /// It was in force before.
+    Memory,
 }
 
 /// Every reason why a file is refused.

@@ -398,6 +398,69 @@ fn configuration(servers: &[Vec<u32>]) -> Vec<Arc<VirtualServer>> {
         .collect()
 }
 
+#[test]
+fn a_hundred_thousand_destinations() {
+    let (kernel, folder) = (FakeKernel::new(), tempfile::tempdir().unwrap());
+    let mut director = director(&kernel, &folder);
+    let service = |number: u32| {
+        let address = SocketAddr::from(((0x0a00_0000 + number).to_be_bytes(), 80));
+        let servers = (0_u32..100).map(|server| {
+            let address = SocketAddr::from(((0xac10_0000 + server).to_be_bytes(), 80));
+            Destination::new(address, Forwarding::DirectRouting)
+        });
+        let service = Service::new(ServiceId::tcp(address), Scheduler::WeightedLeastConnection);
+        VirtualService::with_destinations(service, servers)
+    };
+    let wished: Table = (1..=1000).map(service).collect();
+    let changes = director.replace(wished.clone(), false).unwrap();
+    assert_eq!(changes.len(), 101_000);
+    assert_eq!(services(&kernel), wished);
+    // One of them is another one: what that takes does not depend on the others.
+    let _ = kernel.take_log();
+    let mut one = service(500);
+    let (id, first) = one
+        .destinations
+        .iter()
+        .next()
+        .map(|(id, first)| (*id, *first))
+        .unwrap();
+    one.destinations.insert(id, first.with_weight(7));
+    assert_eq!(director.change(whole(one.clone())).unwrap().len(), 1);
+    assert_eq!(kernel.take_log().len(), 1);
+    // The look for what others have changed never asks for much at once.
+    let mut other = Client::with_transport(kernel.transport()).unwrap();
+    other
+        .remove_destination(
+            ServiceId::tcp(SocketAddr::from(([10, 0, 2, 188], 80))),
+            address_of(3),
+        )
+        .unwrap();
+    let (mut repaired, mut looks) = (0, 0);
+    loop {
+        let (changes, over) = director.audit(125).unwrap();
+        repaired += changes.len();
+        looks += 1;
+        if over {
+            break;
+        }
+    }
+    assert_eq!(repaired, 1);
+    assert!(looks >= 100_000 / AUDIT_DESTINATIONS, "{looks}");
+    // A successor adopts all of it as it is.
+    let _ = kernel.take_log();
+    let mut successor = self::director(&kernel, &folder);
+    let mut wished = wished;
+    wished.insert(one);
+    assert_eq!(successor.replace(wished, false).unwrap(), []);
+    assert_eq!(kernel.take_log(), []);
+    successor.clear(false).unwrap();
+    assert!(services(&kernel).services.is_empty());
+}
+
+fn address_of(server: u32) -> DestinationId {
+    SocketAddr::from(((0xac10_0000 + server).to_be_bytes(), 80)).into()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -141,6 +141,7 @@ fn virtual_servers(snapshot: &Snapshot, text: &mut Text) {
             text.count(&[("virtual_server", &server.name)], of(server));
         }
     }
+    names(snapshot, text);
     text.gauge(
         "director_virtual_server_real_servers",
         "Real servers by how they stand.",
@@ -172,6 +173,47 @@ fn virtual_servers(snapshot: &Snapshot, text: &mut Text) {
         for server in all {
             if let Some(traffic) = &server.traffic {
                 text.count(&[("virtual_server", &server.name)], of(traffic));
+            }
+        }
+    }
+}
+
+/// The names of management, as labels of their own so that no other series changes with them.
+fn names(snapshot: &Snapshot, text: &mut Text) {
+    let all = &snapshot.virtual_servers;
+    let named = |server: &&VirtualServer| {
+        let mut real = server.real_servers.iter();
+        server.snmp_name.is_some() || real.any(|real| real.snmp_name.is_some())
+    };
+    if !all.iter().any(|server| named(&server)) {
+        return;
+    }
+    text.gauge(
+        "director_virtual_server_snmp_name",
+        "The name that `snmp_name` gives a virtual server; always 1.",
+    );
+    for server in all {
+        if let Some(name) = &server.snmp_name {
+            let labels = [
+                ("virtual_server", server.name.as_str()),
+                ("snmp_name", name),
+            ];
+            text.count(&labels, 1);
+        }
+    }
+    text.gauge(
+        "director_real_server_snmp_name",
+        "The name that `snmp_name` gives a real server; always 1.",
+    );
+    for server in all {
+        for real in &server.real_servers {
+            if let Some(name) = &real.snmp_name {
+                let labels = [
+                    ("virtual_server", server.name.as_str()),
+                    ("real_server", real.address.as_str()),
+                    ("snmp_name", name),
+                ];
+                text.count(&labels, 1);
             }
         }
     }

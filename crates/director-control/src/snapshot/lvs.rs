@@ -11,6 +11,9 @@ use std::fmt;
 pub struct VirtualServer {
     /// Its name as keepalived writes it, such as `[172.16.1.8]:tcp:80`.
     pub name: String,
+    /// What management calls it (`snmp_name`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snmp_name: Option<String>,
     /// Its services in the kernel, such as `TCP 172.16.1.8:80`.
     pub services: Vec<String>,
     /// How a real server is chosen, such as `wrr`.
@@ -111,6 +114,9 @@ impl fmt::Display for ServerState {
 pub struct RealServer {
     /// Its address and port.
     pub address: String,
+    /// What management calls it (`snmp_name`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snmp_name: Option<String>,
     /// How packets reach it, such as `route`, `masq` or `tunnel ipip`.
     pub forwarding: String,
     /// How it stands.

@@ -42,8 +42,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "reload_file", "config_save_dir", "data_use_instance",
         "state_dump_file", "json_version", "umask",
     ]),
-    (Scope::VirtualServer, &["snmp_name"]),
-    (Scope::RealServer, &["snmp_name"]),
 ];
 
 /// Keywords that are accepted without effect, and why.

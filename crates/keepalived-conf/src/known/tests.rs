@@ -81,7 +81,7 @@ fn what_is_reported_is_reported_again() {
     let odd = server(3, 1).replace("weight 1", "weigth 1");
     let refers = server(4, 1).replace("weight 1", "weight $W");
     let text = format!(
-        "$W = 3\n{}{}{odd}{refers}{}",
+        "$W=3\n{}{}{odd}{refers}{}",
         server(1, 1),
         server(2, 1),
         server(5, 1)

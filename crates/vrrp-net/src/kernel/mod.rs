@@ -15,7 +15,7 @@ mod routing;
 mod virtual_link;
 
 pub(crate) use difference::{AddressKey, Change};
-pub(crate) use routing::{Entry, Gone};
+pub(crate) use routing::{Entry, Gone, marked_entry};
 pub(crate) use virtual_link::{Ipv4Option, Layer, LayerKind, LinkSetup};
 
 /// A network interface as the kernel describes it.

@@ -56,6 +56,20 @@ impl Netlink {
         })
     }
 
+    /// Removals of all routes and rules that carry our mark.
+    pub(crate) fn marked_entries(&mut self) -> io::Result<Vec<RouteNetlinkMessage>> {
+        let mut found = Vec::new();
+        for request in routing::dump_requests(self.route_mark) {
+            // Rules and routes of other owners are left out here where the kernel does not choose for us.
+            let entries = self.dump(&request)?.into_iter();
+            found.extend(entries.filter_map(|incoming| match incoming {
+                Incoming::Entry(message) => routing::marked_removal(*message, self.route_mark),
+                _ => None,
+            }));
+        }
+        Ok(found)
+    }
+
     fn next_sequence(&mut self) -> u32 {
         self.sequence = self.sequence.wrapping_add(1).max(1);
         self.sequence
@@ -251,15 +265,7 @@ impl AddressTable for Netlink {
     }
 
     fn remove_marked_entries(&mut self) -> io::Result<usize> {
-        let mut found = Vec::new();
-        for request in routing::dump_requests(self.route_mark) {
-            // Rules and routes of other owners are left out here where the kernel does not choose for us.
-            let entries = self.dump(&request)?.into_iter();
-            found.extend(entries.filter_map(|incoming| match incoming {
-                Incoming::Entry(message) => routing::marked_removal(*message, self.route_mark),
-                _ => None,
-            }));
-        }
+        let found = self.marked_entries()?;
         let flags = NLM_F_REQUEST | NLM_F_ACK;
         let requests = found.into_iter().map(|message| (message, flags)).collect();
         let removed = self.exchange(requests).into_iter().filter(Result::is_ok);

@@ -148,6 +148,24 @@ pub(crate) enum Gone {
     },
 }
 
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Route { table, destination } => {
+                match destination {
+                    Some(prefix) => write!(f, "route {prefix}")?,
+                    None => f.write_str("route default")?,
+                }
+                if *table == crate::route::MAIN_TABLE {
+                    return Ok(());
+                }
+                write!(f, " table {table}")
+            }
+            Self::Rule { preference } => write!(f, "rule with preference {preference}"),
+        }
+    }
+}
+
 const fn address_family(family: Family) -> AddressFamily {
     match family {
         Family::V4 => AddressFamily::Inet,
@@ -448,6 +466,15 @@ pub(super) fn dump_requests(mark: u8) -> Vec<RouteNetlinkMessage> {
         RouteNetlinkMessage::GetRoute(message)
     });
     rules.into_iter().chain(routes).collect()
+}
+
+/// What a route or rule of a dump is.
+pub(crate) fn marked_entry(message: &RouteNetlinkMessage) -> Option<Gone> {
+    match message {
+        RouteNetlinkMessage::DelRoute(route) => route_gone(route),
+        RouteNetlinkMessage::DelRule(rule) => Some(rule_gone(rule)),
+        _ => None,
+    }
 }
 
 /// The request that removes a route or rule of a dump, if it carries the mark.

@@ -273,8 +273,10 @@ impl Page {
     fn virtual_server(&mut self, server: &VirtualServer) {
         let live = |real: &&RealServer| real.state == ServerState::Up;
         let up = server.real_servers.iter().filter(live).count();
+        let called = server.snmp_name.as_ref();
+        let called = called.map_or_else(String::new, |name| format!(" ({name})"));
         let mut what = format!(
-            "{} {}, {up} of {}",
+            "{}{called} {}, {up} of {}",
             server.name,
             server.scheduler,
             output::count(server.real_servers.len(), "server")
@@ -318,6 +320,9 @@ impl Page {
             .unwrap_or_default();
         let address = format!("  {} {}", fit(&real.address, 26), real.forwarding);
         let mut reason = String::new();
+        if let Some(name) = &real.snmp_name {
+            let _ = write!(reason, "{name}; ");
+        }
         if let Some(set) = &real.set {
             let _ = write!(reason, "{}", set.kind);
             if let Some(by) = &set.by {

@@ -18,8 +18,9 @@ impl Dice {
 }
 
 fn server(dice: &mut Dice, number: u64) -> String {
-    let mut text =
-        format!("virtual_server 10.0.0.{number} 80 {{\n    delay_loop 6\n    lb_algo rr\n");
+    let mut text = format!(
+        "virtual_server 10.0.0.{number} 80 {{\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n"
+    );
     let _ = match dice.roll(12) {
         0 => writeln!(text, "    omega\n    alpha"),
         1 => writeln!(text, "    sorry_server 10.0.2.1 80"),
@@ -28,7 +29,8 @@ fn server(dice: &mut Dice, number: u64) -> String {
         // Something to report.
         4 => writeln!(text, "    quorum 9"),
         5 => writeln!(text, "    persistence_timeout $TIME"),
-        _ => writeln!(text, "    lb_kind DR"),
+        6 => writeln!(text, "    snmp_name {number}"),
+        _ => writeln!(text, "    alpha"),
     };
     let _ = writeln!(text, "    protocol TCP");
     for real in 0..dice.roll(3) {
@@ -69,7 +71,7 @@ fn a_plan_with_memory_is_the_plan_without() {
     for seed in 0..12 {
         let mut dice = Dice(seed);
         let mail = if seed % 3 == 0 { "smtp_alert true" } else { "" };
-        let mut head = format!("$TIME = 30\nglobal_defs {{\n    router_id a\n    {mail}\n}}\n");
+        let mut head = format!("$TIME=30\nglobal_defs {{\n    router_id a\n    {mail}\n}}\n");
         let mut servers: Vec<String> = (1..20).map(|number| server(&mut dice, number)).collect();
         let mut before: Option<Loaded> = None;
         for _ in 0..8 {
@@ -103,7 +105,7 @@ fn a_plan_with_memory_is_the_plan_without() {
             before = Some(loaded);
             match dice.roll(6) {
                 0 => head.push_str("# a comment\n"),
-                1 => head = head.replace("$TIME = 30", "$TIME = 60"),
+                1 => head = head.replace("$TIME=30", "$TIME=60"),
                 2 => servers.rotate_left(3),
                 3 => drop(servers.pop()),
                 _ => {

@@ -51,6 +51,7 @@ fn virtual_server(
     });
     VirtualServer {
         name: config.name.to_string(),
+        snmp_name: config.snmp_name.as_deref().map(str::to_owned),
         services: ids.iter().map(ToString::to_string).collect(),
         scheduler: first
             .map(|service| service.scheduler.to_string())
@@ -131,6 +132,7 @@ fn real_server(
     };
     RealServer {
         address: id.to_string(),
+        snmp_name: real.snmp_name.as_deref().map(str::to_owned),
         forwarding: real.destination.forwarding.to_string(),
         state: server_state,
         reasons: view.reasons,
