@@ -43,11 +43,18 @@ impl Running {
     pub(super) async fn incoming(&mut self, incoming: Incoming) -> bool {
         match incoming {
             Incoming::Asked(Asked {
-                request: Request::HandOver { pid },
+                request:
+                    Request::HandOver {
+                        pid,
+                        network_namespace,
+                    },
                 who,
                 answer,
                 ..
-            }) => return self.hand_over(pid, &who, answer).await,
+            }) => {
+                let successor = (pid, network_namespace);
+                return self.hand_over(successor, &who, answer).await;
+            }
             Incoming::Asked(asked) => self.answer(asked).await,
             Incoming::TakenOver(_) => {}
             Incoming::Drained(empty) => {
