@@ -447,7 +447,10 @@ fn a_bridge_has_the_command_line_of_the_one_that_is_stopped() {
     assert_eq!(value["director"]["pid"], bridge.id());
     daemon.child = Daemon::spawn_with(daemon.folder.path(), &["--takeover"]);
     assert!(bridge.wait().unwrap().success());
-    let own = daemon.director(&["bridge", &std::process::id().to_string()]);
+    let own = Command::new(env!("CARGO_BIN_EXE_director"))
+        .args(["bridge", &std::process::id().to_string()])
+        .output()
+        .unwrap();
     assert_eq!(own.status.code(), Some(1));
     assert!(
         text(&own).contains("is no `director run`"),

@@ -21,7 +21,7 @@ mod status;
 mod table;
 
 pub(crate) use connect::{SocketArguments, fail};
-pub(crate) use status::{Paint, render, server_colour, state_colour};
+pub(crate) use status::{server_colour, state_colour};
 pub(crate) use table::{Colour, age, count, cut, duration};
 
 use crate::exit::Exit;

@@ -145,6 +145,11 @@ impl PlannedCheck {
         Check::shared(Arc::clone(&self.probe), Arc::clone(&self.policy))
     }
 
+    /// The time between two attempts (`delay_loop`).
+    pub(crate) fn interval(&self) -> Duration {
+        self.policy.delay_loop
+    }
+
     /// The same, counting as failed until its first success, with the first attempt at once.
     pub(crate) fn check_from_down(&self) -> Check {
         Check::shared(

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What is handed over, as this version writes it. It grows when a reader that leaves out what it does not know would go
@@ -36,6 +36,9 @@ const OLDEST: u32 = 1;
 
 /// How long the new process waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two questions to one that is busy.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// How long scripts that still run at the end are waited for.
 const SCRIPTS: Duration = Duration::from_secs(5);
@@ -263,7 +266,19 @@ fn ask_at(place: &Path) -> Result<Option<(Client, serde_json::Value)>, String> {
         pid: std::process::id(),
         network_namespace: Some(network_namespace()),
     };
-    match client.call(request) {
+    let asked = Instant::now();
+    let answer = loop {
+        match client.call(request.clone()) {
+            // Another successor has failed it, or is about to be the one to ask.
+            Err(ClientError::Problem(problem))
+                if problem.kind == ProblemKind::Busy && asked.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(BREATH);
+            }
+            answer => break answer,
+        }
+    };
+    match answer {
         Ok(Response::HandOver { state }) => Ok(Some((client, state))),
         Ok(other) => Err(format!("the running director answered {other:?}")),
         Err(ClientError::Problem(problem)) if problem.kind == ProblemKind::NotFound => Ok(None),
