@@ -60,7 +60,9 @@ fn every_request_fits_the_schema_and_comes_back() {
         Request::Export,
         Request::Metrics,
         Request::HandOver { pid: 7 },
-        Request::TakenOver,
+        Request::TakenOver {
+            left_out: vec!["VI_1".to_owned()],
+        },
         order(Action::Drain {
             target: target(),
             deadline_seconds: Some(1.5),
