@@ -5,6 +5,7 @@
 //! nothing is left out silently.
 
 mod checks;
+mod kept;
 mod load;
 mod lvs;
 mod machine;
@@ -21,7 +22,8 @@ mod tls;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
+pub(crate) use kept::Kept;
+pub(crate) use load::{Against, Loaded, examine, load, load_from, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
@@ -165,6 +167,11 @@ impl PlannedCheck {
             Source::Probe(_) => None,
             Source::Session(name) => Some(name),
         }
+    }
+
+    /// The time between two attempts (`delay_loop`).
+    pub(crate) fn interval(&self) -> Duration {
+        self.policy.delay_loop
     }
 
     /// The same, counting as failed until its first success, with the first attempt at once.

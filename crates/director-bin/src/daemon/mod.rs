@@ -5,6 +5,7 @@
 
 mod actions;
 mod answer;
+mod log_level;
 mod mastership;
 mod notice;
 mod notifier;
@@ -23,7 +24,9 @@ mod sys;
 mod table;
 mod takeover;
 mod telling;
+mod unconfirmed;
 
+pub(crate) use log_level::LevelsUntil;
 #[cfg(test)]
 pub(crate) use notice::Notice;
 #[cfg(test)]

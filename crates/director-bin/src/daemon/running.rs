@@ -310,8 +310,8 @@ impl Running {
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat_all(due.into_std()).await,
-                _ = self.signals.talkative.recv() => self.log_levels("debug"),
-                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
+                _ = self.signals.talkative.recv() => self.set_log_levels("debug"),
+                _ = self.signals.usual.recv() => self.set_log_levels(&self.arguments.log.log_level.to_string()),
                 Some(incoming) = self.control.next() => if self.incoming(incoming).await {
                     return self.leave().await;
                 },
@@ -433,12 +433,6 @@ impl Running {
             .as_ref()
             .map(|vrrp| vrrp.engine.snapshots().latest());
         self.service_manager.beat(vrrp.as_deref(), &self.model);
-    }
-
-    fn log_levels(&self, levels: &str) {
-        if let Err(error) = crate::log::set_levels(levels) {
-            tracing::warn!(event = "log_level", %error, "{error}");
-        }
     }
 
     fn log_status(&self) {
