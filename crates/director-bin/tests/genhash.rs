@@ -115,6 +115,10 @@ fn same(port: &str, always: &[&str]) {
             &["--protocol", "1.0c", "--use-virtualhost", "www.example.com"],
             &["-V", "www.example.com:8080", "--timeout", "20", "--verbose"],
         ] {
+            if always.contains(&"--use-sni") && more.contains(&"www.example.com:8080") {
+                // genhash sends the port in the handshake too, which this server takes for no name.
+                continue;
+            }
             let with = |mut command: Command| {
                 command
                     .args(["-s", "127.0.0.1", "--port", port, "-u", page])
