@@ -5,6 +5,7 @@
 
 mod actions;
 mod answer;
+mod chores;
 mod mastership;
 mod notice;
 mod notifier;
@@ -15,6 +16,7 @@ mod reload;
 mod report;
 mod running;
 mod service_manager;
+mod signals;
 mod start;
 mod stop;
 mod suspend;
