@@ -7,6 +7,7 @@ use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
 use super::service_manager::ServiceManager;
+use super::sessions::Sessions;
 use super::signals::{Signals, Wish};
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
@@ -107,6 +108,8 @@ pub(super) struct Running {
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
+    /// What `BFD_CHECK` hears from.
+    pub(super) sessions: Sessions,
     /// Scripts, FIFOs and mail.
     pub(super) notifier: Notifier,
     signals: Signals,
@@ -243,6 +246,7 @@ impl Running {
             verdicts,
             trackers,
             reports,
+            sessions: Sessions::default(),
             notifier,
             signals,
             audit,
@@ -259,7 +263,11 @@ impl Running {
         };
         match &mut predecessor {
             Some(predecessor) => predecessor.release(),
-            None => running.stand_down().await,
+            None => {
+                running.stand_down().await;
+                // After a predecessor, sessions have a moment to come up here too.
+                running.feed_all_checks();
+            }
         }
         running.tell_guard();
         running.tell_guardian();
@@ -347,8 +355,8 @@ impl Running {
                 self.refresh_vrrp().await;
                 self.write_legacy(which);
             }
-            Wish::Talkative => self.log_levels("debug"),
-            Wish::Usual => self.log_levels(&self.arguments.log.log_level.to_string()),
+            Wish::Talkative => self.set_log_levels("debug"),
+            Wish::Usual => self.set_log_levels(&self.arguments.log.log_level.to_string()),
         }
     }
 
@@ -435,6 +443,7 @@ impl Running {
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
         self.control.tracker(report);
+        self.feed_checks(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
@@ -454,12 +463,6 @@ impl Running {
             );
             vrrp.missed = missed;
             self.tell_guardian();
-        }
-    }
-
-    fn log_levels(&self, levels: &str) {
-        if let Err(error) = crate::log::set_levels(levels) {
-            tracing::warn!(event = "log_level", %error, "{error}");
         }
     }
 

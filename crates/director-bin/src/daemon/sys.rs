@@ -7,18 +7,12 @@
 #[cfg(target_env = "gnu")]
 const HEAPS: libc::c_int = 1;
 
-/// Blocks of this size and more, in bytes, are mappings of their own and go back when they are freed. It is the usual limit;
-/// said so that it stays: otherwise it grows with the first great block, such as the text of a configuration.
-#[cfg(target_env = "gnu")]
-const MAPPED: libc::c_int = 128 << 10;
-
 /// Keeps the heap small. To be called before there are threads.
 pub(super) fn keep_heap_small() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes no pointers; what it does not like it refuses.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, HEAPS);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
     }
 }
 
