@@ -4,6 +4,7 @@ use super::{MISSING, Problems};
 use crate::script::{Identity, Links, Program, ProgramError, Security};
 use keepalived_conf::Span;
 use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
+use std::cell::OnceCell;
 
 /// Turns scripts into programs that can be started.
 pub(super) struct Scripts {
@@ -11,8 +12,8 @@ pub(super) struct Scripts {
     links: Links,
     /// Every user comes with all its groups (`set_supplementary_groups`).
     all_groups: bool,
-    /// Who runs scripts for which nobody is named.
-    default: Option<Identity>,
+    /// Who runs scripts for which nobody is named; looked up with the first of them.
+    default: OnceCell<Option<Identity>>,
 }
 
 impl Scripts {
@@ -20,16 +21,11 @@ impl Scripts {
         let security = security_of(global);
         let links = links_of(global);
         let all_groups = *global.set_supplementary_groups;
-        // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
-        let root = nix::unistd::Uid::effective().is_root();
-        let default = root
-            .then(|| Identity::look_up("keepalived_script", None, all_groups).ok())
-            .flatten();
         Self {
             security,
             links,
             all_groups,
-            default,
+            default: OnceCell::new(),
         }
     }
 
@@ -76,8 +72,15 @@ impl Scripts {
                 user.supplementary_groups || self.all_groups,
             )
             .map(Some),
-            None => Ok(self.default.clone()),
+            None => Ok(self.default.get_or_init(|| self.usual()).clone()),
         }
+    }
+
+    /// keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
+    fn usual(&self) -> Option<Identity> {
+        let root = nix::unistd::Uid::effective().is_root();
+        root.then(|| Identity::look_up("keepalived_script", None, self.all_groups).ok())
+            .flatten()
     }
 
     pub(super) fn report<T>(

@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
+    super::sys::keep_heap_small();
     let journal = Journal::new();
     if let Err(error) = arguments.process.prepare() {
         output::report(&error);
