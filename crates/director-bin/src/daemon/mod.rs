@@ -16,6 +16,7 @@ mod reload;
 mod report;
 mod running;
 mod service_manager;
+mod sessions;
 mod start;
 mod stop;
 mod suspend;

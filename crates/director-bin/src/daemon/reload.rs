@@ -382,6 +382,7 @@ impl Running {
                 self.monitor.set(id, check);
             }
         }
+        self.feed_all_checks();
     }
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.
