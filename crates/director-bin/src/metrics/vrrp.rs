@@ -56,6 +56,15 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
             },
         ),
         (
+            "director_vrrp_disagreements",
+            "Kinds of things that other routers on the link disagree about now; `director explain` names them.",
+            |instance| {
+                u32::try_from(instance.contests.len())
+                    .unwrap_or(u32::MAX)
+                    .into()
+            },
+        ),
+        (
             "director_vrrp_master_down_interval_seconds",
             "Silence after which this router takes over.",
             |instance| instance.timers.master_down_seconds,
