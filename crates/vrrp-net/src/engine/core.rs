@@ -245,6 +245,7 @@ impl Core {
         self.announce_due();
         self.restore_due();
         self.links_due();
+        self.table_due();
         self.delays_due();
         self.sort_listening();
         if !self.later.is_empty() || self.outbox.is_filled() {
@@ -327,6 +328,7 @@ impl Core {
             self.entries.restorer.next_due(),
             self.pacer.next_due(),
             self.links.restorer.next_due(),
+            self.filter.guard.next_due(),
             self.debounce.next_due(),
             self.schedule.next_due(),
         ];
