@@ -28,7 +28,7 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
         }
     }
     type Of = fn(&Instance) -> f64;
-    let gauges: [(&'static str, &str, Of); 6] = [
+    let gauges: [(&'static str, &str, Of); 7] = [
         (
             "director_vrrp_state_since_seconds",
             "When the instance came into its state, as seconds since 1970.",
