@@ -309,7 +309,7 @@ impl Handle {
     }
 
     /// A snapshot as of now. Those that [`snapshots`](Self::snapshots) brings follow every change at once, but their
-    /// counters, and the times of what was heard last, may be five seconds old.
+    /// counters, and the times of what was heard last, may be half a minute old.
     ///
     /// # Errors
     /// [`Stopped`] after the end.

@@ -186,7 +186,9 @@ fn a_master_that_the_successor_does_not_have_resigns() {
         second.wait_state("GONE", State::Master).await;
         second.wait("the address", added("10.9.0.101")).await;
         assert!(a.holds("10.9.0.100") && !a.holds("10.9.0.101"));
-        let resigned = tap.advert_when("a resignation", |advert| advert.priority == 0).1;
+        let resigned = tap
+            .advert_when("a resignation", |advert| advert.priority == 0)
+            .1;
         assert_eq!(resigned.vrid, 52);
         let snapshot = third.engine.snapshots().latest();
         assert_eq!(snapshot.instances["KEPT"].state, State::Master);

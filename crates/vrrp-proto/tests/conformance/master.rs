@@ -108,7 +108,11 @@ fn item_072_the_last_words_of_a_preempted_master_are_no_contest() {
     }
     bench.pass(millis(5));
     bench.accepts(&lower, Accepted::LowerPriorityIgnored);
-    assert_eq!(names(&bench.actions), ["advert"], "it is answered all the same");
+    assert_eq!(
+        names(&bench.actions),
+        ["advert"],
+        "it is answered all the same"
+    );
     assert!(bench.router.contest(bench.now).is_none());
     // Somebody else, or the same one later, is one.
     bench.accepts(&other("10.0.0.8", 99), Accepted::LowerPriority);
