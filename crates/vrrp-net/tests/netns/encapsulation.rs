@@ -110,6 +110,7 @@ fn a_route_that_the_kernel_cannot_encapsulate_is_told_and_nothing_else_suffers()
             let told = told.unwrap_or_else(|| panic!("{words}: {refused:?}\n{there}"));
             assert!(told.contains("encap"), "{told}");
             assert!(told.contains("os error"), "{told}");
+            assert!(told.contains("load the module"), "{told}");
         }
         let snapshot = engine.engine.refresh().await.unwrap();
         assert_eq!(snapshot.instances["VI"].state, State::Master);

@@ -198,8 +198,11 @@ fn unicast_routers_without_an_interface_of_their_own_find_each_other() {
         first.wait("the address", added("10.9.0.100")).await;
         let mut second = b.start(settings(), one(instance("10.9.0.2", "10.9.0.1", 100)));
         second.wait_state("VI", State::Backup).await;
-        let heard = second.engine.snapshots();
-        eventually(|| heard.latest().instances["VI"].counters.adverts_received >= 5);
+        second
+            .until("five adverts", |now| {
+                now.instances["VI"].counters.adverts_received >= 5
+            })
+            .await;
         first.engine.shutdown().await;
         second.wait_state("VI", State::Master).await;
         second.wait("the address", added("10.9.0.100")).await;
