@@ -59,7 +59,10 @@ fn every_request_fits_the_schema_and_comes_back() {
         Request::Plan,
         Request::Export,
         Request::Metrics,
-        Request::HandOver { pid: 7 },
+        Request::HandOver {
+            pid: 7,
+            network_namespace: Some(4_026_531_840),
+        },
         Request::TakenOver {
             left_out: vec!["VI_1".to_owned()],
         },

@@ -211,3 +211,25 @@ fn settings_that_cannot_work_are_refused() {
         ));
     }
 }
+
+/// A key as `openssl genpkey -aes128` writes it, and as older programs do.
+#[test]
+fn a_key_with_a_password_is_refused_with_the_way_out() {
+    let certified = rcgen::generate_simple_self_signed(vec!["client.example".to_owned()]).unwrap();
+    for key in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
+    ] {
+        let tls = TlsSettings {
+            client_certificate: Some(Pem::new(certified.cert.pem())),
+            client_key: Some(Pem::new(key)),
+            ..TlsSettings::default()
+        };
+        let settings = HttpSettings {
+            tls: Some(tls),
+            ..HttpSettings::new(([127, 0, 0, 1], 443).into(), vec![HttpUrl::new("/")])
+        };
+        let error = HttpProbe::new(settings).unwrap_err().to_string();
+        assert!(error.contains("openssl pkey"), "{error}");
+    }
+}

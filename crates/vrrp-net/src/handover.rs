@@ -112,6 +112,13 @@ impl Handover {
             .collect()
     }
 
+    /// Why this version cannot go on from it, if that is so: another version has written it in a way that this one does not
+    /// know, or the machine was restarted since. An engine that is given it all the same begins anew.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.refusal(&boot(), self.taken_at)
+    }
+
     /// Why nothing of it can be used, if that is so.
     pub(crate) fn refusal(&self, boot: &str, now: Instant) -> Option<String> {
         if self.format != FORMAT {

@@ -31,6 +31,7 @@ pub(crate) use socket::places;
 
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};
+use crate::daemon::LevelsUntil;
 use crate::lvs::{CheckId, Happening, Model, Touched};
 use crate::metrics::{Listener, MetricsError};
 use crate::script::HookLedger;
@@ -74,6 +75,8 @@ pub(crate) struct Control {
     applied: BTreeSet<(String, DestinationId)>,
     /// What to go back to unless the last reload is confirmed.
     pub(crate) undo: Option<Undo>,
+    /// Log levels that go back by themselves.
+    pub(crate) levels_until: Option<LevelsUntil>,
     named: Option<(watch::Receiver<upkeep::Named>, JoinHandle<()>)>,
     /// A count of connections is on its way.
     counting: bool,
@@ -117,10 +120,12 @@ impl Control {
             metrics: None,
             journal,
             director: snapshot::Director {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: crate::VERSION.to_owned(),
                 pid: std::process::id(),
                 node: node.map(|name| name.trim().to_owned()).unwrap_or_default(),
                 started: now,
+                log_levels: None,
+                log_levels_until: None,
             },
             file: arguments.config.clone(),
             configuration: ConfigState::new(digest(loaded), now),
@@ -131,9 +136,20 @@ impl Control {
             overrides: Overrides::read(state.file("overrides")),
             applied: BTreeSet::new(),
             undo: None,
+            levels_until: None,
             named: None,
             counting: false,
         }
+    }
+
+    /// What an earlier director has left of a reload that was to be confirmed.
+    pub(crate) fn resume_waiting(&mut self, undo: Option<Undo>, not_the_file: Option<String>) {
+        self.configuration.pending = undo.as_ref().map(|undo| snapshot::PendingReload {
+            reverts_at: undo.at,
+            reverts_to: undo.digest.clone(),
+        });
+        self.configuration.not_the_file = not_the_file;
+        self.undo = undo;
     }
 
     /// Watches the maintenance directory, if there is one.
@@ -213,7 +229,11 @@ impl Control {
         Facts {
             overrides: self.overrides.clone(),
             clock: Clock::now(),
-            director: self.director.clone(),
+            director: snapshot::Director {
+                log_levels: Some(crate::log::levels()),
+                log_levels_until: self.levels_until.as_ref().map(|until| until.at),
+                ..self.director.clone()
+            },
             configuration: self.configuration.clone(),
             loop_lag: self.lag.lag(),
             plan: Arc::clone(parts.plan),

@@ -74,6 +74,10 @@ impl Running {
             }
             Action::Confirm => self.confirm(order.dry_run, &who),
             Action::CheckNow { target } => self.check_now(target.as_deref(), order.dry_run),
+            Action::LogLevel { subsystem, level } => {
+                let wanted = (subsystem.as_deref(), level.as_deref());
+                self.change_log_level(wanted, until, &order, &who)
+            }
         }?;
         Ok(ActionOutcome {
             done: !order.dry_run,
@@ -376,6 +380,7 @@ impl Running {
         if self.control.take_named(&self.plan) {
             self.apply_overrides("by the maintenance directory");
         }
+        self.take_back_log_levels(now);
         self.revert_if_unconfirmed(now).await;
     }
 
@@ -543,7 +548,8 @@ fn until(order: &Order) -> Result<Option<Timestamp>, Problem> {
         Action::Drain { .. }
         | Action::Weight { .. }
         | Action::Maintenance { on: true }
-        | Action::Failover { .. } => later(number).map(Some),
+        | Action::Failover { .. }
+        | Action::LogLevel { .. } => later(number).map(Some),
         _ => Err(bad(
             "this is done at once, so there is no time for it to last".to_owned(),
         )),

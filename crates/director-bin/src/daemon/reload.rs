@@ -6,7 +6,7 @@ use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
-use super::{report, service_manager, start};
+use super::{report, service_manager, start, unconfirmed};
 use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
@@ -90,6 +90,7 @@ impl Running {
         if !dry_run {
             self.control.undo = None;
             self.control.configuration.pending = None;
+            self.end_waiting();
             tracing::info!(event = "reload_confirmed", %who, "the reload is confirmed by {who}");
         }
         Ok(told)
@@ -110,6 +111,9 @@ impl Running {
         let result = self.go_over(plan, &SourceMap::default(), true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
+                self.keep_before();
+                let why = unconfirmed::not_confirmed(&file, undo.at);
+                self.control.configuration.not_the_file = Some(why);
                 tracing::warn!(
                     event = "reload_reverted",
                     file,
@@ -151,13 +155,28 @@ impl Running {
             Arc::clone(&self.plan),
             self.control.configuration.digest.clone(),
         );
+        let until = confirm.map(|limit| control::Clock::now().wall.plus(limit));
         let result = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);
             Err(refusal(&loaded, loaded.summary()))
         } else {
             report::warnings(&loaded);
             let Loaded { plan, sources, .. } = loaded;
+            let written = self.written_waiting();
+            // Before anything changes: if this goes wrong badly, the next start knows.
+            if let Some(until) = until {
+                self.begin_waiting(&digest, until);
+            }
             let gone_over = self.go_over(plan, &sources, force).await;
+            match (&gone_over, until) {
+                (Ok(_), Some(_)) => unconfirmed::keep(&self.state, &sources),
+                (Ok(_), None) => {
+                    self.end_waiting();
+                    unconfirmed::keep(&self.state, &sources);
+                }
+                (Err(_), Some(_)) => self.wait_as_before(written),
+                (Err(_), None) => {}
+            }
             gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
         };
         let took = started.elapsed();
@@ -190,8 +209,8 @@ impl Running {
             // A reload that is not to be confirmed says that all is well, of earlier ones too.
             let earlier = self.control.undo.take();
             self.control.configuration.pending = None;
-            if let Some(limit) = confirm {
-                let at = now.plus(limit);
+            self.control.configuration.not_the_file = None;
+            if let Some(at) = until {
                 let (plan, digest) = earlier.map_or(before, |undo| (undo.plan, undo.digest));
                 self.control.configuration.pending = Some(snapshot::PendingReload {
                     reverts_at: at,
@@ -363,6 +382,7 @@ impl Running {
                 self.monitor.set(id, check);
             }
         }
+        self.feed_all_checks();
     }
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.

@@ -6,6 +6,7 @@ use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
 use super::service_manager::ServiceManager;
+use super::sessions::Sessions;
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
@@ -74,6 +75,8 @@ pub(super) struct Running {
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
+    /// What `BFD_CHECK` hears from.
+    pub(super) sessions: Sessions,
     /// Scripts, FIFOs and mail.
     pub(super) notifier: Notifier,
     signals: Signals,
@@ -240,6 +243,7 @@ impl Running {
             verdicts,
             trackers,
             reports,
+            sessions: Sessions::default(),
             notifier,
             signals,
             audit,
@@ -255,7 +259,11 @@ impl Running {
         };
         match &mut predecessor {
             Some(predecessor) => predecessor.release(),
-            None => running.stand_down().await,
+            None => {
+                running.stand_down().await;
+                // After a predecessor, sessions have a moment to come up here too.
+                running.feed_all_checks();
+            }
         }
         running.tell_guard();
         running.tell_guardian();
@@ -302,8 +310,8 @@ impl Running {
                 () = self.recovering.due() => self.take_recovery(),
                 _ = self.audit.tick() => self.audit(),
                 due = self.beat.tick() => self.beat_all(due.into_std()).await,
-                _ = self.signals.talkative.recv() => self.log_levels("debug"),
-                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
+                _ = self.signals.talkative.recv() => self.set_log_levels("debug"),
+                _ = self.signals.usual.recv() => self.set_log_levels(&self.arguments.log.log_level.to_string()),
                 Some(incoming) = self.control.next() => if self.incoming(incoming).await {
                     return self.leave().await;
                 },
@@ -386,6 +394,7 @@ impl Running {
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
         self.control.tracker(report);
+        self.feed_checks(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
@@ -424,12 +433,6 @@ impl Running {
             .as_ref()
             .map(|vrrp| vrrp.engine.snapshots().latest());
         self.service_manager.beat(vrrp.as_deref(), &self.model);
-    }
-
-    fn log_levels(&self, levels: &str) {
-        if let Err(error) = crate::log::set_levels(levels) {
-            tracing::warn!(event = "log_level", %error, "{error}");
-        }
     }
 
     fn log_status(&self) {
