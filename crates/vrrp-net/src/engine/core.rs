@@ -387,6 +387,9 @@ impl Core {
             reason: instance.reason.clone(),
             at: self.clock.to_std(transition.at),
         });
+        if transition.from == State::Fault {
+            self.tell_peers_where_we_are(id);
+        }
         self.changed(transition.at);
     }
 

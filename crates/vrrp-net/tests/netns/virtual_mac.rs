@@ -364,7 +364,7 @@ fn a_strict_reverse_path_filter_moves_to_the_other_interfaces_and_back() {
 }
 
 /// A node on whose `eth0` an interface of this kind can be made.
-fn node_with(kind: &str) -> Option<(Node, Node)> {
+pub(crate) fn node_with(kind: &str) -> Option<(Node, Node)> {
     let (a, b) = pair()?;
     let words = match kind {
         "vrf" => "link add name probe type vrf table 9",
