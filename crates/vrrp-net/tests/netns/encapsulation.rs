@@ -44,7 +44,7 @@ fn kinds() -> [(Route, &'static str); 4] {
             "encap mpls  100/200",
         ),
         (
-            by_way_of("fd84::1/128", "fd09::2", ila),
+            by_way_of("fd84::2000:0:0:1/128", "fd09::2", ila),
             "encap ila 11:22:33:44",
         ),
     ]
@@ -126,7 +126,7 @@ fn encapsulation_of_every_kind_reaches_the_kernel() {
     a.ip("address add fd09::1/64 dev eth0 nodad");
     for probe in [
         "-4 route add 10.99.0.0/16 encap mpls 100 via 10.9.0.2 dev eth0",
-        "-6 route add fd99::1/128 encap ila 1:2:3:4 via fd09::2 dev eth0",
+        "-6 route add fd99::2000:0:0:1/128 encap ila 1:2:3:4 via fd09::2 dev eth0",
     ] {
         let words = probe.split(' ');
         let output = a.run(|| std::process::Command::new("ip").args(words).output());
