@@ -226,6 +226,12 @@ impl VirtualRouter {
         self.actions.pop_front()
     }
 
+    /// Whether [`poll_action`](Self::poll_action) would give nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     /// The state.
     pub const fn state(&self) -> State {
         self.state
