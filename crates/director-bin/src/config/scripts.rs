@@ -4,6 +4,8 @@ use super::{MISSING, Problems};
 use crate::script::{Identity, Links, Program, ProgramError, Security};
 use keepalived_conf::Span;
 use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
+use nix::unistd::Uid;
+use std::cell::Cell;
 
 /// Turns scripts into programs that can be started.
 pub(super) struct Scripts {
@@ -13,6 +15,8 @@ pub(super) struct Scripts {
     all_groups: bool,
     /// Who runs scripts for which nobody is named.
     default: Option<Identity>,
+    /// Some script is run by another user than the daemon.
+    other_users: Cell<bool>,
 }
 
 impl Scripts {
@@ -21,7 +25,7 @@ impl Scripts {
         let links = links_of(global);
         let all_groups = *global.set_supplementary_groups;
         // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
-        let root = nix::unistd::Uid::effective().is_root();
+        let root = Uid::effective().is_root();
         let default = root
             .then(|| Identity::look_up("keepalived_script", None, all_groups).ok())
             .flatten();
@@ -30,7 +34,13 @@ impl Scripts {
             links,
             all_groups,
             default,
+            other_users: Cell::new(false),
         }
+    }
+
+    /// Whether some script so far is run by another user than the daemon.
+    pub(super) const fn has_other_users(&self) -> bool {
+        self.other_users.get()
     }
 
     /// Takes the choices of `global_defs`, which may have been read meanwhile.
@@ -69,15 +79,20 @@ impl Scripts {
         &self,
         user: Option<&ScriptUser>,
     ) -> Result<Option<Identity>, ProgramError> {
-        match user {
-            Some(user) => Identity::look_up(
+        let identity = match user {
+            Some(user) => Some(Identity::look_up(
                 &user.user,
                 user.group.as_deref(),
                 user.supplementary_groups || self.all_groups,
-            )
-            .map(Some),
-            None => Ok(self.default.clone()),
+            )?),
+            None => self.default.clone(),
+        };
+        if let Some(identity) = &identity
+            && identity.uid != Uid::effective().as_raw()
+        {
+            self.other_users.set(true);
         }
+        Ok(identity)
     }
 
     pub(super) fn report<T>(

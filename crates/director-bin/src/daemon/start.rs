@@ -40,6 +40,14 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    for hindrance in privileges::hindrances(&loaded.plan) {
+        tracing::warn!(
+            event = "privilege_missing",
+            capability = %hindrance.capability,
+            what = hindrance.what,
+            "{hindrance}"
+        );
+    }
     let predecessor = match takeover::ask(&arguments, &loaded.plan) {
         Ok(predecessor) => predecessor,
         Err(problem) => {
