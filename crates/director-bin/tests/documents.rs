@@ -203,21 +203,28 @@ fn completions_and_manual_pages() {
     )
     .unwrap();
     std::fs::write(folder.path().join("ask.zsh"), ASK_ZSH).unwrap();
-    let ask = "source director.fish; complete -C 'director reals'; complete -C 'director doctor --pass'";
+    let ask =
+        "source director.fish; complete -C 'director reals'; complete -C 'director doctor --pass'";
     let shells = [
         (
-            ["fish", "--no-config", "-c", ask].as_slice(),
+            vec!["fish", "--no-config", "-c", ask],
             ["realserver\t", "--passive\t"],
         ),
         (
-            ["zsh", "-f", "ask.zsh", "director reals", "director doctor --pass"].as_slice(),
+            vec![
+                "zsh",
+                "-f",
+                "ask.zsh",
+                "director reals",
+                "director doctor --pass",
+            ],
             ["asked for: realserver.", "asked for: doctor --passive."],
         ),
     ];
     for (command, expected) in shells {
         let output = Command::new("timeout")
             .arg("120")
-            .args(command)
+            .args(&command)
             .current_dir(folder.path())
             .env("HOME", folder.path())
             .env("TERM", "dumb")
