@@ -4,7 +4,7 @@ use super::lvs::name;
 use super::{Beside, Plan, plan_beside};
 use crate::lvs::VirtualServer;
 use ipvs_netlink::DestinationId;
-use keepalived_conf::{Diagnostic, FileSystem, Known, Options, Parsed, load_again};
+use keepalived_conf::{Diagnostic, Known, Loader, Options, Parsed, load_again};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,12 +34,13 @@ fn name_of(server: &keepalived_conf::model::VirtualServer) -> Option<Arc<str>> {
 /// if anything is wrong with the file: then all of it is to be read, and told in its order.
 pub(super) fn complete(
     path: &Path,
+    files: &mut impl Loader,
     options: &Options,
     before: &Plan,
     memory: &Memory,
 ) -> Option<(Parsed, Plan, Vec<Diagnostic>)> {
     let known = memory.0.as_ref()?;
-    let (parsed, names) = load_again(path, &mut FileSystem, options, known)?;
+    let (parsed, names) = load_again(path, files, options, known)?;
     if parsed.diagnostics.has_errors() {
         return None;
     }
@@ -66,6 +67,10 @@ pub(super) fn complete(
     for server in kept {
         take_over(&mut plan, before, server);
     }
+    let (needs, known) = (&mut plan.needs, &before.needs);
+    needs.low_ports |= known.low_ports;
+    needs.marks |= known.marks;
+    needs.pings |= known.pings;
     Some((parsed, plan, more))
 }
 

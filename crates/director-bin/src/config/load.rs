@@ -3,8 +3,8 @@
 use super::known::{Memory, complete};
 use super::{Beside, Inspection, MISSING, Plan, plan_beside};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
-    render,
+    Code, Diagnostic, Diagnostics, FileSystem, Loader, Options, Parsed, Severity, SourceMap, Span,
+    codes, render,
 };
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -32,22 +32,24 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
-    load_with(path, against, |_| {})
+    load_from(path, against, &mut FileSystem, |_| {})
 }
 
-/// The same with other options.
-pub(crate) fn load_with(
+/// The same from elsewhere and with other options.
+pub(crate) fn load_from(
     path: &Path,
     against: Against,
+    files: &mut impl Loader,
     adjust: impl FnOnce(&mut Options),
 ) -> Loaded {
-    load_after(path, against, adjust, None)
+    load_after(path, against, files, adjust, None)
 }
 
 /// The same after another load, from which comes what the file says as it said then.
 pub(crate) fn load_after(
     path: &Path,
     against: Against,
+    files: &mut impl Loader,
     adjust: impl FnOnce(&mut Options),
     before: Option<(&Plan, &Memory)>,
 ) -> Loaded {
@@ -56,12 +58,12 @@ pub(crate) fn load_after(
     options.without_notes = against == Against::ThisMachine;
     adjust(&mut options);
     if let Some((before, memory)) = before
-        && let Some((parsed, plan, more)) = complete(path, &options, before, memory)
+        && let Some((parsed, plan, more)) = complete(path, files, &options, before, memory)
     {
         let memory = memory.renewed(&parsed);
         return loaded(parsed, plan, more, against, memory);
     }
-    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
+    let parsed = keepalived_conf::load(path, files, &options);
     let beside = Beside {
         marks: before.and_then(|(plan, _)| plan.marks.as_ref()),
         ..Beside::default()

@@ -295,7 +295,13 @@ mod tests {
             std::fs::write(&path, text(groups)).unwrap();
             let against = crate::config::Against::Nothing;
             let before = before.map(|loaded| (&loaded.plan, &loaded.memory));
-            let loaded = crate::config::load_after(&path, against, |_| {}, before);
+            let loaded = crate::config::load_after(
+                &path,
+                against,
+                &mut keepalived_conf::FileSystem,
+                |_| {},
+                before,
+            );
             let given = loaded.plan.marks.iter().flat_map(|table| &table.marks);
             let given: BTreeMap<String, u32> = given
                 .map(|given| (given.owner.0.clone(), given.mark))

@@ -1,9 +1,9 @@
 //! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
 
 use super::running::{Parts, Running};
-use super::{privileges, report, service_manager, takeover};
+use super::{privileges, report, service_manager, takeover, unconfirmed};
 use crate::cli::RunArguments;
-use crate::config::{Against, Loaded, Memory, Plan, load_after};
+use crate::config::{Against, Kept, Loaded, Memory, Plan, load_after};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
@@ -12,12 +12,13 @@ use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::model::IncludeChecks;
-use keepalived_conf::render;
+use keepalived_conf::{FileSystem, Loader, render};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
+    super::sys::keep_heap_small();
     let journal = Journal::new();
     if let Err(error) = arguments.process.prepare() {
         output::report(&error);
@@ -40,6 +41,17 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    let unconfirmed = unconfirmed::consider(&arguments, &loaded);
+    let (undo, is_over, why) = (unconfirmed.undo, unconfirmed.is_over, unconfirmed.why);
+    let loaded = unconfirmed.instead.unwrap_or(loaded);
+    for hindrance in privileges::hindrances(&loaded.plan) {
+        tracing::warn!(
+            event = "privilege_missing",
+            capability = %hindrance.capability,
+            what = hindrance.what,
+            "{hindrance}"
+        );
+    }
     let predecessor = match takeover::ask(&arguments, &loaded.plan) {
         Ok(predecessor) => predecessor,
         Err(problem) => {
@@ -56,7 +68,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
-    let _pid_files = match PidFiles::write(&arguments.process.pid_file, arguments.takeover) {
+    let _pid_files = match PidFiles::write(&arguments.process.pid_file, predecessor.is_some()) {
         Ok(files) => files,
         Err(error) => {
             fail(&arguments, &output::chain(&error));
@@ -64,7 +76,15 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     state.0.keep(&journal);
-    let control = Control::new(&arguments, &loaded, journal, &state.0);
+    if is_over {
+        state.0.forget(unconfirmed::WAITING);
+    }
+    unconfirmed::keep(&state.0, &loaded.sources);
+    let mut control = Control::new(&arguments, &loaded, journal, &state.0);
+    if let Some(reason) = &why {
+        tracing::warn!(event = "not_the_file", reason, "{reason}");
+    }
+    control.resume_waiting(undo, why);
     let guardian = match guard(&arguments) {
         Ok(guardian) => guardian,
         Err(error) => {
@@ -131,6 +151,19 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
 /// Reads the configuration as the command line asks for it; from an earlier plan and what is remembered of its reading comes
 /// what the file says as it said then.
 pub(super) fn load_for(arguments: &RunArguments, before: Option<(&Plan, &Memory)>) -> Loaded {
+    load_by(arguments, &mut FileSystem, before)
+}
+
+/// Reads a configuration that was kept.
+pub(super) fn load_again(arguments: &RunArguments, kept: &Kept<'_>) -> Loaded {
+    load_by(arguments, &mut kept.loader(), None)
+}
+
+fn load_by(
+    arguments: &RunArguments,
+    files: &mut impl Loader,
+    before: Option<(&Plan, &Memory)>,
+) -> Loaded {
     let process = &arguments.process;
     let adjust = |options: &mut keepalived_conf::Options| {
         if process.config_id.is_some() {
@@ -145,7 +178,13 @@ pub(super) fn load_for(arguments: &RunArguments, before: Option<(&Plan, &Memory)
             };
         }
     };
-    let mut loaded = load_after(&arguments.config, Against::ThisMachine, adjust, before);
+    let mut loaded = load_after(
+        &arguments.config,
+        Against::ThisMachine,
+        files,
+        adjust,
+        before,
+    );
     match process.only {
         Some(Part::Vrrp) => loaded.plan.leave_out_virtual_servers(),
         Some(Part::Lvs) => loaded.plan.leave_out_instances(),

@@ -1,7 +1,7 @@
 use super::super::load::{Against, Loaded, load_after};
 use crate::config::Plan;
 use crate::control::changes;
-use keepalived_conf::render;
+use keepalived_conf::{FileSystem, render};
 use std::fmt::Write as _;
 
 /// A number that differs with each call.
@@ -76,9 +76,9 @@ fn a_plan_with_memory_is_the_plan_without() {
         let mut before: Option<Loaded> = None;
         for _ in 0..8 {
             std::fs::write(&path, format!("{head}{}", servers.join("\n"))).unwrap();
-            let full = load_after(&path, Against::ThisMachine, |_| {}, None);
+            let full = load_after(&path, Against::ThisMachine, &mut FileSystem, |_| {}, None);
             let known = before.as_ref().map(|before| (&before.plan, &before.memory));
-            let loaded = load_after(&path, Against::ThisMachine, |_| {}, known);
+            let loaded = load_after(&path, Against::ThisMachine, &mut FileSystem, |_| {}, known);
             assert_eq!(show(&loaded), show(&full));
             let (with, without) = (parts(&loaded.plan), parts(&full.plan));
             assert_eq!(with, without, "seed {seed}");

@@ -26,7 +26,7 @@ pub(crate) enum Depth {
 /// An address that stands for a client elsewhere: RFC 2544 keeps it for measurements, so it is nobody's.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
-/// Largest output of `nft` that is read.
+/// Largest list of packet filter rules that is read.
 const LARGEST_RULESET: usize = 64 << 20;
 
 /// All facts that the wishes need.
@@ -175,8 +175,62 @@ fn ways(facts: &mut Facts, wishes: &Wishes, table: &[Route]) {
 }
 
 fn filter(facts: &mut Facts) {
-    let output = Command::new("nft")
-        .args(["-j", "list", "ruleset"])
+    let nft = match list_rules("nft", &["-j", "list", "ruleset"]) {
+        Ok(text) => {
+            Ruleset::parse(&text).ok_or_else(|| "the output of nft is not understood".to_owned())
+        }
+        Err(why) => Err(why),
+    };
+    // Nobody has set up anything of nftables where its module is not even loaded.
+    let mut trouble = Vec::new();
+    let mut rules = match nft {
+        Ok(rules) => rules,
+        Err(why) => {
+            if facts.loaded.is_empty() || facts.loaded.contains("nf_tables") {
+                trouble.push(why);
+            }
+            Ruleset::default()
+        }
+    };
+    for (names, programs, v6) in [
+        (
+            "/proc/net/ip_tables_names",
+            ["iptables-legacy-save", "iptables-save"],
+            false,
+        ),
+        (
+            "/proc/net/ip6_tables_names",
+            ["ip6tables-legacy-save", "ip6tables-save"],
+            true,
+        ),
+    ] {
+        // The tables that are in use. Asking the program would make those that are not.
+        let in_use = fs::read_to_string(names).unwrap_or_default();
+        for table in in_use.lines() {
+            let saved = programs
+                .iter()
+                .map(|program| list_rules(program, &["-t", table]))
+                .find(Result::is_ok);
+            match saved {
+                Some(Ok(text)) => rules.add_legacy(&text, v6),
+                _ => trouble.push(format!(
+                    "there are rules of the older iptables in the table {table}, and {} cannot show them",
+                    programs[0]
+                )),
+            }
+        }
+    }
+    if trouble.is_empty() {
+        facts.filter = Some(rules);
+    } else {
+        facts.unknown.insert("filter", trouble.join("; "));
+    }
+}
+
+/// What such a program prints.
+fn list_rules(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(arguments)
         .env(
             "PATH",
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -184,16 +238,14 @@ fn filter(facts: &mut Facts) {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
-    let why = match output {
+    match output {
         Ok(output) if output.status.success() && output.stdout.len() <= LARGEST_RULESET => {
-            facts.filter = Ruleset::parse(&String::from_utf8_lossy(&output.stdout));
-            "the output of nft is not understood"
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
-        Ok(_) => "nft cannot list the rules; it needs CAP_NET_ADMIN",
-        Err(_) => "the program nft is not installed (package nftables)",
-    };
-    if facts.filter.is_none() {
-        facts.unknown.insert("filter", why.to_owned());
+        Ok(_) => Err(format!(
+            "{program} cannot list the rules; it needs CAP_NET_ADMIN"
+        )),
+        Err(_) => Err(format!("the program {program} is not installed")),
     }
 }
 

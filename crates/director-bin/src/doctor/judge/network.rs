@@ -121,24 +121,39 @@ fn filter_vrrp(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
             .interfaces
             .get(interface)
             .and_then(|known| known.addresses.iter().find(|a| a.is_ipv6() == *v6));
+        // From here to the peer; the way back differs in nothing that rules usually look at.
         let source = peers.first().copied();
         let destination = match (peers.is_empty(), own) {
             (false, Some(own)) => *own,
             _ => group(*v6),
         };
-        let packet = Packet {
-            interface: interface.clone(),
-            source,
-            destination,
-            protocol: 112,
-            port: None,
-        };
-        if let Fate::Dropped(by) = rules.fate("input", &packet) {
+        let ways = [
+            ("input", false, source, "that come in on", "iifname", "-i"),
+            (
+                "output",
+                true,
+                own.copied(),
+                "that leave over",
+                "oifname",
+                "-o",
+            ),
+        ];
+        for (hook, outgoing, source, which, nft, iptables) in ways {
+            let packet = Packet {
+                outgoing,
+                interface: interface.clone(),
+                source,
+                destination,
+                protocol: 112,
+                port: None,
+            };
+            let Fate::Dropped(by) = rules.fate(hook, &packet) else {
+                continue;
+            };
             findings.push(
-                error("filter-vrrp", format!("{name}: the packet filter drops advertisements, so both nodes become master"))
-                    .seen(format!("IP protocol 112 on {interface}: {by}"))
-                    .cure(format!("accept it in front of that: nft insert rule inet filter input iifname \"{interface}\" meta l4proto 112 accept"))
-                    .cure("with iptables: iptables -I INPUT -p vrrp -j ACCEPT"),
+                error("filter-vrrp", format!("{name}: the packet filter drops advertisements {which} {interface}, so both nodes become master"))
+                    .seen(format!("IP protocol 112 on {interface}: {}", by.text))
+                    .cure(format!("accept it in front of that: {}", by.accept(&format!("{nft} \"{interface}\" meta l4proto 112"), &format!("{iptables} {interface} -p 112")))),
             );
         }
     }
@@ -163,6 +178,7 @@ fn filter_vip(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
             .map(|(_, interface)| interface.as_str())
             .or_else(|| facts.holder(address));
         let packet = Packet {
+            outgoing: false,
             interface: interface.unwrap_or_default().to_owned(),
             source: None,
             destination: address,
@@ -170,11 +186,31 @@ fn filter_vip(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
             port: (port != 0).then_some(port),
         };
         if let Fate::Dropped(by) = rules.fate("input", &packet) {
-            let protocol = if service.protocol == 17 { "udp" } else { "tcp" };
+            let protocol = match service.protocol {
+                17 => "udp",
+                132 => "sctp",
+                _ => "tcp",
+            };
+            let family = if address.is_ipv6() { "ip6" } else { "ip" };
             findings.push(
-                error("filter-vip", format!("{}: the packet filter drops the clients' packets before IPVS sees them", service.name))
-                    .seen(format!("a new packet to {protocol} {address} port {port}: {by}"))
-                    .cure(format!("accept it in front of that: nft insert rule inet filter input ip daddr {address} {protocol} dport {port} accept")),
+                error(
+                    "filter-vip",
+                    format!(
+                        "{}: the packet filter drops the clients' packets before IPVS sees them",
+                        service.name
+                    ),
+                )
+                .seen(format!(
+                    "a new packet to {protocol} {address} port {port}: {}",
+                    by.text
+                ))
+                .cure(format!(
+                    "accept it in front of that: {}",
+                    by.accept(
+                        &format!("{family} daddr {address} {protocol} dport {port}"),
+                        &format!("-d {address} -p {protocol} --dport {port}")
+                    )
+                )),
             );
         }
     }

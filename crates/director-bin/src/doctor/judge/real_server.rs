@@ -163,6 +163,7 @@ fn tunnel_here(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
                 continue;
             };
             let packet = Packet {
+                outgoing: false,
                 interface: name.clone(),
                 source: None,
                 destination: *own,
@@ -172,8 +173,11 @@ fn tunnel_here(wishes: &Wishes, facts: &Facts) -> Vec<Finding> {
             if let Fate::Dropped(by) = rules.fate("input", &packet) {
                 findings.push(
                     error("tunnel-here", "the packet filter drops packets in a tunnel")
-                        .seen(format!("IP protocol 4 on {name}: {by}"))
-                        .cure(format!("nft insert rule inet filter input iifname \"{name}\" meta l4proto 4 accept")),
+                        .seen(format!("IP protocol 4 on {name}: {}", by.text))
+                        .cure(by.accept(
+                            &format!("iifname \"{name}\" meta l4proto 4"),
+                            &format!("-i {name} -p 4"),
+                        )),
                 );
             }
         }
