@@ -98,7 +98,7 @@ fn director(snapshot: &Snapshot, text: &mut Text) {
     let lag = [(Vec::new(), snapshot.loop_lag.histogram.clone())];
     text.histogram(
         "director_loop_lag_seconds",
-        "How late the main loop served a timer.",
+        "How long the turns of the main loop took: so late is what comes meanwhile.",
         lag.into_iter(),
     );
 }
