@@ -170,6 +170,37 @@ fn events_are_kept_over_a_restart_and_can_be_followed() {
     let count = |name| names.iter().filter(|known| *known == name).count();
     assert_eq!((count("started"), count("stopped")), (2, 1), "{names:?}");
 
+    // The command goes on over a restart, and leaves nothing out.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_director"))
+        .args(["events", "--follow", "--json", "-n", "1", "--state-dir"])
+        .arg(daemon.folder.path().join("state"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(command.stdout.take().unwrap()).lines();
+    let mut next = || -> (u64, String) {
+        let line = told.next().unwrap().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let event = value["event"].as_str().unwrap().to_owned();
+        (value["sequence"].as_u64().unwrap(), event)
+    };
+    let mut last = next().0;
+    daemon.terminate();
+    daemon.child = Daemon::spawn(daemon.folder.path());
+    for wanted in ["stopped", "started"] {
+        loop {
+            let (sequence, event) = next();
+            assert_eq!(sequence, last + 1, "{event}");
+            last = sequence;
+            if event == wanted {
+                break;
+            }
+        }
+    }
+    let _ = command.kill();
+    let _ = command.wait();
+
     let mut follower = daemon.client();
     let follow = Request::Events {
         follow: true,

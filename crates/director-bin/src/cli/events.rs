@@ -7,6 +7,10 @@ use crate::output;
 use director_control::client::ClientError;
 use director_control::{Event, Level, Request, Response};
 use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Between two looks for the next director.
+const AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct EventsArguments {
@@ -38,35 +42,81 @@ pub(super) fn run(arguments: &EventsArguments) -> Exit {
 }
 
 fn show(arguments: &EventsArguments) -> Result<Exit, ClientError> {
+    let mut place = Place {
+        last: arguments.after.is_none().then_some(arguments.last),
+        after: arguments.after,
+    };
+    let mut waits = false;
+    let mut heard = false;
+    loop {
+        let error = match stream(arguments, &mut place, &mut heard) {
+            Ok(Some(exit)) => return Ok(exit),
+            Ok(None) if arguments.follow => ClientError::Closed,
+            Ok(None) => return Ok(Exit::Success),
+            Err(error) => error,
+        };
+        // A restart under a watching eye: the numbers of the events go on with the next director.
+        let gone = matches!(
+            error,
+            ClientError::Closed | ClientError::Io(_) | ClientError::NotRunning(_)
+        );
+        if !arguments.follow || !gone || !(heard || waits) {
+            return Err(error);
+        }
+        if heard {
+            let reason = output::chain(&error);
+            output::print_error(format_args!(
+                "director: {reason}; waiting for the next one\n"
+            ));
+        }
+        (waits, heard) = (true, false);
+        std::thread::sleep(AGAIN);
+    }
+}
+
+/// Where to begin or to go on.
+struct Place {
+    last: Option<usize>,
+    after: Option<u64>,
+}
+
+/// Shows what comes over one connection; `None` when the director has closed it.
+fn stream(
+    arguments: &EventsArguments,
+    place: &mut Place,
+    heard: &mut bool,
+) -> Result<Option<Exit>, ClientError> {
     let mut client = arguments.socket.connect()?;
     client.send(Request::Events {
         follow: arguments.follow,
-        last: arguments.after.is_none().then_some(arguments.last),
-        after: arguments.after,
+        last: place.last,
+        after: place.after,
     })?;
     let paint = Paint(std::io::stdout().is_terminal());
     while let Some(response) = client.next_response()? {
+        *heard = true;
         match response {
-            Response::Event { event } if is_about(&event, arguments.about.as_deref()) => {
+            Response::Event { event } => {
+                (place.last, place.after) = (None, Some(event.sequence));
+                if !is_about(&event, arguments.about.as_deref()) {
+                    continue;
+                }
                 if arguments.json {
                     output::print_line(serde_json::to_string(&event).unwrap_or_default());
                 } else {
                     output::print_line(line(&event, paint));
                 }
             }
-            Response::Event { .. } => {}
             Response::Missed { count } => output::print_error(format_args!(
                 "director: {} that are not kept any more are left out here\n",
                 output::count(usize::try_from(count).unwrap_or(usize::MAX), "event")
             )),
-            Response::End => return Ok(Exit::Success),
-            other => return Ok(unexpected(&other)),
+            Response::End if arguments.follow => return Ok(None),
+            Response::End => return Ok(Some(Exit::Success)),
+            other => return Ok(Some(unexpected(&other))),
         }
     }
-    if arguments.follow {
-        return Err(ClientError::Closed);
-    }
-    Ok(Exit::Success)
+    Ok(None)
 }
 
 fn is_about(event: &Event, about: Option<&str>) -> bool {

@@ -302,6 +302,8 @@ impl Session {
     ) -> std::io::Result<()> {
         let mut changed = self.journal.watch();
         let mut at = match (after, last) {
+            // A number that is not reached yet is of a journal that was lost.
+            (Some(after), _) if after > self.journal.last() => 0,
             (Some(after), _) => after,
             (None, Some(last)) => self.journal.before_last(last),
             (None, None) if follow => self.journal.last(),
