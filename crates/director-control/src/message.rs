@@ -65,7 +65,11 @@ pub enum Request {
     },
     /// The successor runs: the director ends and leaves everything where it is; answered by
     /// [`Response::End`].
-    TakenOver,
+    TakenOver {
+        /// VRRP instances that were master and that the successor does not have: they resign.
+        #[serde(default)]
+        left_out: Vec<String>,
+    },
 }
 
 /// What the director writes: one line of JSON.

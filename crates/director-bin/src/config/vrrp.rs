@@ -134,6 +134,7 @@ fn instance(
     router.down_timer_adverts = *instance.down_timer_adverts;
     router.lower_priority_no_advert = *instance.lower_prio_no_advert;
     router.higher_priority_send_advert = *instance.higher_prio_send_advert;
+    router.answer_returning_master = !*instance.strict_mode;
     router.owner_ignore_adverts = *instance.owner_ignore_adverts;
     if *instance.skip_check_adv_addr {
         router.address_check = AddressCheck::SkipKnownMaster;

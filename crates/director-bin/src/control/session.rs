@@ -56,8 +56,8 @@ pub(crate) struct Asked {
 pub(crate) enum Incoming {
     /// A client wants something.
     Asked(Asked),
-    /// The successor runs, or has failed.
-    TakenOver(bool),
+    /// The successor runs, and these VRRP instances, which were master, are not among its own; `None`: it has failed.
+    TakenOver(Option<Vec<String>>),
     /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
     Drained(Vec<(String, DestinationId)>),
 }
@@ -167,14 +167,19 @@ const fn is_large(request: &Request) -> bool {
     )
 }
 
-/// Waits until the successor says that it runs; false if it goes away or takes too long.
-async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> bool {
+/// Waits until the successor says that it runs; `None` if it goes away or takes too long.
+async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
     let mut line = Vec::new();
     let read = reader.take(LONGEST_CALL);
     let mut read = std::pin::pin!(read);
     let read = tokio::time::timeout(SUCCESSOR, read.read_until(b'\n', &mut line)).await;
-    matches!(read, Ok(Ok(count)) if count > 0)
-        && matches!(understood(&line), Ok(Request::TakenOver))
+    if !matches!(read, Ok(Ok(count)) if count > 0) {
+        return None;
+    }
+    match understood(&line) {
+        Ok(Request::TakenOver { left_out }) => Some(left_out),
+        _ => None,
+    }
 }
 
 async fn turn_away(mut stream: UnixStream) {
@@ -251,7 +256,10 @@ impl Session {
                     let standing_still = matches!(response, Response::HandOver { .. });
                     let written = self.write(response).await;
                     if standing_still {
-                        let taken = written.is_ok() && taken_over(&mut reader).await;
+                        let taken = match written {
+                            Ok(()) => taken_over(&mut reader).await,
+                            Err(_) => None,
+                        };
                         // The loop waits for this. It does not end before it has got it.
                         let _ = self.asked.send(Incoming::TakenOver(taken)).await;
                         return self.write(Response::End).await;

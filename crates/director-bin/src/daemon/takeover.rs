@@ -188,6 +188,8 @@ impl InheritedLvs {
 pub(super) struct Predecessor {
     client: Client,
     inheritance: Option<Inheritance>,
+    /// Its VRRP instances that were master and are not configured any more.
+    left_out: Vec<String>,
 }
 
 impl Predecessor {
@@ -199,7 +201,9 @@ impl Predecessor {
 
     /// Everything runs here: it may end.
     pub(super) fn release(&mut self) {
-        match self.client.call(Request::TakenOver) {
+        match self.client.call(Request::TakenOver {
+            left_out: std::mem::take(&mut self.left_out),
+        }) {
             // The old one may be gone before its last word is.
             Ok(_) | Err(ClientError::Closed) => tracing::info!(
                 event = "taken_over",
@@ -239,9 +243,12 @@ pub(super) fn ask(arguments: &RunArguments, plan: &Plan) -> Result<Option<Predec
                 version,
                 "taking over from a director of version {version:?}"
             );
+            let vrrp = inheritance.vrrp.as_ref();
+            let left_out = vrrp.map(|vrrp| vrrp.masters_left_out(&plan.vrrp));
             return Ok(Some(Predecessor {
                 client,
                 inheritance: Some(inheritance),
+                left_out: left_out.unwrap_or_default(),
             }));
         }
     }
@@ -402,9 +409,14 @@ impl Running {
         self.state.unlock();
         // If the session has gone, so has the successor.
         let asked = answer.send(Response::HandOver { state }).is_ok();
-        if asked && self.successor_runs().await {
+        let taken = if asked {
+            self.successor_runs().await
+        } else {
+            None
+        };
+        if let Some(left_out) = taken {
             if let Some(held) = held {
-                held.release();
+                held.release_resigning(left_out);
             }
             return true;
         }
@@ -414,7 +426,7 @@ impl Running {
     }
 
     /// Waits for the successor's word. Others have to wait or ask again.
-    async fn successor_runs(&mut self) -> bool {
+    async fn successor_runs(&mut self) -> Option<Vec<String>> {
         loop {
             match self.control.next().await {
                 Some(Incoming::TakenOver(taken)) => return taken,
@@ -426,7 +438,7 @@ impl Running {
                     let _ = asked.answer.send(busy);
                 }
                 Some(Incoming::Drained(_)) => self.control.counted(),
-                None => return false,
+                None => return None,
             }
         }
     }

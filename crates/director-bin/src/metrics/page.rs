@@ -79,6 +79,11 @@ fn director(snapshot: &Snapshot, text: &mut Text) {
     )
     .count(&[], flag(configuration.pending.is_some()));
     text.gauge(
+        "director_config_not_the_file",
+        "Whether the configuration in force is another one than the file, which nobody has confirmed.",
+    )
+    .count(&[], flag(configuration.not_the_file.is_some()));
+    text.gauge(
         "director_maintenance",
         "Whether the node is in maintenance.",
     )

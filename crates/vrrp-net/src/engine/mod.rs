@@ -19,6 +19,7 @@ mod check;
 mod core;
 mod debounce;
 mod filter;
+mod filter_guard;
 mod foreign;
 mod handover;
 mod instance;

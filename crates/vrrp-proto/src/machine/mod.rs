@@ -103,6 +103,10 @@ pub struct VirtualRouter {
     preempt_at: Option<Instant>,
     /// Ordered to stand down, until then or for good.
     yielding: Option<Option<Instant>>,
+    /// Master: whose silence made this router master.
+    silent: Option<IpAddr>,
+    /// Master: from whom it took over, though heard, and when.
+    preempted: Option<(IpAddr, Instant)>,
     /// Grouped: this member's election says master.
     wants_master: bool,
     /// At most one of each kind.
@@ -153,6 +157,8 @@ impl VirtualRouter {
             resigned_by: None,
             preempt_at: None,
             yielding: None,
+            silent: None,
+            preempted: None,
             wants_master: false,
             contests: Vec::new(),
             contest_announced: None,
@@ -223,6 +229,12 @@ impl VirtualRouter {
             self.actions.shrink_to(1);
         }
         action
+    }
+
+    /// Whether [`poll_action`](Self::poll_action) would give nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
     }
 
     /// The state.
