@@ -78,3 +78,21 @@ fn page_size() -> u64 {
         .filter(|size| *size > 0)
         .unwrap_or(4096)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_and_constants_are_there_again_when_they_are_used() {
+        let page = crate::config::explain(crate::config::MISSING).map(str::to_owned);
+        assert!(page.is_some());
+        keep_heap_small();
+        release_memory();
+        release_memory();
+        assert_eq!(
+            crate::config::explain(crate::config::MISSING),
+            page.as_deref()
+        );
+    }
+}

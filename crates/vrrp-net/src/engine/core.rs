@@ -60,7 +60,7 @@ pub(super) struct Core {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
     pub(super) trackers: BTreeMap<String, TrackerState>,
     /// The virtual addresses that are in place by our doing, and whose they are.
-    pub(super) applied: BTreeMap<AddressKey, Applied>,
+    pub(super) applied: BTreeMap<AddressKey, Box<Applied>>,
     /// Where virtual addresses may be; none of them is a source of adverts.
     pub(super) virtual_keys: BTreeSet<AddressKey>,
     /// The next step compares the addresses of all instances, and takes `leftovers` away.

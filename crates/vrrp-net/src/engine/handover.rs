@@ -316,7 +316,7 @@ impl Core {
                 owner,
                 owner_name: Arc::clone(owner_name),
             };
-            self.applied.insert(key, applied);
+            self.applied.insert(key, Box::new(applied));
         }
     }
 

@@ -144,7 +144,7 @@ impl Core {
             owner: *owner,
             owner_name: Arc::clone(name),
         };
-        self.applied.insert(key, applied);
+        self.applied.insert(key, Box::new(applied));
         self.restorer.succeeded(&key);
         self.picture.note(&Notice::Address(KernelAddress {
             key,

@@ -223,7 +223,12 @@ impl VirtualRouter {
     /// [`reconfigure`](Self::reconfigure).
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        // A transition asks for several things, and comes once in months; an advert asks for one.
+        if self.actions.is_empty() && self.actions.capacity() > 1 {
+            self.actions.shrink_to(1);
+        }
+        action
     }
 
     /// Whether [`poll_action`](Self::poll_action) would give nothing.
