@@ -93,6 +93,13 @@ impl Handover {
             .map(|instance| (&*instance.name, instance.router.state()))
     }
 
+    /// Why this version cannot go on from it, if that is so: another version has written it in a way that this one does not
+    /// know, or the machine was restarted since. An engine that is given it all the same begins anew.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.refusal(&boot(), self.taken_at)
+    }
+
     /// The masters in it that `configuration` has no more, by name: for
     /// [`Held::release_resigning`].
     #[must_use]
@@ -110,13 +117,6 @@ impl Handover {
             .filter(|instance| instance.router.state() == State::Master && !kept(instance))
             .map(|instance| instance.name.clone())
             .collect()
-    }
-
-    /// Why this version cannot go on from it, if that is so: another version has written it in a way that this one does not
-    /// know, or the machine was restarted since. An engine that is given it all the same begins anew.
-    #[must_use]
-    pub fn problem(&self) -> Option<String> {
-        self.refusal(&boot(), self.taken_at)
     }
 
     /// Why nothing of it can be used, if that is so.

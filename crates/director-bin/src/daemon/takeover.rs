@@ -243,12 +243,15 @@ pub(super) fn ask(arguments: &RunArguments, plan: &Plan) -> Result<Option<Predec
                 version,
                 "taking over from a director of version {version:?}"
             );
-            let vrrp = inheritance.vrrp.as_ref();
-            let left_out = vrrp.map(|vrrp| vrrp.masters_left_out(&plan.vrrp));
+            let left_out = inheritance
+                .vrrp
+                .as_ref()
+                .map(|vrrp| vrrp.masters_left_out(&plan.vrrp))
+                .unwrap_or_default();
             return Ok(Some(Predecessor {
                 client,
                 inheritance: Some(inheritance),
-                left_out: left_out.unwrap_or_default(),
+                left_out,
             }));
         }
     }
