@@ -12,7 +12,7 @@ use healthcheck::tls::{InvalidTls, Pem, Verification};
 use healthcheck::{
     Cause, Detail, HttpProbe, HttpSettings, HttpUrl, Outcome, Probe, TlsSettings, Wanted,
 };
-use support::{PATIENT, SHORT, dialer, forever, serve};
+use support::{PATIENT, SHORT, bounded, dialer, forever, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -64,7 +64,7 @@ async fn check(target: SocketAddr, host: Option<&str>, tls: TlsSettings) -> Outc
         tls: Some(tls),
         ..HttpSettings::new(target, vec![HttpUrl::new("/")])
     };
-    HttpProbe::new(settings).unwrap().run().await
+    bounded(&HttpProbe::new(settings).unwrap()).await
 }
 
 #[tokio::test]

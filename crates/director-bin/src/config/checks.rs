@@ -265,7 +265,12 @@ impl Context<'_> {
             .map_err(missing)?;
         let mut program = Program::new(script.command.clone()).run_as(identity.clone());
         self.scripts.resolve(&mut program).map_err(missing)?;
-        let mut settings = MiscSettings::new(program.arguments, *misc.misc_timeout);
+        // As keepalived takes it: none of its own.
+        let limit = match *misc.misc_timeout {
+            Duration::ZERO => *self.checker.delay_loop,
+            limit => limit,
+        };
+        let mut settings = MiscSettings::new(program.arguments, limit);
         settings.dynamic = *misc.misc_dynamic;
         settings.credentials = identity.as_ref().map(|identity| Credentials {
             user: identity.uid,

@@ -51,7 +51,8 @@ pub(super) struct Core {
     pub(super) announcer: Announcer,
     pub(super) timer: Rc<AsyncFd<Timer>>,
     pub(super) events: EventSender,
-    pub(super) instances: BTreeMap<InstanceId, Instance>,
+    /// Each in a place of its own: the map keeps half of its places empty.
+    pub(super) instances: BTreeMap<InstanceId, Box<Instance>>,
     pub(super) names: BTreeMap<Arc<str>, InstanceId>,
     pub(super) next_id: usize,
     /// Whom a packet is for: interface, IPv6, VRID.
@@ -135,9 +136,6 @@ impl Later {
 
 /// A snapshot that lacks dropped packets may be this old.
 const DROP_INTERVAL: Duration = Duration::from_secs(1);
-/// A snapshot in which only the counters of ordinary adverts differ may be this old: making one costs as much as taking
-/// in many adverts. Who wants it newer asks for it.
-const COUNTER_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
@@ -529,7 +527,8 @@ impl Core {
     /// Only counters have changed.
     pub(super) fn counted(&mut self, now: Instant) {
         if self.publication.due.is_none() {
-            self.publication.due = Some((self.publication.last + COUNTER_INTERVAL).max(now));
+            self.publication.due =
+                Some((self.publication.last + self.settings.counter_interval).max(now));
         }
     }
 

@@ -270,7 +270,10 @@ impl Core {
         if self.entries.applied.is_empty()
             && self.entries.restorer.next_due().is_none()
             && self.statics.is_empty()
-            && !self.instances.values().any(Instance::has_entries)
+            && !self
+                .instances
+                .values()
+                .any(|instance| instance.has_entries())
         {
             return;
         }

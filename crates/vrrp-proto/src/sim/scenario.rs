@@ -378,7 +378,7 @@ fn random_node(
         config.lower_priority_no_advert = no_advert;
         config.higher_priority_send_advert = send_advert;
         // Both kinds meet.
-        config.answer_returning_master = node % 2 == 0;
+        config.answer_returning_master = node.is_multiple_of(2);
         config.authentication = common.authentication.clone();
         config.signing.clone_from(&common.signing);
         config.grouped = links > 1;
