@@ -228,6 +228,7 @@ prop_compose! {
         }
         config.lower_priority_no_advert = flags[0];
         config.higher_priority_send_advert = flags[1];
+        config.answer_returning_master = flags[2];
         config.owner_ignore_adverts = flags[2];
         config.grouped = flags[3];
         if flags[4] {

@@ -25,11 +25,11 @@ fn a_short_loss_of_the_interface_does_not_count() {
         a.ip("link set eth0 down");
         a.ip("link set eth0 up");
         eventually(|| a.ip("-o link show eth0").contains("state UP"));
-        a.ip("link set eth0 down");
         let down = Instant::now();
+        a.ip("link set eth0 down");
         first.wait_state("VI", State::Fault).await;
         // The delay began with the second loss.
-        assert!(down.elapsed() >= Duration::from_millis(2900));
+        assert!(down.elapsed() >= Duration::from_secs(3));
         let story = first.story();
         assert_eq!(story.matches("-> FAULT").count(), 1, "{story}");
     });

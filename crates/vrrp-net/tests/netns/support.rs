@@ -370,7 +370,7 @@ pub(crate) struct Running {
 }
 
 /// Longer than anything takes on a machine that is not stuck.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Running {
     /// Takes events until one fits.

@@ -377,6 +377,8 @@ fn random_node(
         config.down_timer_adverts = common.down_timer_adverts;
         config.lower_priority_no_advert = no_advert;
         config.higher_priority_send_advert = send_advert;
+        // Both kinds meet.
+        config.answer_returning_master = node.is_multiple_of(2);
         config.authentication = common.authentication.clone();
         config.signing.clone_from(&common.signing);
         config.grouped = links > 1;
