@@ -20,6 +20,7 @@ mod mail;
 mod metrics;
 mod output;
 mod process;
+mod queue;
 mod recovery;
 mod script;
 mod state;

@@ -432,6 +432,11 @@ fn a_successor_knows_what_waits_to_be_confirmed() {
 #[test]
 fn a_bridge_has_the_command_line_of_the_one_that_is_stopped() {
     let mut daemon = Daemon::start(EMPTY);
+    let mut first = std::mem::replace(
+        &mut daemon.child,
+        Daemon::spawn_with(daemon.folder.path(), &["--takeover"]),
+    );
+    assert!(first.wait().unwrap().success());
     let pid = daemon.child.id().to_string();
     let mut bridge = Command::new(env!("CARGO_BIN_EXE_director"))
         .args(["bridge", &pid])
@@ -453,8 +458,62 @@ fn a_bridge_has_the_command_line_of_the_one_that_is_stopped() {
         .unwrap();
     assert_eq!(own.status.code(), Some(1));
     assert!(
-        text(&own).contains("is no `director run`"),
+        text(&own).contains("is no `director run --takeover`"),
         "{}",
         text(&own)
     );
+}
+
+/// `script` of util-linux gives a pseudo-terminal to a command.
+#[test]
+fn colours_are_for_terminals_and_a_watch_goes_on_over_a_restart() {
+    let mut daemon = Daemon::start(EMPTY);
+    let state = daemon.folder.path().join("state");
+    let program = env!("CARGO_BIN_EXE_director");
+    assert!(
+        !text(&daemon.director(&["status"])).contains('\u{1b}'),
+        "no colours into a pipe"
+    );
+    let watch = format!("{program} status --watch 1 --state-dir {}", state.display());
+    let child = Command::new("script")
+        .args(["-qefc", &watch, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        println!("skipped: script (Debian package bsdutils) is not installed");
+        return;
+    };
+    let mut screen = child.stdout.take().unwrap();
+    let (send, pieces) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut piece = [0_u8; 4096];
+        while let Ok(read @ 1..) = std::io::Read::read(&mut screen, &mut piece) {
+            let text = String::from_utf8_lossy(piece.get(..read).unwrap_or_default()).into_owned();
+            if send.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    let mut seen = String::new();
+    let mut wait_for = |wanted: &str| {
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !seen.contains(wanted) {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match pieces.recv_timeout(left) {
+                Ok(piece) => seen.push_str(&piece),
+                Err(_) => panic!("{wanted} never came:\n{seen}"),
+            }
+        }
+        seen.clear();
+    };
+    wait_for(&format!("pid {}", daemon.child.id()));
+    daemon.terminate();
+    wait_for("no director listens at");
+    daemon.child = Daemon::spawn(daemon.folder.path());
+    wait_for(&format!("pid {}", daemon.child.id()));
+    let _ = child.kill();
+    let _ = child.wait();
 }

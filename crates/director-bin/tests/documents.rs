@@ -148,6 +148,20 @@ fn the_commands_shown_in_documents_exist() {
     assert!(seen > 10, "{seen}");
 }
 
+/// Types each argument into a zsh of its own, then TAB and Enter, and prints what was asked of the program then.
+const ASK_ZSH: &str = r#"
+zmodload zsh/zpty || exit 127
+zpty shell zsh -f -i
+zpty -w shell "PS1= fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -D; director() { print -r -- \"asked for: \$*.\" }; print -r set-\"up\""
+zpty -r shell text '*set-up*'
+for words in $@; do
+    zpty -w shell "$words"$'\t'
+    zpty -r shell text '*asked for: *.*'
+    print -r -- "$text"
+done
+zpty -d shell
+"#;
+
 /// Completions and manual pages come from the definitions of the command line; the shells accept them.
 #[test]
 fn completions_and_manual_pages() {
@@ -178,11 +192,56 @@ fn completions_and_manual_pages() {
         }
         Err(_) => println!("skipped: bash is not installed"),
     }
-    for shell in ["zsh", "fish"] {
-        assert!(
-            director(&["completions", shell]).contains("realserver"),
-            "{shell}"
-        );
+    std::fs::write(
+        folder.path().join("_director"),
+        director(&["completions", "zsh"]),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("director.fish"),
+        director(&["completions", "fish"]),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("ask.zsh"), ASK_ZSH).unwrap();
+    let ask =
+        "source director.fish; complete -C 'director reals'; complete -C 'director doctor --pass'";
+    let shells = [
+        (
+            vec!["fish", "--no-config", "-c", ask],
+            ["realserver\t", "--passive\t"],
+        ),
+        (
+            vec![
+                "zsh",
+                "-f",
+                "ask.zsh",
+                "director reals",
+                "director doctor --pass",
+            ],
+            ["asked for: realserver.", "asked for: doctor --passive."],
+        ),
+    ];
+    for (command, expected) in shells {
+        let output = Command::new("timeout")
+            .arg("120")
+            .args(&command)
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .env("TERM", "dumb")
+            .output()
+            .unwrap();
+        if output.status.code() == Some(127) {
+            println!("skipped: {} is not installed", command[0]);
+            continue;
+        }
+        let offered = String::from_utf8_lossy(&output.stdout);
+        for words in expected {
+            assert!(
+                offered.contains(words),
+                "{command:?}: {offered}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
     }
     director(&["man", folder.path().to_str().unwrap()]);
     for page in ["director.8", "director-run.8", "director-doctor.8"] {

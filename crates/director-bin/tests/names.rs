@@ -47,6 +47,9 @@ fn keepalived_answers_what_scripts_ask() {
     assert!(text.starts_with("Keepalived v2.4.3 (director "), "{text}");
     let (status, text) = keepalived(&["--no-such-option"]);
     assert_eq!(status, Some(1), "{text}");
+    // Without a file: as keepalived, and nothing is begun.
+    let (status, text) = keepalived(&["-n", "-G", "-l", "-f", "/nonexistent/file"]);
+    assert_eq!(status, Some(6), "{text}");
     for (purpose, number) in [
         ("STOP", "15\n"),
         ("RELOAD", "1\n"),

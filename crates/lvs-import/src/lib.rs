@@ -85,6 +85,8 @@ pub struct Options {
     pub node: Node,
     /// Write a `TCP_CHECK` for TCP servers of an `ipvsadm` dump, which knows no checks; default true.
     pub add_checks: bool,
+    /// Use only keywords that keepalived knows, too, and report what they cannot say; default false.
+    pub only_keepalived: bool,
     /// What the file is called in the heading of the result.
     pub file_name: Option<String>,
 }
@@ -96,6 +98,7 @@ impl Default for Options {
             virtual_router_id: 51,
             node: Node::default(),
             add_checks: true,
+            only_keepalived: false,
             file_name: None,
         }
     }

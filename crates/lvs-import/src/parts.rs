@@ -102,7 +102,9 @@ pub(crate) struct Timing {
     pub(crate) timeout: Option<u32>,
     /// Failures in a row before the server counts as down, at least 1.
     pub(crate) failures: u32,
-    /// Pause after a failure.
+    /// Successes in a row before it counts as up again; 0 is 1.
+    pub(crate) rise: u32,
+    /// Pause before another attempt.
     pub(crate) pause: Option<u32>,
     pub(crate) port: Option<u16>,
     pub(crate) address: Option<IpAddr>,
@@ -125,7 +127,10 @@ impl Timing {
     fn retry(&self, block: &mut Block) {
         let retry = self.failures.saturating_sub(1);
         block.line(format!("retry {retry}"));
-        if let Some(pause) = self.pause.filter(|_| retry > 0) {
+        if self.rise > 1 {
+            block.line(format!("rise {}", self.rise));
+        }
+        if let Some(pause) = self.pause.filter(|_| retry > 0 || self.rise > 1) {
             block.line(format!("delay_before_retry {}", pause.max(1)));
         }
     }
@@ -158,8 +163,20 @@ pub(crate) enum Check {
         send: Vec<u8>,
         expect: Vec<u8>,
     },
+    /// Texts to send and expressions for the answers, in turn.
+    Talk {
+        tls: bool,
+        turns: Vec<Turn>,
+    },
     /// Program and arguments.
     Misc(Vec<String>),
+}
+
+/// A turn of a talk.
+#[derive(Debug, Clone)]
+pub(crate) enum Turn {
+    Send(Vec<u8>),
+    Expect(String),
 }
 
 impl Check {
@@ -199,6 +216,21 @@ impl Check {
                 }
                 let reply = format!("require_reply {}", hexadecimal(expect));
                 block.line(reply.trim_end());
+                timing.lines(&mut block);
+            }
+            Self::Talk { tls, turns } => {
+                block = Block::new("TALK_CHECK");
+                if *tls {
+                    block.line("tls");
+                }
+                for turn in turns {
+                    match turn {
+                        Turn::Send(bytes) => block.line(format!("send \"{}\"", octets(bytes))),
+                        Turn::Expect(pattern) => {
+                            block.line(format!("expect_regex \"{}\"", expression(pattern)));
+                        }
+                    }
+                }
                 timing.lines(&mut block);
             }
             Self::Misc(words) => {
@@ -286,6 +318,49 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     }
     words.extend(word);
     words
+}
+
+/// Bytes in the words of `send`.
+fn octets(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for byte in bytes {
+        match byte {
+            b'\r' => out.push_str("\\r"),
+            b'\n' => out.push_str("\\n"),
+            b'\t' => out.push_str("\\t"),
+            b'"' | b'\'' | b'\\' | b'#' | b'!' | b'{' | b'}' | b'$' | b'~' => {
+                out.push_str(&format!("\\x{byte:02x}"));
+            }
+            b' '..=b'~' => out.push(char::from(*byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out
+}
+
+/// An expression between double quotes: what may not stand there, the expression can say in another way.
+fn expression(pattern: &str) -> String {
+    let mut out = String::new();
+    for character in pattern.chars() {
+        if character == '"' || character.is_ascii_control() {
+            out.push_str(&format!("\\x{:02x}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// An expression that matches the text itself.
+pub(crate) fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -180,7 +180,27 @@ fn a_file_of_piranha() {
         text.contains("10.0.0.254/24 dev eth1 label eth1:1\n}"),
         "{text}"
     );
-    assert!(text.contains("inhibit_on_failure\nsorry_server 127.0.0.1 80\n# one\nreal_server 10.0.0.21 8080 {\nweight 2\nHTTP_GET {\nurl {\npath /health\nstatus_code 200\nvirtualhost www.example.net\n}\nconnect_timeout 6\nretry 0\n"), "{text}");
+    assert!(text.contains("inhibit_on_failure\nsorry_server 127.0.0.1 80\nslow_start 20\n# one\nreal_server 10.0.0.21 8080 {\nweight 2\nHTTP_GET {\nurl {\npath /health\nstatus_code 200\nvirtualhost www.example.net\n}\nconnect_timeout 6\nretry 0\nrise 2\ndelay_before_retry 6\n"), "{text}");
+    let changed = findings(&imported, Severity::Changed);
+    for subject in ["reentry", "slow start"] {
+        assert!(
+            changed.iter().any(|(_, known)| *known == subject),
+            "{subject}: {changed:?}"
+        );
+    }
+    let portable = {
+        let mut options = Options::default();
+        options.only_keepalived = true;
+        translate(PIRANHA, &options)
+    };
+    let lost_too = findings(&portable, Severity::Lost);
+    for subject in ["reentry", "slow start"] {
+        assert!(
+            lost_too.iter().any(|(_, known)| *known == subject),
+            "{subject}: {lost_too:?}"
+        );
+    }
+    assert!(!flat(&portable).contains("rise"), "{}", flat(&portable));
     assert!(text.contains("# real_server 10.0.0.22 80 {\n"), "{text}");
     assert!(
         text.contains("UDP_CHECK {\npayload 0971\nrequire_reply 61\n"),
@@ -195,8 +215,6 @@ fn a_file_of_piranha() {
         "primary_private",
         "reservation_conflict_action",
         "load_monitor",
-        "reentry",
-        "slow start",
         "failover ftp",
     ] {
         assert!(
@@ -213,6 +231,30 @@ fn a_file_of_piranha() {
         backup.contains("priority 100\n")
             && backup.contains("unicast_src_ip 192.0.2.2\nunicast_peer {\n192.0.2.1\n"),
         "{backup}"
+    );
+}
+
+#[test]
+fn dialogues_become_talks() {
+    let piranha = "serial_no = 1\nlvs = active\nvirtual pop {\n active = 1\n address = 192.0.2.9 eth0:1\n port = 110\n \
+        send = \"QUIT\\r\\n\"\n expect = \"+OK \\\"x\\\"\"\n server a {\n address = 10.0.0.1\n active = 1\n }\n}\n";
+    let imported = translate(piranha, &Options::default());
+    let text = flat(&imported);
+    assert!(
+        text.contains("TALK_CHECK {\nsend \"QUIT\\r\\n\"\nexpect_regex \"^\\+OK "),
+        "{text}"
+    );
+    let ldirectord = "virtual=192.0.2.9:21\n\treal=10.0.0.1:21 gate\n\tservice=ftp\n\
+        virtual=192.0.2.9:7000\n\treal=10.0.0.1:7000 gate\n\tservice=simpletcp\n\trequest=\"ping\\n\"\n\treceive=\"po+ng\"\n";
+    let imported = translate(ldirectord, &Options::default());
+    let text = flat(&imported);
+    assert!(
+        text.contains("TALK_CHECK {\nexpect_regex \"^220\"\nsend \"QUIT\\r\\n\"\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("TALK_CHECK {\nsend \"ping\\n\"\nexpect_regex \"po+ng\"\n"),
+        "{text}"
     );
 }
 
@@ -265,7 +307,9 @@ fn keepalived_takes_the_results() {
         return;
     }
     for (index, text) in [IPVSADM, LDIRECTORD, PIRANHA].iter().enumerate() {
-        let imported = translate(text, &with_interface());
+        let mut options = with_interface();
+        options.only_keepalived = true;
+        let imported = translate(text, &options);
         let path =
             std::env::temp_dir().join(format!("lvs-import-{}-{index}.conf", std::process::id()));
         std::fs::write(&path, &imported.configuration).unwrap();

@@ -39,7 +39,9 @@ pub(super) struct BridgeArguments {
 enum BridgeError {
     #[error("process {0} cannot be looked at")]
     Gone(u32, #[source] io::Error),
-    #[error("process {0} is no `director run`, so nothing can be taken over from it")]
+    #[error(
+        "process {0} is no `director run --takeover`, so its successor would not take over from a bridge"
+    )]
     Other(u32),
     #[error("the program cannot be started again")]
     NotStarted(#[source] io::Error),
@@ -77,21 +79,18 @@ fn become_successor(pid: u32) -> BridgeError {
     BridgeError::NotStarted(command.exec())
 }
 
-/// The arguments of a director that takes over from the one with this command line.
+/// The arguments of a director that takes over from the one with this command line. They are the same: whoever is started
+/// like that again takes over from this one.
 fn successor(line: &[u8]) -> Option<Vec<OsString>> {
     let line = line.strip_suffix(b"\0").unwrap_or(line);
-    let mut words: Vec<OsString> = line
+    let words: Vec<OsString> = line
         .split(|octet| *octet == 0)
         .skip(1)
         .map(|word| OsStr::from_bytes(word).to_owned())
         .collect();
-    if words.first().is_none_or(|word| word != "run") {
-        return None;
-    }
-    if !words.iter().any(|word| word == "--takeover") {
-        words.push("--takeover".into());
-    }
-    Some(words)
+    let runs = words.first().is_some_and(|word| word == "run");
+    let takes_over = words.iter().any(|word| word == "--takeover");
+    (runs && takes_over).then_some(words)
 }
 
 fn task_variables(environment: &[u8]) -> BTreeMap<OsString, OsString> {
@@ -117,13 +116,10 @@ mod tests {
             successor(line).map(|words| words.join(OsStr::new(" ")).into_string().unwrap())
         };
         assert_eq!(
-            words(b"/usr/sbin/director\0run\0--config\0/etc/a b\0").as_deref(),
-            Some("run --config /etc/a b --takeover")
+            words(b"/usr/sbin/director\0run\0--takeover\0--config\0/etc/a b\0").as_deref(),
+            Some("run --takeover --config /etc/a b")
         );
-        assert_eq!(
-            words(b"director\0run\0--takeover\0").as_deref(),
-            Some("run --takeover")
-        );
+        assert_eq!(words(b"director\0run\0--config\0/etc/a\0"), None);
         assert_eq!(words(b"director\0status\0"), None);
         assert_eq!(words(b"keepalived\0-n\0"), None);
         assert_eq!(words(b""), None);

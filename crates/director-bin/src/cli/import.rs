@@ -30,6 +30,9 @@ pub(super) struct ImportArguments {
     /// Write no TCP_CHECK for the servers of an ipvsadm table
     #[arg(long)]
     no_checks: bool,
+    /// Use only keywords that keepalived knows, too
+    #[arg(long)]
+    for_keepalived: bool,
     /// Where the configuration goes; default standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -89,6 +92,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Exit {
         },
     };
     let mut options = Options::default();
+    options.only_keepalived = arguments.for_keepalived;
     options.interface.clone_from(&arguments.interface);
     options.virtual_router_id = arguments.virtual_router_id;
     options.node = match arguments.node {

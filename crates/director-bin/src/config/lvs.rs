@@ -119,6 +119,7 @@ impl Walk {
             }
             let mut starts = Vec::new();
             for checker in &real.checkers {
+                problems.needs.note(checker);
                 let check = checks::check(config, server, real, checker, scripts, problems);
                 let (Some(check), Some(_)) = (check, plan.as_ref()) else {
                     continue;

@@ -11,6 +11,7 @@ mod lvs;
 mod machine;
 mod marks;
 mod names;
+mod needs;
 mod notices;
 mod part;
 mod planned;
@@ -25,6 +26,7 @@ mod vrrp;
 pub(crate) use kept::Kept;
 pub(crate) use load::{Against, Loaded, examine, load, load_from, options};
 pub(crate) use marks::MarkTable;
+pub(crate) use needs::Needs;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
 
@@ -102,6 +104,8 @@ pub(crate) struct Plan {
     pub(crate) notify_deleted: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
     pub(crate) interfaces: BTreeMap<String, Span>,
+    /// Privileges that are used.
+    pub(crate) needs: Needs,
 }
 
 impl Plan {
@@ -195,6 +199,7 @@ pub(crate) struct Problems {
     list: Vec<Diagnostic>,
     /// Rules of checks that have been met, each once.
     policies: HashSet<Arc<Policy>>,
+    needs: Needs,
 }
 
 impl Problems {
@@ -227,6 +232,10 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
+    plan.needs = Needs {
+        other_users: scripts.has_other_users(),
+        ..problems.needs
+    };
     (plan, problems.list)
 }
 

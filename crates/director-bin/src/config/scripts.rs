@@ -4,6 +4,8 @@ use super::{MISSING, Problems};
 use crate::script::{Identity, Links, Program, ProgramError, Security};
 use keepalived_conf::Span;
 use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
+use nix::unistd::Uid;
+use std::cell::{Cell, OnceCell};
 
 /// Turns scripts into programs that can be started.
 pub(super) struct Scripts {
@@ -11,8 +13,10 @@ pub(super) struct Scripts {
     links: Links,
     /// Every user comes with all its groups (`set_supplementary_groups`).
     all_groups: bool,
-    /// Who runs scripts for which nobody is named.
-    default: Option<Identity>,
+    /// Who runs scripts for which nobody is named; looked up with the first of them.
+    default: OnceCell<Option<Identity>>,
+    /// Some script is run by another user than the daemon.
+    other_users: Cell<bool>,
 }
 
 impl Scripts {
@@ -20,17 +24,18 @@ impl Scripts {
         let security = security_of(global);
         let links = links_of(global);
         let all_groups = *global.set_supplementary_groups;
-        // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
-        let root = nix::unistd::Uid::effective().is_root();
-        let default = root
-            .then(|| Identity::look_up("keepalived_script", None, all_groups).ok())
-            .flatten();
         Self {
             security,
             links,
             all_groups,
-            default,
+            default: OnceCell::new(),
+            other_users: Cell::new(false),
         }
+    }
+
+    /// Whether some script so far is run by another user than the daemon.
+    pub(super) const fn has_other_users(&self) -> bool {
+        self.other_users.get()
     }
 
     /// Takes the choices of `global_defs`, which may have been read meanwhile.
@@ -69,15 +74,27 @@ impl Scripts {
         &self,
         user: Option<&ScriptUser>,
     ) -> Result<Option<Identity>, ProgramError> {
-        match user {
-            Some(user) => Identity::look_up(
+        let identity = match user {
+            Some(user) => Some(Identity::look_up(
                 &user.user,
                 user.group.as_deref(),
                 user.supplementary_groups || self.all_groups,
-            )
-            .map(Some),
-            None => Ok(self.default.clone()),
+            )?),
+            None => self.default.get_or_init(|| self.usual()).clone(),
+        };
+        if let Some(identity) = &identity
+            && identity.uid != Uid::effective().as_raw()
+        {
+            self.other_users.set(true);
         }
+        Ok(identity)
+    }
+
+    /// keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
+    fn usual(&self) -> Option<Identity> {
+        let root = Uid::effective().is_root();
+        root.then(|| Identity::look_up("keepalived_script", None, self.all_groups).ok())
+            .flatten()
     }
 
     pub(super) fn report<T>(

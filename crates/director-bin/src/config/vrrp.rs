@@ -24,6 +24,10 @@ use vrrp_proto::{
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.vrrp_settings = machine::settings(config);
+    // All at once: a list that grows has room for as many again.
+    plan.vrrp
+        .instances
+        .reserve_exact(config.vrrp_instance.len());
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         let watched = track_script(script, scripts, problems).map(Watched::Script);
         plan.watched.extend(watched);

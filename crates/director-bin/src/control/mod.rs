@@ -24,7 +24,7 @@ pub(crate) use build::master_down;
 pub(crate) use config_state::{ConfigState, digest};
 pub(crate) use facts::{Clock, Facts, TrackerFact};
 pub(crate) use journal::Journal;
-pub(crate) use lag::{BEAT, LagMeter};
+pub(crate) use lag::LagMeter;
 pub(crate) use overrides::{Overrides, server_of, setting};
 pub(crate) use session::{Asked, Incoming};
 pub(crate) use socket::places;
@@ -47,12 +47,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vrrp_net::TrackerState;
 
 /// Requests that may wait for the loop.
 const WAITING: usize = 64;
+
+/// How long a time of day is trusted.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The daemon's side of the control socket, and what is remembered only to be told.
 pub(crate) struct Control {
@@ -235,7 +239,7 @@ impl Control {
                 ..self.director.clone()
             },
             configuration: self.configuration.clone(),
-            loop_lag: self.lag.lag(),
+            loop_lag: self.lag.lag(Instant::now()),
             plan: Arc::clone(parts.plan),
             model: parts.model.clone(),
             vrrp: parts.vrrp,
@@ -334,6 +338,26 @@ impl Control {
     /// A count has come.
     pub(crate) const fn counted(&mut self) {
         self.counting = false;
+    }
+
+    /// When it is time to look after what is set, if ever.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let now = Clock::now();
+        if self.named.is_some() || self.overrides.is_draining() {
+            return Some(now.instant);
+        }
+        let times = [
+            self.overrides.next(),
+            self.undo.as_ref().map(|undo| undo.at),
+            self.levels_until.as_ref().map(|until| until.at),
+        ];
+        let next = times.into_iter().flatten().min()?;
+        let left = next
+            .unix_milliseconds()
+            .saturating_sub(now.wall.unix_milliseconds());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        // Somebody may set the clock meanwhile.
+        now.instant.checked_add(left.min(LOOK_AGAIN))
     }
 
     /// Takes note of a change in the maintenance directory; true if there was one.

@@ -317,7 +317,6 @@ impl Session {
                 let Some(newest) = events.last() else { break };
                 at = newest.sequence;
                 for event in events {
-                    let event = director_control::Event::clone(&event);
                     self.write(Response::Event { event }).await?;
                 }
             }

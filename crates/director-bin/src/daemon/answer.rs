@@ -72,9 +72,8 @@ impl Running {
             answer,
             looked_at,
         } = asked;
-        if let (Request::Status | Request::Explain { .. }, Some(vrrp)) = (&request, &self.vrrp) {
-            // The engine has ended: the loop learns that from its events.
-            let _ = vrrp.engine.refresh().await;
+        if let Request::Status | Request::Explain { .. } | Request::Metrics = &request {
+            self.refresh_vrrp().await;
         }
         match request {
             Request::Status => {
@@ -88,7 +87,10 @@ impl Running {
                 let facts = self.facts();
                 let journal = self.control.journal.clone();
                 self.control.with_snapshot(facts, move |snapshot| {
-                    let _ = answer.send(explanation(&snapshot, &target, &journal));
+                    // The history is read from text, which takes a while.
+                    tokio::task::spawn_blocking(move || {
+                        let _ = answer.send(explanation(&snapshot, &target, &journal));
+                    });
                 });
             }
             Request::Metrics => {
@@ -182,15 +184,6 @@ impl Running {
                 }
             }
         });
-    }
-
-    /// Twice a second: how late the loop is, and what time has brought.
-    pub(super) async fn beat(&mut self, due: Instant) {
-        self.control.lag.observe(due, Instant::now());
-        let vrrp = self.vrrp.as_ref();
-        let vrrp = vrrp.map(|vrrp| vrrp.engine.snapshots().latest());
-        self.control.peers(vrrp.as_deref());
-        self.keep_overrides().await;
     }
 }
 

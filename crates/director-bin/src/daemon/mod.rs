@@ -5,6 +5,7 @@
 
 mod actions;
 mod answer;
+mod chores;
 mod log_level;
 mod mastership;
 mod notice;
@@ -17,6 +18,7 @@ mod report;
 mod running;
 mod service_manager;
 mod sessions;
+mod signals;
 mod start;
 mod stop;
 mod suspend;

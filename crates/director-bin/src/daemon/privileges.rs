@@ -1,6 +1,8 @@
 //! Capabilities: what the director needs, said before anything is changed; the rest is given up.
 
+use crate::config::Plan;
 use caps::{CapSet, Capability, CapsHashSet};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Kept while running. Scripts that run as root get back what the bounding set allows when they are started.
 const KEPT: [Capability; 11] = [
@@ -55,6 +57,71 @@ pub(crate) fn missing(vrrp: bool, ipvs: bool) -> Vec<MissingPrivilege> {
             Capability::CAP_NET_ADMIN,
         ),
     ];
+    lacking(wanted)
+}
+
+/// What of the configuration will not work for want of a privilege, though the rest does.
+pub(crate) fn hindrances(plan: &Plan) -> Vec<MissingPrivilege> {
+    let (needs, settings) = (plan.needs, &plan.vrrp_settings);
+    let owned_fifos = plan.notices.fifos.iter().any(|fifo| fifo.owner.is_some());
+    lacking([
+        (
+            needs.other_users,
+            "a script of another user (script_user)",
+            Capability::CAP_SETUID,
+        ),
+        (
+            needs.other_users,
+            "the groups of a script of another user",
+            Capability::CAP_SETGID,
+        ),
+        (
+            needs.other_users,
+            "ending a script of another user",
+            Capability::CAP_KILL,
+        ),
+        (
+            owned_fifos,
+            "a FIFO that belongs to another user",
+            Capability::CAP_CHOWN,
+        ),
+        (
+            settings.realtime_priority.is_some(),
+            "vrrp_rt_priority",
+            Capability::CAP_SYS_NICE,
+        ),
+        (
+            settings.lock_memory,
+            "vrrp_no_swap",
+            Capability::CAP_IPC_LOCK,
+        ),
+        (
+            needs.low_ports,
+            "a check from a port below 1024 (bind_port)",
+            Capability::CAP_NET_BIND_SERVICE,
+        ),
+        (
+            needs.marks,
+            "a check with a firewall mark (fwmark)",
+            Capability::CAP_NET_ADMIN,
+        ),
+        (
+            needs.pings && !may_ping(),
+            "PING_CHECK (or a group within net.ipv4.ping_group_range)",
+            Capability::CAP_NET_RAW,
+        ),
+    ])
+}
+
+/// Whether ICMP echoes need no privilege here.
+fn may_ping() -> bool {
+    Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)).is_ok()
+}
+
+/// Those of the wanted capabilities that are used and missing.
+fn lacking<const COUNT: usize>(
+    wanted: [(bool, &'static str, Capability); COUNT],
+) -> Vec<MissingPrivilege> {
     // A set that cannot be read says nothing: the operation itself will tell.
     let held = caps::read(None, CapSet::Effective).ok();
     let lacks =

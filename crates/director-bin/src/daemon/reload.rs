@@ -1,6 +1,6 @@
 //! Reload: all of the new file or nothing of it.
 
-use super::actions::Told;
+use super::actions::{Told, because};
 use super::mastership::with_maintenance;
 use super::notice::{Moment, Notice};
 use super::notify::Announced;
@@ -11,7 +11,7 @@ use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
-use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
+use director_control::{Order, Problem, ProblemKind, Timestamp, Who, snapshot};
 use ipvs_netlink::DestinationId;
 use keepalived_conf::Severity;
 use keepalived_conf::SourceMap;
@@ -30,15 +30,15 @@ impl Running {
     pub(super) async fn ordered_reload(
         &mut self,
         confirm: Option<Duration>,
-        dry_run: bool,
-        force: bool,
+        order: &Order,
         who: &Who,
     ) -> Result<Told, Problem> {
-        if dry_run {
+        if order.dry_run {
             return self.planned_reload();
         }
-        tracing::info!(event = "reload_ordered", %who, "{who} has ordered a reload");
-        let changes = self.reload_unless_confirmed(confirm, force).await?;
+        let why = because(who, order.reason.as_deref());
+        tracing::info!(event = "reload_ordered", %who, reason = order.reason, "a reload is ordered {why}");
+        let changes = self.reload_unless_confirmed(confirm, order.force).await?;
         let notes = confirm.map(|limit| {
             format!(
                 "it goes back in {} unless `director confirm` keeps it",
@@ -78,7 +78,7 @@ impl Running {
     }
 
     /// Keeps what the last reload has brought.
-    pub(super) fn confirm(&mut self, dry_run: bool, who: &Who) -> Result<Told, Problem> {
+    pub(super) fn confirm(&mut self, order: &Order, who: &Who) -> Result<Told, Problem> {
         let mut told = Told::default();
         if self.control.undo.is_none() {
             told.notes
@@ -87,11 +87,12 @@ impl Running {
         }
         told.changes
             .push("the configuration in force stays in force".to_owned());
-        if !dry_run {
+        if !order.dry_run {
             self.control.undo = None;
             self.control.configuration.pending = None;
             self.end_waiting();
-            tracing::info!(event = "reload_confirmed", %who, "the reload is confirmed by {who}");
+            let why = because(who, order.reason.as_deref());
+            tracing::info!(event = "reload_confirmed", %who, reason = order.reason, "the reload is confirmed {why}");
         }
         Ok(told)
     }

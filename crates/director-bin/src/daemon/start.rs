@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
+    super::sys::keep_heap_small();
     let journal = Journal::new();
     if let Err(error) = arguments.process.prepare() {
         output::report(&error);
@@ -43,6 +44,14 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     let unconfirmed = unconfirmed::consider(&arguments, &loaded);
     let (undo, is_over, why) = (unconfirmed.undo, unconfirmed.is_over, unconfirmed.why);
     let loaded = unconfirmed.instead.unwrap_or(loaded);
+    for hindrance in privileges::hindrances(&loaded.plan) {
+        tracing::warn!(
+            event = "privilege_missing",
+            capability = %hindrance.capability,
+            what = hindrance.what,
+            "{hindrance}"
+        );
+    }
     let predecessor = match takeover::ask(&arguments, &loaded.plan) {
         Ok(predecessor) => predecessor,
         Err(problem) => {

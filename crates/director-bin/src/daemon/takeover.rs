@@ -243,15 +243,12 @@ pub(super) fn ask(arguments: &RunArguments, plan: &Plan) -> Result<Option<Predec
                 version,
                 "taking over from a director of version {version:?}"
             );
-            let left_out = inheritance
-                .vrrp
-                .as_ref()
-                .map(|vrrp| vrrp.masters_left_out(&plan.vrrp))
-                .unwrap_or_default();
+            let vrrp = inheritance.vrrp.as_ref();
+            let left_out = vrrp.map(|vrrp| vrrp.masters_left_out(&plan.vrrp));
             return Ok(Some(Predecessor {
                 client,
                 inheritance: Some(inheritance),
-                left_out,
+                left_out: left_out.unwrap_or_default(),
             }));
         }
     }

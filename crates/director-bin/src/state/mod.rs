@@ -8,7 +8,7 @@ pub(crate) use owned::{Owned, OwnedServices, RecordError};
 use crate::control::Journal;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -89,17 +89,30 @@ impl StateDirectory {
 
     /// Writes one of these files, whole or not at all.
     pub(crate) fn write(&self, name: &str, content: &impl serde::Serialize) -> io::Result<()> {
-        self.write_octets(name, &serde_json::to_vec(content)?)
+        // Piece by piece: a configuration may be large.
+        self.replace(name, |file| {
+            let mut file = BufWriter::new(file);
+            serde_json::to_writer(&mut file, content)?;
+            file.flush()
+        })
     }
 
     /// The same of what is text already.
     pub(crate) fn write_octets(&self, name: &str, octets: &[u8]) -> io::Result<()> {
+        self.replace(name, |file| file.write_all(octets))
+    }
+
+    fn replace(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let path = self.file(name);
         let new = path.with_extension("new");
         let mut options = OpenOptions::new();
         let options = options.create(true).write(true).truncate(true).mode(0o600);
         let mut file = options.open(&new)?;
-        file.write_all(octets)?;
+        write(&mut file)?;
         std::fs::rename(&new, path)
     }
 

@@ -3,7 +3,7 @@
 use super::convert::Reading;
 use super::file::Virtual;
 use crate::block::Block;
-use crate::parts::{Check, Http, Protocol, Target, Timing, words};
+use crate::parts::{Check, Http, Protocol, Target, Timing, Turn, words};
 use std::net::IpAddr;
 
 /// How a service is watched.
@@ -129,6 +129,7 @@ pub(super) fn monitoring(
             pause: Some(interval),
             port,
             address: None,
+            rise: 1,
         },
     }
 }
@@ -292,6 +293,31 @@ fn negotiate(
             send: decoded(&request.unwrap_or_default()),
             expect: Vec::new(),
         },
+        "simpletcp" if !reading.only_keepalived => {
+            let sent = request.map(|request| Turn::Send(decoded(&request)));
+            let turns: Vec<Turn> = sent.into_iter().chain(receive.map(Turn::Expect)).collect();
+            if turns.is_empty() {
+                Check::Tcp
+            } else {
+                Check::Talk { tls: false, turns }
+            }
+        }
+        "ftp" | "pop" | "pops" | "imap" | "imaps" | "nntp" if !udp && !reading.only_keepalived => {
+            reading.report.changed(line, "service", format!("{name}: the greeting of the server is checked, nobody logs in and nothing is fetched; checktype=external with a script of your own does more"));
+            let (greeting, farewell) = match name {
+                "ftp" => ("^220", "QUIT\r\n"),
+                "nntp" => ("^20[01]", "QUIT\r\n"),
+                "pop" | "pops" => (r"^\+OK", "QUIT\r\n"),
+                _ => (r"^\* (OK|PREAUTH)", "a LOGOUT\r\n"),
+            };
+            Check::Talk {
+                tls: name.ends_with('s'),
+                turns: vec![
+                    Turn::Expect(greeting.to_owned()),
+                    Turn::Send(farewell.into()),
+                ],
+            }
+        }
         "none" if udp => Check::Ping,
         "none" => Check::Tcp,
         other => {

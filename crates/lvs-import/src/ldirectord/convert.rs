@@ -16,6 +16,7 @@ pub(super) struct Reading<'a> {
     pub(super) names: &'a dyn Names,
     pub(super) report: &'a mut Report,
     pub(super) global: BTreeMap<String, Directive>,
+    pub(super) only_keepalived: bool,
 }
 
 impl Reading<'_> {
@@ -92,6 +93,7 @@ pub(crate) fn import(
         names,
         report,
         global: map,
+        only_keepalived: options.only_keepalived,
     };
     globals(&mut reading, &mut configuration);
     let mut seen: BTreeMap<Target, u32> = BTreeMap::new();

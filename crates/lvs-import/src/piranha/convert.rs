@@ -272,18 +272,28 @@ impl Reading<'_> {
             .filter(|n| *n > 0)
             .unwrap_or(10);
         block.line(format!("delay_loop {interval}"));
-        block.line("alpha");
+        let rise = self.rise(section, interval);
+        if rise <= 1 {
+            block.line("alpha");
+        }
         if section.yes("quiesce_server", self.report) == Some(true) {
             block.line("inhibit_on_failure");
         }
         self.sorry(section, target, port, &mut block);
-        self.losses(section, interval);
-        let monitor = monitor::monitor(section, protocol, port, self.report);
+        self.slow_start(section, &mut block);
+        self.losses(section);
+        let monitor = monitor::monitor(
+            section,
+            protocol,
+            port,
+            self.options.only_keepalived,
+            self.report,
+        );
         if matches!(monitor, Monitor::Program { .. }) {
             self.scripts = true;
         }
         for server in &section.servers {
-            if let Some(server) = self.server(server, target, port, interval, &monitor) {
+            if let Some(server) = self.server(server, target, port, (interval, rise), &monitor) {
                 block.block(server);
             }
         }
@@ -349,17 +359,21 @@ impl Reading<'_> {
     }
 
     /// What nanny did and no check does.
-    fn losses(&mut self, section: &Section, interval: u32) {
+    fn losses(&mut self, section: &Section) {
         if let Some(statement) = section
             .of("load_monitor")
             .filter(|statement| statement.value() != "none")
         {
-            self.report.lost(statement.line, "load_monitor", "weights do not follow the load by themselves; a MISC_CHECK with misc_dynamic or a FILE_CHECK can set them");
-        }
-        let reentry = section.of("reentry").map(|statement| statement.line);
-        let seconds = section.number("reentry", self.report).unwrap_or(180);
-        if seconds / interval > 1 {
-            self.report.add(reentry.or(Some(section.line)), Severity::Lost, "reentry", format!("a server that has failed comes back after its first good check, not after {seconds} s of them"));
+            let way = if self.options.only_keepalived {
+                "a MISC_CHECK with misc_dynamic or a FILE_CHECK can set them"
+            } else {
+                "an AGENT_CHECK asks an agent on the server for its weight"
+            };
+            self.report.lost(
+                statement.line,
+                "load_monitor",
+                format!("weights do not follow the load by themselves; {way}"),
+            );
         }
         if let Some(statement) = section
             .of("client_monitor")
@@ -377,12 +391,47 @@ impl Reading<'_> {
                     .note(statement.line, key, "without effect in a virtual server");
             }
         }
-        self.report.once(
-            "slow start",
-            Some(section.line),
-            Severity::Lost,
-            "a server comes back with its full weight at once; there, small weights first",
-        );
+    }
+
+    /// The good checks that a server which has failed must pass before it comes back (`reentry`).
+    fn rise(&mut self, section: &Section, interval: u32) -> u32 {
+        let line = section.of("reentry").map(|statement| statement.line);
+        let seconds = section.number("reentry", self.report).unwrap_or(180);
+        let rise = (seconds / interval).max(1);
+        if rise > 1 && self.options.only_keepalived {
+            self.report.add(line.or(Some(section.line)), Severity::Lost, "reentry", format!("a server that has failed comes back after its first good check, not after {seconds} s of them"));
+            return 1;
+        }
+        if rise > 1 {
+            self.report.add(line.or(Some(section.line)), Severity::Changed, "reentry", format!("{rise} good checks bring a failed server back, which takes {seconds} s; at the start a server is in the table until a check has failed, there it came in with the first good one"));
+        }
+        rise
+    }
+
+    /// nanny began with a small weight and doubled it every 20 s.
+    fn slow_start(&mut self, section: &Section, block: &mut Block) {
+        let mut greatest = 1;
+        for server in &section.servers {
+            let weight = server.number("weight", self.report).unwrap_or(1);
+            greatest = greatest.max(weight);
+        }
+        let doublings = greatest.checked_ilog2().unwrap_or_default().min(5);
+        if doublings > 0 && self.options.only_keepalived {
+            self.report.once(
+                "slow start",
+                Some(section.line),
+                Severity::Lost,
+                "a server comes back with its full weight at once; there, small weights first",
+            );
+        } else if doublings > 0 {
+            block.line(format!("slow_start {}", doublings.saturating_mul(20)));
+            self.report.once(
+                "slow start",
+                Some(section.line),
+                Severity::Changed,
+                "the weight of a server that comes back grows step by step, where it was doubled every 20 s",
+            );
+        }
     }
 
     fn server(
@@ -390,7 +439,7 @@ impl Reading<'_> {
         server: &Section,
         target: Target,
         port: u16,
-        interval: u32,
+        (interval, rise): (u32, u32),
         monitor: &Monitor,
     ) -> Option<Block> {
         let statement = server.of("address");
@@ -435,6 +484,8 @@ impl Reading<'_> {
         let timing = Timing {
             timeout: Some(interval),
             failures: 1,
+            rise,
+            pause: Some(interval),
             port: matches!(target, Target::Mark(..)).then_some(used),
             ..Timing::default()
         };

@@ -1,7 +1,7 @@
 //! What nanny did, as checks.
 
 use super::file::Section;
-use crate::parts::{Check, Http, Protocol};
+use crate::parts::{Check, Http, Protocol, Turn, literal};
 use crate::report::Report;
 
 /// The check of a service; for a program it depends on the server's address.
@@ -20,6 +20,7 @@ pub(super) fn monitor(
     section: &Section,
     protocol: Protocol,
     port: u16,
+    only_keepalived: bool,
     report: &mut Report,
 ) -> Monitor {
     let text = |key: &str| {
@@ -63,11 +64,17 @@ pub(super) fn monitor(
             expect: if regex { Vec::new() } else { bytes(expect) },
         });
     }
-    Monitor::Check(tcp(section, port, send, expect, regex, report))
+    let check = tcp(port, send, expect, regex, report);
+    if only_keepalived && matches!(check, Check::Talk { .. }) {
+        let line = text("send").or_else(|| text("expect"));
+        let line = line.map_or(section.line, |(line, _)| line);
+        report.changed(line, "send", "no HTTP request: it is checked that the port answers, nothing is sent; a MISC_CHECK with a program can do more");
+        return Monitor::Check(Check::Tcp);
+    }
+    Monitor::Check(check)
 }
 
 fn tcp(
-    section: &Section,
     port: u16,
     send: Option<(u32, String)>,
     expect: Option<(u32, String)>,
@@ -75,7 +82,7 @@ fn tcp(
     report: &mut Report,
 ) -> Check {
     let any = || Some("100-599".to_owned());
-    let Some((line, send)) = send else {
+    let Some((_, send)) = send else {
         return match expect {
             None if port == 80 => Check::Http(Http {
                 path: "/".to_owned(),
@@ -83,17 +90,17 @@ fn tcp(
                 ..Http::default()
             }),
             None => Check::Tcp,
-            Some((line, _)) => {
-                report.changed(line, "expect", "what the server says by itself is not looked at; it is checked that the port answers");
-                Check::Tcp
-            }
+            Some((_, expect)) => Check::Talk {
+                tls: false,
+                turns: vec![Turn::Expect(pattern(&expect, regex))],
+            },
         };
     };
     let Some(mut http) = request(&send) else {
-        report.changed(line, "send", "no HTTP request: it is checked that the port answers, nothing is sent; a MISC_CHECK with a program can do more");
-        return Check::Tcp;
+        let mut turns = vec![Turn::Send(decoded(&send))];
+        turns.extend(expect.map(|(_, expect)| Turn::Expect(pattern(&expect, regex))));
+        return Check::Talk { tls: false, turns };
     };
-    let _ = section;
     match expect {
         None => http.status = any(),
         Some((line, text)) => {
@@ -112,6 +119,15 @@ fn tcp(
         }
     }
     Check::Http(http)
+}
+
+/// What an answer is held against: it has to begin with a text that is no expression.
+fn pattern(expect: &str, regex: bool) -> String {
+    if regex {
+        return expect.to_owned();
+    }
+    let text = String::from_utf8_lossy(&decoded(expect)).into_owned();
+    format!("^{}", literal(&text))
 }
 
 /// A request line with its host.
@@ -156,18 +172,6 @@ fn status(expect: &str) -> Option<String> {
         None if code.is_none() => Some("100-599".to_owned()),
         None => None,
     }
-}
-
-/// An expression that matches the text itself.
-fn literal(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(character) {
-            out.push('\\');
-        }
-        out.push(character);
-    }
-    out
 }
 
 /// Resolves the escapes that nanny knows.

@@ -42,6 +42,9 @@ use crate::wire::{self, AdvertSocket};
 
 type Shared = Rc<RefCell<Core>>;
 
+/// What the thread does when a deadline comes takes less, unless there are hundreds of routers; the kernel's least.
+const TURN: std::time::Duration = std::time::Duration::from_micros(100);
+
 pub(super) fn run(
     settings: Settings,
     configuration: Configuration,
@@ -190,6 +193,8 @@ impl Core {
 
     /// Real-time scheduling and locked memory are wishes: without them the engine runs all the same.
     fn schedule(&self) {
+        // Where the kernel cannot, its ordinary turns must do.
+        let _ = sys::take_short_turns(TURN);
         if let Some(priority) = self.settings.realtime_priority
             && let Err(error) = sys::schedule_realtime(priority)
         {

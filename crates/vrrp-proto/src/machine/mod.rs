@@ -39,6 +39,7 @@ pub use handover::{Handover, ResumeError};
 pub use reason::{Accepted, DropReason, Reason, Verdict, Warning};
 pub use stats::Stats;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -115,7 +116,7 @@ pub struct VirtualRouter {
     answered: Option<Instant>,
     answer_due: bool,
     identification: u16,
-    header_key: Option<HeaderKey>,
+    header_key: Option<Box<HeaderKey>>,
     /// The greatest sequence number of an authentication header, sent or received.
     sequence: u32,
     /// The greatest one received.
@@ -225,6 +226,12 @@ impl VirtualRouter {
         self.actions.pop_front()
     }
 
+    /// Whether [`poll_action`](Self::poll_action) would give nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     /// The state.
     pub const fn state(&self) -> State {
         self.state
@@ -315,9 +322,9 @@ impl VirtualRouter {
     }
 }
 
-fn header_key(authentication: &Authentication) -> Option<HeaderKey> {
+fn header_key(authentication: &Authentication) -> Option<Box<HeaderKey>> {
     match authentication {
-        Authentication::Header(password) => Some(HeaderKey::new(password)),
+        Authentication::Header(password) => Some(Box::new(HeaderKey::new(password))),
         Authentication::None | Authentication::Password(_) => None,
     }
 }

@@ -15,8 +15,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// keepalived ends with 1 for an unknown option or a missing value.
+/// keepalived ends with 1 for an unknown option or a missing value,
 const USAGE: u8 = 1;
+/// and with 6 where there is no file that it could read.
+const NO_CONFIGURATION: u8 = 6;
 
 pub(super) fn run(arguments: &[OsString]) -> ExitCode {
     // As there, it must be the first one; what follows are the options of that program.
@@ -95,7 +97,12 @@ fn serve(given: &Given) -> ExitCode {
             }
         }
     }
-    daemon::run(arguments(given)).into()
+    match daemon::run(arguments(given)) {
+        Exit::Failure if std::fs::File::open(&given.use_file).is_err() => {
+            ExitCode::from(NO_CONFIGURATION)
+        }
+        exit => exit.into(),
+    }
 }
 
 /// The same in the words of `director run`.
