@@ -43,6 +43,12 @@ pub trait Probe: Send + Sync + fmt::Debug + 'static {
     /// Starts one attempt.
     fn run(&self) -> Attempt<'_>;
 
+    /// Starts one attempt that keeps the probe alive, as a [`Monitor`](crate::Monitor) does. It is
+    /// [`run`](Self::run) with one more box around it; a probe that is run very often can do without.
+    fn run_shared(self: Arc<Self>) -> Attempt<'static> {
+        Box::pin(async move { self.run().await })
+    }
+
     /// What makes this probe the same as another: kind, target and every parameter. A
     /// [`Monitor`](crate::Monitor) runs probes with equal keys (and equal policies) only once.
     /// `None`, the default, means that it is never the same as another.

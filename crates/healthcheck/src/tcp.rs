@@ -43,17 +43,23 @@ impl TcpProbe {
             settings: Arc::new(settings),
         }
     }
+
+    async fn attempt(&self) -> Outcome {
+        let start = Instant::now();
+        let settings = &self.settings;
+        let connection = settings.dialer.connect_and(settings.target, Next::Speak);
+        let result = connection.await;
+        Outcome::from_result(result.map(|_stream| Detail::Connected), start.elapsed())
+    }
 }
 
 impl Probe for TcpProbe {
     fn run(&self) -> Attempt<'_> {
-        Box::pin(async move {
-            let start = Instant::now();
-            let settings = &self.settings;
-            let connection = settings.dialer.connect_and(settings.target, Next::Speak);
-            let result = connection.await;
-            Outcome::from_result(result.map(|_stream| Detail::Connected), start.elapsed())
-        })
+        Box::pin(self.attempt())
+    }
+
+    fn run_shared(self: Arc<Self>) -> Attempt<'static> {
+        Box::pin(async move { self.attempt().await })
     }
 
     fn key(&self) -> Option<ProbeKey> {

@@ -55,6 +55,12 @@ impl HttpProbe {
         })
     }
 
+    async fn attempt(&self) -> Outcome {
+        let start = Instant::now();
+        let result = self.check().await;
+        Outcome::from_result(result, start.elapsed())
+    }
+
     async fn check(&self) -> Result<Detail, Cause> {
         let mut last = Detail::Connected;
         for (url, page) in self.settings.urls.iter().zip(&self.pages) {
@@ -97,11 +103,11 @@ impl HttpProbe {
 
 impl Probe for HttpProbe {
     fn run(&self) -> Attempt<'_> {
-        Box::pin(async move {
-            let start = Instant::now();
-            let result = self.check().await;
-            Outcome::from_result(result, start.elapsed())
-        })
+        Box::pin(self.attempt())
+    }
+
+    fn run_shared(self: Arc<Self>) -> Attempt<'static> {
+        Box::pin(async move { self.attempt().await })
     }
 
     fn key(&self) -> Option<ProbeKey> {

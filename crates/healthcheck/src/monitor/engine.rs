@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::store::Store;
 use super::wheel::Wheel;
 use super::{Check, Event, MonitorSettings, Snapshot, Stats};
 use crate::outcome::{Cause, Outcome, Weight};
-use crate::probe::{Probe, ProbeKey};
+use crate::probe::ProbeKey;
 use crate::schedule::{Policy, Tracker, Verdict};
 
 /// A step of this size through all 64-bit values spreads any number of points evenly (the golden
@@ -396,7 +397,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         self.worst_lateness = self.worst_lateness.max(late);
         state.tracker.start(now);
         self.started += 1;
-        let slot = self.attempts.start(entry, Box::pin(attempt(probe)));
+        let started = catch_unwind(AssertUnwindSafe(|| probe.run_shared()));
+        let attempt = started.unwrap_or_else(|_panic| Box::pin(ready(panicked())));
+        let slot = self.attempts.start(entry, attempt);
         state.running = Some(slot);
     }
 
@@ -406,7 +409,6 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         };
         state.running = None;
         self.admission.release(state.host);
-        let panicked = || Outcome::from_result(Err(Cause::Panicked), Duration::ZERO);
         let outcome = ended.outcome.unwrap_or_else(panicked);
         self.observe(ended.check, outcome, now);
     }
@@ -443,8 +445,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     }
 }
 
-async fn attempt(probe: Arc<dyn Probe>) -> Outcome {
-    probe.run().await
+fn panicked() -> Outcome {
+    Outcome::from_result(Err(Cause::Panicked), Duration::ZERO)
 }
 
 async fn reserve<T>(sender: Option<&mpsc::Sender<T>>) -> Option<mpsc::Permit<'_, T>> {
