@@ -5,19 +5,39 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { FAMILY = 0x77, DESCRIPTORS = 4096, CMD_GET_INFO = 15, CMD_SET_INFO = 14 };
 
+/* How many commands have come, in the file that IPVS_COUNTER names, for a meter that looks at it. */
+static unsigned long own_counter, *counter = &own_counter;
+
+__attribute__((constructor)) static void find_counter(void)
+{
+    const char *path = getenv("IPVS_COUNTER");
+    int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (file < 0)
+        return;
+    void *shared = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (shared != MAP_FAILED)
+        counter = shared;
+}
+
+static void count(void) { __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED); }
+
 /* libnl, as keepalived uses it for IPVS only. */
 int genl_connect(void *socket) { (void)socket; return 0; }
 int genl_ctrl_resolve(void *socket, const char *name) { (void)socket; (void)name; return FAMILY; }
-int nl_send_auto(void *socket, void *message) { (void)socket; (void)message; return 1; }
-int nl_send_auto_complete(void *socket, void *message) { (void)socket; (void)message; return 1; }
+int nl_send_auto(void *socket, void *message) { (void)socket; (void)message; count(); return 1; }
+int nl_send_auto_complete(void *socket, void *message) { return nl_send_auto(socket, message); }
 
 /* keepalived waits until its callback for the end or the acknowledgement was called. */
 enum { CB_FINISH = 1, CB_ACK = 4, CB_KINDS = 16 };
@@ -47,7 +67,12 @@ int nl_recvmsgs_default(void *socket)
 /* Plain sockets: one end of a pair for the program, the other for the answers. */
 static int answers_to[DESCRIPTORS];
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+/* The function that this library stands before, looked up once. */
+#define REAL(name) ({ \
+    static __typeof__(&name) real; \
+    if (real == NULL) \
+        real = (__typeof__(&name))dlsym(RTLD_NEXT, #name); \
+    real; })
 
 static int is_ours(int socket) { return socket >= 0 && socket < DESCRIPTORS && answers_to[socket] > 0; }
 
@@ -149,6 +174,7 @@ static ssize_t take(int socket, const char *data, size_t length)
         const struct nlmsghdr *request = (const void *)(data + at);
         if (request->nlmsg_len < NLMSG_HDRLEN || at + request->nlmsg_len > length)
             break;
+        count();
         end = answer(end, request);
         at += NLMSG_ALIGN(request->nlmsg_len);
         if (end > sizeof reply - 4096)

@@ -1,7 +1,8 @@
 /*
  * meter SERVERS WINDOW LABEL COMMAND...: plays SERVERS real servers on 127.1.0.1 and the addresses after it, port 80, for
  * the health checks of COMMAND, and prints one row: CPU time for each check, memory, the first round, and how evenly
- * checks come. The port answers every HTTP request with 200 and accepts connections that send nothing.
+ * checks come. The port answers every HTTP request with 200 and accepts connections that send nothing. In the end the port
+ * closes, and the row says how long it took until as many IPVS commands had come as there are servers.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -98,6 +100,15 @@ int main(int count, char **words)
     struct epoll_event wish = { .events = EPOLLIN, .data.fd = port }, events[256];
     epoll_ctl(epoll, EPOLL_CTL_ADD, port, &wish);
 
+    const char *counter = getenv("IPVS_COUNTER");
+    int file = counter ? open(counter, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    unsigned long *commands = MAP_FAILED;
+    if (file >= 0 && ftruncate(file, sizeof *commands) == 0)
+        commands = mmap(NULL, sizeof *commands, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (commands == MAP_FAILED) {
+        fprintf(stderr, "meter: IPVS_COUNTER must name a file\n");
+        return 1;
+    }
     double start = now(), round = 0, begin = 0, end = 0, before = 0, after = 0;
     long memory = 0, checks = 0;
     int seen = 0;
@@ -168,6 +179,13 @@ int main(int count, char **words)
             }
         }
     }
+    /* All servers die at once. */
+    double dead = 0;
+    unsigned long reached = __atomic_load_n(commands, __ATOMIC_RELAXED) + (unsigned long)servers;
+    close(port);
+    for (double begun = now(); dead == 0 && now() - begun < PATIENCE; usleep(1000))
+        if (__atomic_load_n(commands, __ATOMIC_RELAXED) >= reached)
+            dead = now() - begun;
     kill(child, SIGTERM);
     for (int tries = 0; tries < 500 && waitpid(child, NULL, WNOHANG) == 0; tries++)
         usleep(10000);
@@ -178,8 +196,8 @@ int main(int count, char **words)
     unsigned busiest = 0;
     for (int i = 0; i < SLICES; i++)
         busiest = slice[i] > busiest ? slice[i] : busiest;
-    printf("%-11s %8.0f/s %8.1f us %8.1f MB %9.2f s %9.1f x %8.0f ms %8.0f ms\n", words[3], (double)checks / (end - begin),
+    printf("%-11s %8.0f/s %8.1f us %8.1f MB %9.2f s %9.1f x %8.0f ms %8.0f ms %9.2f s\n", words[3], (double)checks / (end - begin),
            (after - before) * 1e6 / (double)checks, (double)memory / 1024, round,
-           (double)busiest * SLICES / (double)checks, (gap[gaps / 100 * 99] - 1) * 1e3, (gap[gaps - 1] - 1) * 1e3);
+           (double)busiest * SLICES / (double)checks, (gap[gaps / 100 * 99] - 1) * 1e3, (gap[gaps - 1] - 1) * 1e3, dead);
     return 0;
 }

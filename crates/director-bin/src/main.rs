@@ -20,11 +20,19 @@ mod mail;
 mod metrics;
 mod output;
 mod process;
+mod queue;
 mod recovery;
 mod script;
 mod state;
 mod top;
 mod track;
+
+/// The version that the program calls itself; builds that are to be told apart by tests differ.
+const VERSION: &str = if cfg!(feature = "later-handover") {
+    concat!(env!("CARGO_PKG_VERSION"), "+later")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os())

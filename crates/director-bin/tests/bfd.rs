@@ -81,8 +81,9 @@ fn ip(arguments: &str) {
 
 use std::os::unix::process::CommandExt;
 
-fn configuration(neighbour: &str, own: &str) -> String {
-    format!(
+/// A session, and an instance that depends on it.
+fn configuration(neighbour: &str, own: &str) -> (String, &'static str) {
+    let session = format!(
         "bfd_instance b {{
     neighbor_ip {neighbour}
     source_ip {own}
@@ -90,25 +91,28 @@ fn configuration(neighbour: &str, own: &str) -> String {
     min_tx 100
     multiplier 5
 }}
-vrrp_instance V {{
+"
+    );
+    let instance = "vrrp_instance V {
     interface lo0
     virtual_router_id 7
     priority 100
     advert_int 1
-    virtual_ipaddress {{
+    virtual_ipaddress {
         10.9.0.9/24
-    }}
-    track_bfd {{
+    }
+    track_bfd {
         b
-    }}
-}}
-"
-    )
+    }
+}
+";
+    (session, instance)
 }
 
 fn keepalived(folder: &Path) -> Command {
     let config = folder.join("theirs.conf");
-    std::fs::write(&config, configuration("10.8.0.1", "10.8.0.2")).unwrap();
+    let (session, instance) = configuration("10.8.0.1", "10.8.0.2");
+    std::fs::write(&config, session + instance).unwrap();
     let mut command = Command::new("keepalived");
     command.args(["-n", "-l", "-D", "-f", config.to_str().unwrap()]);
     for (option, name) in [("-p", "p"), ("-r", "r"), ("-b", "b"), ("-c", "c")] {
@@ -117,9 +121,26 @@ fn keepalived(folder: &Path) -> Command {
     command
 }
 
-fn director(folder: &Path) -> Command {
+/// A virtual server whose real server is as the session is.
+fn virtual_server() -> String {
+    let (session, _) = configuration("10.8.0.2", "10.8.0.1");
+    session
+        + "virtual_server 10.9.9.9 80 {
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.8.0.2 80 {
+        BFD_CHECK {
+            name b
+        }
+    }
+}
+"
+}
+
+fn director(folder: &Path, configuration: &str) -> Command {
     let config = folder.join("ours.conf");
-    std::fs::write(&config, configuration("10.8.0.2", "10.8.0.1")).unwrap();
+    std::fs::write(&config, configuration).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
     let state = folder.join("state");
     command.args(["run", "--log-format", "json", "--config"]);
@@ -136,28 +157,24 @@ fn instance_interface() {
     ip("link set lo0 up");
 }
 
-#[test]
-fn a_session_with_keepalived_comes_goes_and_comes_back() {
+/// Why this cannot run here.
+fn obstacle() -> Option<&'static str> {
     if !Uid::effective().is_root() {
-        println!("skipped: only root can make network namespaces");
-        return;
+        return Some("only root can make network namespaces");
     }
-    if Command::new("keepalived")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        println!("skipped: keepalived is not installed");
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
+    let found = Command::new("keepalived").arg("--version").output();
+    found.err().map(|_| "keepalived is not installed")
+}
+
+/// A network namespace for us, and keepalived in another, with a link between.
+fn neighbour(folder: &Path) -> Node {
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
     instance_interface();
     ip("link add va type veth peer name vb");
     ip("addr add 10.8.0.1/24 dev va");
     ip("link set va up");
     let here = format!("/proc/{}/task/{}/ns/net", std::process::id(), gettid());
-    let path = folder.path().to_owned();
+    let path = folder.to_owned();
     // The other end, in a namespace of its own.
     let theirs = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
@@ -173,8 +190,19 @@ fn a_session_with_keepalived_comes_goes_and_comes_back() {
         ip("link set vb up");
         Node::start(keepalived(&path))
     });
-    let theirs = theirs.join().unwrap();
-    let ours = Node::start(director(folder.path()));
+    theirs.join().unwrap()
+}
+
+#[test]
+fn a_session_with_keepalived_comes_goes_and_comes_back() {
+    if let Some(why) = obstacle() {
+        println!("skipped: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = neighbour(folder.path());
+    let (session, instance) = configuration("10.8.0.2", "10.8.0.1");
+    let ours = Node::start(director(folder.path(), &(session + instance)));
     ours.until(&["tracker_up", "bfd_instance"]);
     ours.until(&["vrrp_transition", "\"to\":\"MASTER\""]);
     theirs.until(&["Entering MASTER STATE"]);
@@ -188,4 +216,40 @@ fn a_session_with_keepalived_comes_goes_and_comes_back() {
     // An orderly end is told at once.
     drop(ours);
     theirs.until(&["Entering FAULT STATE"]);
+}
+
+/// `BFD_CHECK`: the table stands in the library that takes IPVS commands in place of the kernel.
+#[test]
+fn a_real_server_is_as_its_session_is() {
+    if let Some(why) = obstacle() {
+        println!("skipped: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stand_in = folder.path().join("stand-in.so");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../benches/checks/ipvs-stand-in.c"
+    );
+    let built = Command::new("cc")
+        .args(["-O1", "-shared", "-fPIC", "-o"])
+        .arg(&stand_in)
+        .args([source, "-ldl"])
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        println!("skipped: no C compiler");
+        return;
+    }
+    let theirs = neighbour(folder.path());
+    let mut command = director(folder.path(), &virtual_server());
+    command.env("LD_PRELOAD", &stand_in);
+    let ours = Node::start(command);
+    ours.until(&["real_server_down", "10.8.0.2", "BFD session b is down"]);
+    ours.until(&["real_server_up", "10.8.0.2", "BFD session b is up"]);
+    theirs.signal(Signal::SIGSTOP);
+    ours.until(&["real_server_down", "10.8.0.2", "nothing heard"]);
+    // A reload tells the check again what is known, and nothing of it changes.
+    ours.signal(Signal::SIGHUP);
+    theirs.signal(Signal::SIGCONT);
+    ours.until(&["real_server_up", "10.8.0.2", "BFD session b is up"]);
 }

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs in a thread with a network namespace of its own, which vanishes with it.
 fn in_a_namespace(test: impl FnOnce() + Send + 'static) {
@@ -77,9 +77,19 @@ fn master(directory: &tempfile::TempDir, guardian: bool) -> Child {
     if guardian {
         command.arg("--guardian");
     }
-    let log = std::fs::File::create(path("log")).unwrap();
-    let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    let to = std::fs::File::create(path("log")).unwrap();
+    let child = command.stdout(Stdio::null()).stderr(to).spawn().unwrap();
     eventually("the address", held);
+    eventually("the word that it has come", || {
+        log(directory).contains("10.9.0.100/32")
+    });
+    // What it answers now, it answers after it has told its guardian.
+    let status = Command::new(env!("CARGO_BIN_EXE_director"))
+        .args(["status", "--state-dir"])
+        .arg(path("state"))
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{status:?}");
     child
 }
 

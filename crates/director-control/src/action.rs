@@ -13,7 +13,7 @@ pub struct Order {
     /// Why, for the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Takes itself back after this many seconds (drain, weight, maintenance).
+    /// Takes itself back after this many seconds (drain, weight, maintenance, failover, log level).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_seconds: Option<f64>,
     /// Only tell what would be done.
@@ -89,6 +89,16 @@ pub enum Action {
         /// Which real servers; `None` for all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
+    },
+    /// Changes what is logged, until the director ends.
+    LogLevel {
+        /// `vrrp`, `checks`, `ipvs`, `scripts`, `config` or `program`; `None` for everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subsystem: Option<String>,
+        /// `off`, `error`, `warn`, `info`, `debug`, `trace`, or without a subsystem a whole list such as
+        /// `info,vrrp=debug`; `None` for what the command line says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<String>,
     },
 }
 

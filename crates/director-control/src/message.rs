@@ -58,10 +58,18 @@ pub enum Request {
     HandOver {
         /// Process id of the successor.
         pid: u32,
+        /// Inode number of the successor's network namespace: a director in another one is not its predecessor, and
+        /// answers that it is [not found](ProblemKind::NotFound).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network_namespace: Option<u64>,
     },
     /// The successor runs: the director ends and leaves everything where it is; answered by
     /// [`Response::End`].
-    TakenOver,
+    TakenOver {
+        /// VRRP instances that were master and that the successor does not have: they resign.
+        #[serde(default)]
+        left_out: Vec<String>,
+    },
 }
 
 /// What the director writes: one line of JSON.

@@ -59,8 +59,13 @@ fn every_request_fits_the_schema_and_comes_back() {
         Request::Plan,
         Request::Export,
         Request::Metrics,
-        Request::HandOver { pid: 7 },
-        Request::TakenOver,
+        Request::HandOver {
+            pid: 7,
+            network_namespace: Some(4_026_531_840),
+        },
+        Request::TakenOver {
+            left_out: vec!["VI_1".to_owned()],
+        },
         order(Action::Drain {
             target: target(),
             deadline_seconds: Some(1.5),

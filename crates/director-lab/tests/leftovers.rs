@@ -97,7 +97,7 @@ fn lab_files() -> BTreeSet<String> {
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     while !condition() {
         assert!(Instant::now() < until, "{what}");
         std::thread::sleep(Duration::from_millis(20));
@@ -115,11 +115,14 @@ fn cut_off(ipvs: IpvsChoice, flag: &str, signal: &str) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();
-    assert!(
-        lines.any(|line| line.unwrap().contains("1. waits")),
-        "the story did not begin"
-    );
+    let mut told = Vec::new();
+    let begun = BufReader::new(runner.stdout.take().unwrap())
+        .lines()
+        .any(|line| {
+            told.push(line.unwrap());
+            told.last().is_some_and(|line| line.contains("1. waits"))
+        });
+    assert!(begun, "the story did not begin: {told:#?}");
     let family = descendants(runner.id());
     assert!(family.len() >= 2, "{family:?}");
     let spaces = namespaces(&family);

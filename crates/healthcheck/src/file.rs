@@ -5,14 +5,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::outcome::{Cause, Detail, Outcome, Weight};
 use crate::probe::{Attempt, Probe, ProbeKey};
 
 /// Octets of the file that are read; a number needs fewer.
 const READ_LIMIT: u64 = 128;
+
+/// Limit on reading it.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Settings of a [`FileProbe`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +49,8 @@ impl FileSettings {
 #[derive(Clone, Debug)]
 pub struct FileProbe {
     settings: Arc<FileSettings>,
+    /// The file is being read.
+    reading: Arc<AtomicBool>,
 }
 
 impl FileProbe {
@@ -52,6 +59,7 @@ impl FileProbe {
     pub fn new(settings: FileSettings) -> Self {
         Self {
             settings: Arc::new(settings),
+            reading: Arc::default(),
         }
     }
 
@@ -87,22 +95,36 @@ impl FileProbe {
     }
 
     async fn check(&self) -> Result<Detail, Cause> {
-        let path = self.settings.path.clone();
-        let read = tokio::task::spawn_blocking(move || read_start(&path)).await;
         let path = || self.settings.path.clone();
+        let late = || Cause::FileTimeout {
+            path: path(),
+            after: TIME_LIMIT,
+        };
+        let (file, reading) = (path(), Arc::clone(&self.reading));
+        if reading.swap(true, Ordering::AcqRel) {
+            // An earlier attempt has not come back from the file yet.
+            return Err(late());
+        }
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read_start(&file);
+            reading.store(false, Ordering::Release);
+            read
+        });
+        let read = timeout(TIME_LIMIT, read).await.map_err(|_elapsed| late())?;
         let text = read
             .map_err(|_| Cause::Panicked)?
             .map_err(|error| Cause::FileRead {
                 path: path(),
                 error: error.into(),
-            })?;
+            })?
+            .ok_or_else(|| Cause::NotAFile { path: path() })?;
         let value = parse(&text).ok_or_else(|| Cause::FileContent { path: path() })?;
         self.judge(value)
     }
 }
 
-/// Reads the beginning of a regular file. Anything else, such as a pipe, could block.
-fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads the beginning of a regular file. Anything else, such as a pipe, could block and is left alone.
+fn read_start(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
     let flags = i32::try_from(nonblocking).unwrap_or(0);
     let file = OpenOptions::new()
@@ -110,11 +132,11 @@ fn read_start(path: &Path) -> io::Result<Vec<u8>> {
         .custom_flags(flags)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Ok(None);
     }
     let mut text = Vec::new();
     file.take(READ_LIMIT).read_to_end(&mut text)?;
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// The number at the start of the text.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Next};
 use crate::outcome::{Detail, Outcome};
 use crate::probe::{Attempt, Probe, ProbeKey};
 
@@ -49,7 +49,9 @@ impl Probe for TcpProbe {
     fn run(&self) -> Attempt<'_> {
         Box::pin(async move {
             let start = Instant::now();
-            let result = self.settings.dialer.connect(self.settings.target).await;
+            let settings = &self.settings;
+            let connection = settings.dialer.connect_and(settings.target, Next::Speak);
+            let result = connection.await;
             Outcome::from_result(result.map(|_stream| Detail::Connected), start.elapsed())
         })
     }

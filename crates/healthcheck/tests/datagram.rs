@@ -16,7 +16,7 @@ use healthcheck::{
     Cause, Detail, DnsProbe, DnsSettings, Outcome, PingProbe, PingSettings, Probe, UdpProbe,
     UdpSettings, Wanted,
 };
-use support::{PATIENT, SHORT, dialer};
+use support::{PATIENT, SHORT, bounded, dialer};
 use tokio::net::UdpSocket;
 
 /// A server that answers each datagram with those made of it.
@@ -53,7 +53,7 @@ async fn dns(target: SocketAddr, limit: std::time::Duration) -> Outcome {
     settings.dialer = dialer(limit);
     settings.record_type = "a".parse().unwrap();
     settings.name = "www.example.org".parse().unwrap();
-    DnsProbe::new(settings).run().await
+    bounded(&DnsProbe::new(settings)).await
 }
 
 #[tokio::test]
@@ -147,6 +147,43 @@ async fn a_flood_of_wrong_answers_ends_with_the_limit() {
     );
 }
 
+/// Records without number, names that point at themselves and at each other, and lengths that are not true.
+#[tokio::test]
+async fn answers_with_loops_and_lies_end_at_once() {
+    let looping = |query: &[u8], records: &[u8], count: u16| {
+        let mut answer = reply(query, 0);
+        answer[6..8].copy_from_slice(&count.to_be_bytes());
+        answer.extend_from_slice(records);
+        answer
+    };
+    let loops: [&[u8]; 5] = [
+        // To itself, to each other, and forward beyond the end.
+        &[0xc0, 33, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4],
+        &[0xc0, 35, 0xc0, 33, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0],
+        &[0xff, 0xff, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0],
+        // A record longer than the datagram, and labels without end.
+        &[0, 0, 1, 0, 1, 0, 0, 0, 1, 0xff, 0xff],
+        &[63; 900],
+    ];
+    for records in loops {
+        let target = answering(move |query| vec![looping(query, records, u16::MAX)]).await;
+        // The code decides; what cannot be read is not asked for.
+        let outcome = dns(target, PATIENT).await;
+        assert!(outcome.is_up(), "{records:?}: {outcome}");
+        let target = answering(move |query| {
+            let mut failed = looping(query, records, u16::MAX);
+            failed[3] = 2;
+            vec![failed]
+        })
+        .await;
+        let outcome = dns(target, PATIENT).await;
+        assert!(
+            outcome.to_string().starts_with("DNS answer SERVFAIL"),
+            "{outcome}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn nobody_there_is_refused() {
     let target = closed_udp_port();
@@ -156,7 +193,7 @@ async fn nobody_there_is_refused() {
     );
     let mut settings = UdpSettings::new(target);
     settings.dialer = dialer(PATIENT);
-    let outcome = UdpProbe::new(settings).unwrap().run().await;
+    let outcome = bounded(&UdpProbe::new(settings).unwrap()).await;
     assert_eq!(outcome.cause(), Some(&Cause::Refused { target }));
 }
 
@@ -165,7 +202,7 @@ async fn silence_is_a_good_sign_unless_a_reply_is_required() {
     let target = answering(|_| Vec::new()).await;
     let mut settings = UdpSettings::new(target);
     settings.dialer = dialer(SHORT);
-    let outcome = UdpProbe::new(settings.clone()).unwrap().run().await;
+    let outcome = bounded(&UdpProbe::new(settings.clone()).unwrap()).await;
     assert!(
         matches!(
             outcome,
@@ -177,7 +214,7 @@ async fn silence_is_a_good_sign_unless_a_reply_is_required() {
         "{outcome}"
     );
     settings.require_reply = Some("".parse().unwrap());
-    let outcome = UdpProbe::new(settings).unwrap().run().await;
+    let outcome = bounded(&UdpProbe::new(settings).unwrap()).await;
     let expected = Cause::Timeout {
         target,
         wanted: Wanted::Datagram,

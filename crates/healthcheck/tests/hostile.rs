@@ -10,7 +10,6 @@
 
 mod support;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,15 +20,9 @@ use healthcheck::{
     TalkProbe, TalkSettings, TcpProbe, TcpSettings,
 };
 use socket2::SockRef;
-use support::{SHORT, dialer, forever, serve};
+use support::{BOUND, MEMORY, SHORT, dialer, forever, peak, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// No attempt may take longer, even on a busy machine; a limit that does not hold takes for ever.
-const BOUND: Duration = Duration::from_secs(20);
-
-/// Memory that all attempts together may take beyond what the test began with.
-const MEMORY: u64 = 48 << 20;
 
 /// What a server does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -156,17 +149,6 @@ fn agent(target: SocketAddr) -> AgentProbe {
     let mut settings = AgentSettings::new(target);
     settings.dialer = dialer(SHORT);
     AgentProbe::new(settings)
-}
-
-/// Peak of resident memory of this process so far.
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kilobytes << 10
 }
 
 /// Makes one attempt; the text says what is wrong with its outcome.

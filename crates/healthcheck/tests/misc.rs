@@ -13,7 +13,7 @@ use healthcheck::misc::check_program;
 use healthcheck::{
     Cause, FileProbe, FileSettings, MiscProbe, MiscSettings, Outcome, Probe, Weight,
 };
-use support::PATIENT;
+use support::{PATIENT, bounded};
 use tempfile::TempDir;
 
 fn script(folder: &TempDir, text: &str) -> PathBuf {
@@ -28,7 +28,7 @@ fn settings(path: &Path, limit: Duration) -> MiscSettings {
 }
 
 async fn run(settings: MiscSettings) -> Outcome {
-    MiscProbe::new(settings).unwrap().run().await
+    bounded(&MiscProbe::new(settings).unwrap()).await
 }
 
 async fn wait_for(path: &Path) -> String {
@@ -214,21 +214,25 @@ async fn a_program_that_is_replaced_by_a_link_is_looked_at_anew() {
     let mut secure = settings(&path, PATIENT);
     secure.secure = true;
     let probe = MiscProbe::new(secure).unwrap();
-    assert!(probe.run().await.is_up());
+    assert!(bounded(&probe).await.is_up());
     // Between two attempts somebody puts a link to a program of his own in its place.
     let theirs = folder.path().join("theirs");
     fs::copy(&path, &theirs).unwrap();
     std::os::unix::fs::chown(&theirs, Some(65534), None).unwrap();
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&theirs, &path).unwrap();
-    let outcome = probe.run().await;
+    let outcome = bounded(&probe).await;
     assert!(
         outcome.to_string().contains("belongs to user 65534"),
         "{outcome}"
     );
     fs::remove_file(&path).unwrap();
-    let outcome = probe.run().await;
-    assert!(!outcome.is_up(), "it vanished: {outcome}");
+    let outcome = bounded(&probe).await;
+    let told = outcome.to_string();
+    assert!(
+        told.contains("No such file or directory"),
+        "it vanished: {told}"
+    );
 }
 
 #[tokio::test]
@@ -272,9 +276,63 @@ async fn the_number_in_a_file_is_a_weight() {
         probe.run().await.cause(),
         Some(Cause::FileContent { .. })
     ));
-    let pipe = FileProbe::new(FileSettings::new("/dev/zero"));
+    // A file without end is read as far as a number can go.
+    fs::write(&path, "0".repeat(50_000_000)).unwrap();
+    assert!(bounded(&probe).await.is_up());
+    fs::remove_file(&path).unwrap();
     assert!(matches!(
-        pipe.run().await.cause(),
+        bounded(&probe).await.cause(),
         Some(Cause::FileRead { .. })
     ));
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    for path in [fifo.as_path(), Path::new("/dev/zero"), folder.path()] {
+        let outcome = bounded(&FileProbe::new(FileSettings::new(path))).await;
+        let path = path.to_owned();
+        assert_eq!(outcome.cause(), Some(&Cause::NotAFile { path }));
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_forks_and_forks_is_ended_as_a_whole() {
+    let folder = TempDir::new().unwrap();
+    let pids = folder.path().join("pids");
+    let text = format!(
+        "for i in 1 2 3 4 5 6 7 8 9 10; do sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done' >> {} & done\nwait",
+        pids.display()
+    );
+    let path = script(&folder, &text);
+    // On a busy machine the program may be killed before all are there.
+    for seconds in [1, 4, 16] {
+        let after = Duration::from_secs(seconds);
+        let outcome = run(settings(&path, after)).await;
+        let told = outcome.to_string();
+        assert!(told.ends_with("and was killed"), "{told}");
+        let written = fs::read_to_string(&pids).unwrap_or_default();
+        for pid in written.split_whitespace() {
+            wait_until_gone(pid).await;
+        }
+        if written.lines().count() >= 10 {
+            return;
+        }
+    }
+    panic!("the program never got to its end");
+}
+
+#[tokio::test]
+async fn output_is_not_kept() {
+    let folder = TempDir::new().unwrap();
+    let path = script(&folder, "exec cat /dev/zero");
+    let outcome = run(settings(&path, Duration::from_secs(1))).await;
+    let told = outcome.to_string();
+    assert!(
+        told.ends_with("did not end within 1s and was killed"),
+        "{told}"
+    );
 }

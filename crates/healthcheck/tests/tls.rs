@@ -12,7 +12,7 @@ use healthcheck::tls::{InvalidTls, Pem, Verification};
 use healthcheck::{
     Cause, Detail, HttpProbe, HttpSettings, HttpUrl, Outcome, Probe, TlsSettings, Wanted,
 };
-use support::{PATIENT, SHORT, dialer, forever, serve};
+use support::{PATIENT, SHORT, bounded, dialer, forever, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -64,7 +64,7 @@ async fn check(target: SocketAddr, host: Option<&str>, tls: TlsSettings) -> Outc
         tls: Some(tls),
         ..HttpSettings::new(target, vec![HttpUrl::new("/")])
     };
-    HttpProbe::new(settings).unwrap().run().await
+    bounded(&HttpProbe::new(settings).unwrap()).await
 }
 
 #[tokio::test]
@@ -209,5 +209,27 @@ fn settings_that_cannot_work_are_refused() {
                 InvalidTls::ServerName(_) | InvalidTls::Pem { .. } | InvalidTls::Identity { .. }
             )
         ));
+    }
+}
+
+/// A key as `openssl genpkey -aes128` writes it, and as older programs do.
+#[test]
+fn a_key_with_a_password_is_refused_with_the_way_out() {
+    let certified = rcgen::generate_simple_self_signed(vec!["client.example".to_owned()]).unwrap();
+    for key in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
+    ] {
+        let tls = TlsSettings {
+            client_certificate: Some(Pem::new(certified.cert.pem())),
+            client_key: Some(Pem::new(key)),
+            ..TlsSettings::default()
+        };
+        let settings = HttpSettings {
+            tls: Some(tls),
+            ..HttpSettings::new(([127, 0, 0, 1], 443).into(), vec![HttpUrl::new("/")])
+        };
+        let error = HttpProbe::new(settings).unwrap_err().to_string();
+        assert!(error.contains("openssl pkey"), "{error}");
     }
 }

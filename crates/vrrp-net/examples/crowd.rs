@@ -34,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (engine, _events) = Engine::start(Settings::default(), configuration)?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    let snapshot = engine.snapshots().latest();
+    let snapshots = engine.snapshots();
+    // The last snapshot has all counters as they are.
+    drop(engine);
+    let snapshot = snapshots.latest();
     let (mut sent, mut received) = (0, 0);
     for status in snapshot.instances.values() {
         sent += status.counters.adverts_sent;

@@ -1,5 +1,6 @@
 //! What a route puts around packets (`encap`).
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An outer header that the kernel puts around packets of a route. Needs the kernel's light-weight tunnels.
@@ -68,7 +69,49 @@ impl<A: Copy + Into<IpAddr>> OuterHeader<A> {
     }
 }
 
+impl fmt::Display for Encapsulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outer = |f: &mut fmt::Formatter<'_>, id: Option<u64>, to: Option<IpAddr>| {
+            if let Some(id) = id {
+                write!(f, " id {id}")?;
+            }
+            match to {
+                Some(to) => write!(f, " dst {to}"),
+                None => Ok(()),
+            }
+        };
+        match self {
+            Self::Ip(header) => {
+                f.write_str("ip")?;
+                outer(f, header.id, header.destination.map(IpAddr::V4))
+            }
+            Self::Ip6(header) => {
+                f.write_str("ip6")?;
+                outer(f, header.id, header.destination.map(IpAddr::V6))
+            }
+            Self::Mpls(labels) => {
+                let labels: Vec<String> = labels.iter().map(u32::to_string).collect();
+                write!(f, "mpls {}", labels.join("/"))
+            }
+            Self::Ila(locator) => {
+                let words =
+                    [48, 32, 16, 0].map(|shift| format!("{:x}", (locator >> shift) & 0xffff));
+                write!(f, "ila {}", words.join(":"))
+            }
+        }
+    }
+}
+
 impl Encapsulation {
+    /// The kernel's module without which it cannot be; the others are part of the kernel.
+    pub(crate) const fn module(&self) -> Option<&'static str> {
+        match self {
+            Self::Mpls(_) => Some("mpls_iptunnel"),
+            Self::Ila(_) => Some("ila"),
+            Self::Ip(_) | Self::Ip6(_) => None,
+        }
+    }
+
     /// `LWTUNNEL_ENCAP_*`, and the attributes within.
     pub(crate) fn attributes(&self) -> (u16, Vec<(u16, Vec<u8>)>) {
         const MPLS: u16 = 1;
@@ -104,6 +147,12 @@ mod tests {
         let (kind, attributes) = Encapsulation::Mpls(vec![100, 200]).attributes();
         assert_eq!(kind, 1);
         assert_eq!(attributes, [(1, vec![0, 6, 0x40, 0, 0, 0x0c, 0x81, 0])]);
+        assert_eq!(
+            Encapsulation::Mpls(vec![100, 200]).to_string(),
+            "mpls 100/200"
+        );
+        let ila = Encapsulation::Ila(0x0011_0022_0033_0044);
+        assert_eq!(ila.to_string(), "ila 11:22:33:44");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use tokio::sync::oneshot;
 use vrrp_proto::tracking::TrackerState;
 use vrrp_proto::{Instant, State};
 
+use crate::instance::Configuration;
+
 /// Everything a running engine knows that its configuration does not say, for a successor on the same machine:
 /// [`Engine::resume`](crate::Engine::resume) continues from it.
 ///
@@ -91,6 +93,32 @@ impl Handover {
             .map(|instance| (&*instance.name, instance.router.state()))
     }
 
+    /// Why this version cannot go on from it, if that is so: another version has written it in a way that this one does not
+    /// know, or the machine was restarted since. An engine that is given it all the same begins anew.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.refusal(&boot(), self.taken_at)
+    }
+
+    /// The masters in it that `configuration` has no more, by name: for
+    /// [`Held::release_resigning`].
+    #[must_use]
+    pub fn masters_left_out(&self, configuration: &Configuration) -> Vec<String> {
+        let kept = |instance: &InheritedInstance| {
+            configuration.instances.iter().any(|config| {
+                let router = &config.router;
+                config.interface == instance.interface
+                    && crate::wire::is_ipv6(router.family) == instance.ipv6
+                    && router.vrid.value() == instance.vrid
+            })
+        };
+        self.instances
+            .iter()
+            .filter(|instance| instance.router.state() == State::Master && !kept(instance))
+            .map(|instance| instance.name.clone())
+            .collect()
+    }
+
     /// Why nothing of it can be used, if that is so.
     pub(crate) fn refusal(&self, boot: &str, now: Instant) -> Option<String> {
         if self.format != FORMAT {
@@ -120,7 +148,7 @@ pub(crate) fn boot() -> String {
 #[derive(Debug)]
 pub struct Held {
     pub(crate) handover: Handover,
-    pub(crate) verdict: oneshot::Sender<()>,
+    pub(crate) verdict: oneshot::Sender<Vec<String>>,
 }
 
 impl Held {
@@ -132,7 +160,13 @@ impl Held {
 
     /// The successor runs: the engine ends without a word to anybody, and leaves the addresses where they are.
     pub fn release(self) {
+        self.release_resigning(Vec::new());
+    }
+
+    /// As [`release`](Self::release), but these instances, which the successor does not have, resign: another router
+    /// takes over at once, and not after its master-down interval. See [`Handover::masters_left_out`].
+    pub fn release_resigning(self, instances: Vec<String>) {
         // Fails only when the engine has ended otherwise, which is as well.
-        let _ = self.verdict.send(());
+        let _ = self.verdict.send(instances);
     }
 }

@@ -226,6 +226,9 @@ impl fmt::Display for Route {
         if let Some(metric) = &self.metric {
             write!(f, " metric {metric}")?;
         }
+        if let Some(encapsulation) = &self.encapsulation {
+            write!(f, " encap {encapsulation}")?;
+        }
         for hop in &self.next_hops {
             f.write_str(" nexthop")?;
             if let Some(gateway) = &hop.gateway {
@@ -234,8 +237,22 @@ impl fmt::Display for Route {
             if let Some(device) = &hop.device {
                 write!(f, " dev {device}")?;
             }
+            if let Some(encapsulation) = &hop.encapsulation {
+                write!(f, " encap {encapsulation}")?;
+            }
         }
         Ok(())
+    }
+}
+
+impl Route {
+    /// The kernel's module without which it cannot be.
+    pub(crate) fn module(&self) -> Option<&'static str> {
+        let hops = self.next_hops.iter();
+        let mut all = hops
+            .filter_map(|hop| hop.encapsulation.as_ref())
+            .chain(&self.encapsulation);
+        all.find_map(Encapsulation::module)
     }
 }
 

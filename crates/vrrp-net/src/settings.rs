@@ -32,6 +32,9 @@ pub struct Settings {
     /// Shortest time between two snapshots, so that a thousand instances starting together do not copy themselves a
     /// thousand times.
     pub snapshot_interval: Duration,
+    /// The age that a snapshot may reach while only counters of ordinary adverts change: making one costs as much as
+    /// taking in many adverts. Who wants it newer asks for it by [`Engine::refresh`](crate::Engine::refresh).
+    pub counter_interval: Duration,
     /// How often an address that somebody else removes may be put back within a minute.
     pub restores_per_minute: u32,
     /// Time between two gratuitous ARPs on one interface (`vrrp_garp_interval`); zero sends each burst at once.
@@ -127,6 +130,7 @@ impl Default for Settings {
             late_interfaces: false,
             event_capacity: 4096,
             snapshot_interval: Duration::from_millis(50),
+            counter_interval: Duration::from_secs(5),
             restores_per_minute: 20,
             garp_interval: Duration::ZERO,
             neighbour_advertisement_interval: Duration::ZERO,

@@ -100,7 +100,8 @@ pub struct HeldAddress {
     pub interface: Arc<str>,
 }
 
-/// Counters of one instance since start; none ever goes back. Up to five seconds old, unless
+/// Counters of one instance since start; none ever goes back. As old as
+/// [`counter_interval`](crate::Settings::counter_interval) at most, unless
 /// [`Handle::refresh`](crate::Handle::refresh) was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

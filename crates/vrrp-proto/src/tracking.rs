@@ -70,7 +70,11 @@ impl Tracking {
     pub fn add(&mut self, tracker: Tracker) {
         match self.find(&tracker.name) {
             Some((known, _)) => *known = tracker,
-            None => self.trackers.push((tracker, TrackerState::Pending)),
+            None => {
+                // There are few, and never many more than at the start.
+                self.trackers.reserve_exact(1);
+                self.trackers.push((tracker, TrackerState::Pending));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The loop of the BFD thread.
 
 use super::socket::{Received, destination, receive, receiver, sender};
-use super::{BfdPlan, bfd_tracker, set_up};
+use super::{BfdPlan, bfd_tracker};
 use crate::track::Report;
 use bfd_proto::{ControlPacket, Session, State};
 use std::collections::BTreeMap;
@@ -21,11 +21,21 @@ type Kind = (bool, bool);
 /// A socket that cannot be opened is tried again after this.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// A session that has not come up within this time counts as down.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// A report that finds no room is tried again after this.
+const CROWDED: Duration = Duration::from_millis(10);
+
 struct Running {
     plan: BfdPlan,
     session: Session,
     /// `None` while it cannot be opened.
     socket: Option<UdpSocket>,
+    /// When it counts as down if nothing has been told of it until then.
+    unknown_until: Option<Instant>,
+    /// The last that was told of it, or stands in `untold`.
+    up: bool,
 }
 
 struct Engine {
@@ -34,6 +44,8 @@ struct Engine {
     start: Instant,
     random: u32,
     reports: mpsc::Sender<Report>,
+    /// Reports for which there was no room, the newest of each session.
+    untold: BTreeMap<String, Report>,
     /// When sockets that could not be opened are tried again.
     again: Option<Instant>,
 }
@@ -51,6 +63,7 @@ pub(super) async fn run(
         random: u32::try_from(RandomState::new().build_hasher().finish() & 0xffff_ffff)
             .unwrap_or(1),
         reports,
+        untold: BTreeMap::new(),
         again: None,
     };
     loop {
@@ -111,8 +124,13 @@ impl Engine {
             .filter_map(|running| running.session.poll_timeout())
             .min();
         let due = due.map(|due| self.start + due);
-        let far = Instant::now() + Duration::from_secs(3600);
-        [due, self.again].into_iter().flatten().min().unwrap_or(far)
+        let unknown = self.sessions.values();
+        let unknown = unknown.filter_map(|running| running.unknown_until).min();
+        let now = Instant::now();
+        let crowded = (!self.untold.is_empty()).then(|| now + CROWDED);
+        let far = now + Duration::from_secs(3600);
+        let all = [due, unknown, crowded, self.again];
+        all.into_iter().flatten().min().unwrap_or(far)
     }
 
     fn replace(&mut self, plans: Vec<BfdPlan>) {
@@ -121,27 +139,61 @@ impl Engine {
             let running = match before.remove(&plan.name) {
                 Some(running) if running.plan == plan => running,
                 other => {
-                    if let Some(mut old) = other {
-                        old.session.shut_down();
-                        transmit(&mut old, self.now(), 0);
+                    if let Some(old) = other {
+                        self.end(old, "the session begins anew");
                     }
-                    set_up(&plan.name, false);
                     let discriminator = self.random().max(1);
                     Running {
                         session: Session::new(plan.session, discriminator),
                         socket: None,
+                        unknown_until: Some(Instant::now() + SLOW),
+                        up: false,
                         plan,
                     }
                 }
             };
             self.sessions.insert(running.plan.name.clone(), running);
         }
-        for (name, mut gone) in before {
-            gone.session.shut_down();
-            transmit(&mut gone, self.now(), 0);
-            set_up(&name, false);
+        for gone in before.into_values() {
+            self.end(gone, "the session is not configured any more");
         }
         self.open();
+    }
+
+    /// Ends a session, which the neighbour is told, and so is who takes it to be up.
+    fn end(&mut self, mut ended: Running, why: &str) {
+        ended.session.shut_down();
+        transmit(&mut ended, self.now(), 0);
+        if ended.up {
+            self.tell(&ended.plan, false, why.to_owned());
+        }
+    }
+
+    /// Reports a session. What finds no room now is kept until there is some.
+    fn tell(&mut self, plan: &BfdPlan, up: bool, reason: String) {
+        let state = if up {
+            TrackerState::Up
+        } else {
+            TrackerState::Down
+        };
+        let report = Report {
+            kind: "bfd_instance",
+            name: bfd_tracker(&plan.name),
+            state,
+            reason,
+        };
+        self.untold.insert(plan.name.clone(), report);
+        self.tell_waiting();
+    }
+
+    fn tell_waiting(&mut self) {
+        while let Some((_, report)) = self.untold.first_key_value() {
+            if let Err(mpsc::error::TrySendError::Full(_)) = self.reports.try_send(report.clone()) {
+                return;
+            }
+            // Told, or nobody is there any more.
+            self.untold.pop_first();
+        }
     }
 
     /// Opens the sockets that are needed and not there, and closes those that are not needed any more.
@@ -224,6 +276,7 @@ impl Engine {
         }
         let now = self.now();
         let random = self.random();
+        let mut news = Vec::new();
         for running in self.sessions.values_mut() {
             running.session.handle_timeout(now);
             transmit(running, now, random);
@@ -234,31 +287,31 @@ impl Engine {
                 if !up && event.from != State::Up {
                     continue;
                 }
-                set_up(name, up);
-                let report = Report {
-                    kind: "bfd_instance",
-                    name: bfd_tracker(name),
-                    state: if up {
-                        TrackerState::Up
-                    } else {
-                        TrackerState::Down
-                    },
-                    reason: if up {
-                        format!("the session with {} is up", running.plan.neighbour)
-                    } else {
-                        event.diagnostic.to_string()
-                    },
+                running.up = up;
+                running.unknown_until = None;
+                let reason = if up {
+                    format!("the session with {} is up", running.plan.neighbour)
+                } else {
+                    event.diagnostic.to_string()
                 };
-                // The loop has room for hundreds; what it cannot take now it would take too late.
-                if self.reports.try_send(report).is_err() {
-                    warn!(
-                        event = "bfd_lost",
-                        session = name,
-                        "a change of the BFD session {name} could not be told"
-                    );
-                }
+                news.push((running.plan.clone(), up, reason));
+            }
+            if running
+                .unknown_until
+                .is_some_and(|until| until <= Instant::now())
+            {
+                running.unknown_until = None;
+                let reason = format!(
+                    "the session with {} has not come up",
+                    running.plan.neighbour
+                );
+                news.push((running.plan.clone(), false, reason));
             }
         }
+        for (plan, up, reason) in news {
+            self.tell(&plan, up, reason);
+        }
+        self.tell_waiting();
     }
 }
 

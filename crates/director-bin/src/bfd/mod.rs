@@ -1,19 +1,14 @@
 //! BFD sessions (`bfd_instance`): a neighbour that falls silent is noticed within milliseconds.
 //!
 //! The protocol is in `bfd-proto`. Here are its sockets, on a thread of their own: sessions that send every ten milliseconds
-//! cannot wait for the daemon's loop. What happens goes to the trackers of VRRP and to `BFD_CHECK`.
+//! cannot wait for the daemon's loop. What happens is reported, and goes to the trackers of VRRP and to `BFD_CHECK`.
 
 mod engine;
-mod probe;
 mod socket;
-
-pub(crate) use probe::BfdProbe;
 
 use crate::track::Report;
 use bfd_proto::SessionConfig;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{LazyLock, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// A `bfd_instance` of the configuration.
@@ -40,17 +35,9 @@ pub(crate) fn bfd_tracker(name: &str) -> String {
     format!("bfd {name}")
 }
 
-/// The sessions that are up, for checks, which look at them when they like.
-static UP: LazyLock<Mutex<BTreeMap<String, bool>>> = LazyLock::new(Mutex::default);
-
-fn set_up(name: &str, up: bool) {
-    let mut states = UP.lock().unwrap_or_else(PoisonError::into_inner);
-    states.insert(name.to_owned(), up);
-}
-
-fn is_up(name: &str) -> bool {
-    let states = UP.lock().unwrap_or_else(PoisonError::into_inner);
-    states.get(name).copied().unwrap_or(false)
+/// The session that a name for the VRRP engine stands for.
+pub(crate) fn session_of(tracker: &str) -> Option<&str> {
+    tracker.strip_prefix("bfd ")
 }
 
 /// The way to the thread. Dropping it takes all sessions down, which the neighbours are told.

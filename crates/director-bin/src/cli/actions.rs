@@ -139,6 +139,21 @@ pub(super) struct CheckNowArguments {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct LogLevelArguments {
+    /// A part (vrrp, checks, ipvs, scripts, config, program) with LEVEL behind it, or what `run --log-level` takes; without
+    /// it the levels in force are printed
+    #[arg(value_name = "PART|LEVELS")]
+    first: Option<String>,
+    /// off, error, warn, info, debug, trace, or `usual` for what the command line of the director says
+    level: Option<String>,
+    /// Take it back by itself after this time, such as 90s, 10m, 2h or 1d
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, requires = "first")]
+    lasts: Option<Duration>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct ExportArguments {
     #[command(flatten)]
     socket: SocketArguments,
@@ -215,6 +230,43 @@ pub(super) fn confirm(arguments: &ConfirmArguments) -> Exit {
 pub(super) fn check_now(arguments: CheckNowArguments) -> Exit {
     let CheckNowArguments { target, common } = arguments;
     order(&common, None, Action::CheckNow { target })
+}
+
+pub(super) fn log_level(arguments: LogLevelArguments) -> Exit {
+    let LogLevelArguments {
+        first,
+        level,
+        lasts,
+        common,
+    } = arguments;
+    let (subsystem, level) = match (first, level) {
+        (None, _) => return print_log_levels(&common),
+        (Some(levels), None) => (None, levels),
+        (Some(subsystem), Some(level)) => (Some(subsystem), level),
+    };
+    let level = Some(level).filter(|level| level != "usual");
+    let action = Action::LogLevel { subsystem, level };
+    give(&common, lasts, false, action)
+}
+
+fn print_log_levels(common: &Common) -> Exit {
+    match common.socket.ask(Request::Status) {
+        Ok(Response::Status { snapshot }) => {
+            let director = &snapshot.director;
+            let levels = director.log_levels.as_deref().unwrap_or("unknown");
+            let until = director.log_levels_until;
+            if common.json {
+                output::print_line(serde_json::json!({ "levels": levels, "until": until }));
+            } else if let Some(until) = until {
+                output::print_line(format_args!("{levels} until {until}"));
+            } else {
+                output::print_line(levels);
+            }
+            Exit::Success
+        }
+        Ok(other) => unexpected(&other),
+        Err(error) => fail(&error),
+    }
 }
 
 pub(super) fn export(arguments: &ExportArguments) -> Exit {

@@ -11,8 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// genhash's options.
+/// genhash's options. As with genhash the last counts of those that are given twice.
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(super) struct GenhashArguments {
     /// Use TLS; the certificate is not verified
     #[arg(short = 'S', long)]

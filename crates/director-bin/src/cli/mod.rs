@@ -1,6 +1,7 @@
 //! The command line.
 
 mod actions;
+mod bridge;
 mod check;
 mod config;
 mod connect;
@@ -20,7 +21,7 @@ mod status;
 mod table;
 
 pub(crate) use connect::{SocketArguments, fail};
-pub(crate) use status::{Paint, render, server_colour, state_colour};
+pub(crate) use status::{server_colour, state_colour};
 pub(crate) use table::{Colour, age, count, cut, duration};
 
 use crate::exit::Exit;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(
     name = "director",
-    version,
+    version = crate::VERSION,
     about = "The load-balancing director for Linux: VRRP, IPVS and health checks from one keepalived.conf",
     disable_help_subcommand = true
 )]
@@ -79,6 +80,8 @@ enum Command {
     Confirm(actions::ConfirmArguments),
     /// Make the checks of a real server, or all, now
     CheckNow(actions::CheckNowArguments),
+    /// Change what the running director logs, of everything or of one part
+    LogLevel(actions::LogLevelArguments),
     /// Print what operators have set as configuration
     Export(actions::ExportArguments),
     /// Print the metrics of the running director
@@ -102,6 +105,9 @@ enum Command {
     /// Write the manual pages
     #[command(hide = true)]
     Man(manual::ManArguments),
+    /// Takes over from a director until its service has been restarted
+    #[command(hide = true)]
+    Bridge(bridge::BridgeArguments),
     /// The process that `run --guardian` starts
     #[command(hide = true)]
     Guardian,
@@ -203,6 +209,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Failover(arguments) => actions::failover(arguments).into(),
         Command::Reload(arguments) => actions::reload(&arguments).into(),
         Command::Confirm(arguments) => actions::confirm(&arguments).into(),
+        Command::LogLevel(arguments) => actions::log_level(arguments).into(),
         Command::CheckNow(arguments) => actions::check_now(arguments).into(),
         Command::Export(arguments) => actions::export(&arguments).into(),
         Command::Metrics(arguments) => metrics::run(&arguments).into(),
@@ -215,6 +222,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(arguments) => manual::man(&arguments).into(),
         Command::Doctor(arguments) => doctor::run(&arguments).into(),
         Command::Realserver(arguments) => realserver::run(&arguments).into(),
+        Command::Bridge(arguments) => bridge::run(&arguments).into(),
         Command::Guardian => crate::guardian::serve().into(),
         Command::Lab(arguments) => lab(arguments),
     }

@@ -1,8 +1,7 @@
 //! The checkers of a real server.
 
 use super::scripts::Scripts;
-use super::{MISSING, PlannedCheck, Problems, UNSUPPORTED, UNUSABLE, tls};
-use crate::bfd::BfdProbe;
+use super::{MISSING, PlannedCheck, Problems, Source, UNSUPPORTED, UNUSABLE, tls};
 use crate::script::{Program, ProgramError, Security};
 use healthcheck::http::{Md5Digest, Pattern, StatusRanges};
 use healthcheck::misc::Credentials;
@@ -38,9 +37,13 @@ pub(super) fn check(
         checker,
         scripts,
     };
-    match context.probe(problems) {
-        Ok(probe) => Some(PlannedCheck {
-            probe,
+    let source = match &checker.kind {
+        CheckerKind::Bfd(session) => Ok(Source::Session(Arc::from(session.as_str()))),
+        _ => context.probe(problems).map(Source::Probe),
+    };
+    match source {
+        Ok(source) => Some(PlannedCheck {
+            source,
             policy: problems.policy(policy(checker)),
         }),
         Err((code, message)) => {
@@ -72,10 +75,8 @@ fn policy(checker: &Checker) -> Policy {
         policy.certificate_warning = Some(days).filter(|days| !days.is_zero());
     }
     if matches!(checker.kind, CheckerKind::Bfd(_)) {
-        // It has no interval of its own: what the session says holds at once.
-        policy.delay_loop = BfdProbe::INTERVAL;
+        // What the session says holds at once.
         policy.retry = 0;
-        policy.warmup = Some(Duration::ZERO);
     }
     policy
 }
@@ -139,7 +140,6 @@ impl Context<'_> {
                 settings.send = agent.send.value.clone().unwrap_or_default();
                 Arc::new(AgentProbe::new(settings))
             }
-            CheckerKind::Bfd(name) => Arc::new(BfdProbe::new(name)),
             kind => {
                 return Err((
                     UNSUPPORTED,
@@ -265,7 +265,12 @@ impl Context<'_> {
             .map_err(missing)?;
         let mut program = Program::new(script.command.clone()).run_as(identity.clone());
         self.scripts.resolve(&mut program).map_err(missing)?;
-        let mut settings = MiscSettings::new(program.arguments, *misc.misc_timeout);
+        // As keepalived takes it: none of its own.
+        let limit = match *misc.misc_timeout {
+            Duration::ZERO => *self.checker.delay_loop,
+            limit => limit,
+        };
+        let mut settings = MiscSettings::new(program.arguments, limit);
         settings.dynamic = *misc.misc_dynamic;
         settings.credentials = identity.as_ref().map(|identity| Credentials {
             user: identity.uid,

@@ -2,8 +2,8 @@
 
 use super::{Inspection, MISSING, Plan, plan};
 use keepalived_conf::{
-    Code, Diagnostic, Diagnostics, FileSystem, Options, Parsed, Severity, SourceMap, Span, codes,
-    render,
+    Code, Diagnostic, Diagnostics, FileSystem, Loader, Options, Parsed, Severity, SourceMap, Span,
+    codes, render,
 };
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -29,20 +29,21 @@ pub(crate) enum Against {
 
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
-    load_with(path, against, |_| {})
+    load_from(path, against, &mut FileSystem, |_| {})
 }
 
-/// The same with other options.
-pub(crate) fn load_with(
+/// The same from elsewhere and with other options.
+pub(crate) fn load_from(
     path: &Path,
     against: Against,
+    files: &mut impl Loader,
     adjust: impl FnOnce(&mut Options),
 ) -> Loaded {
     let mut options = options();
     options.check_scripts = against == Against::ThisMachine;
     options.without_notes = against == Against::ThisMachine;
     adjust(&mut options);
-    let parsed = keepalived_conf::load(path, &mut FileSystem, &options);
+    let parsed = keepalived_conf::load(path, files, &options);
     let (plan, more) = plan(&parsed.config);
     let (diagnostics, sources) = together(parsed, &plan, more, against);
     Loaded {

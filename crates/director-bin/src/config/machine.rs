@@ -9,6 +9,8 @@ use vrrp_net::{AutoPriority, GarpGroup, ReceiveBuffer, Settings, UpDownDelay};
 pub(super) fn settings(config: &Config) -> Settings {
     let global = &config.global_defs;
     let mut settings = Settings::default();
+    // Who wants to know the counters asks.
+    settings.counter_interval = Duration::from_secs(60);
     settings.realtime_priority = *global.vrrp_rt_priority;
     if let model::AutoPriority::UpTo(most) = *global.max_auto_priority {
         settings.auto_priority = Some(AutoPriority {

@@ -5,6 +5,7 @@
 //! nothing is left out silently.
 
 mod checks;
+mod kept;
 mod load;
 mod lvs;
 mod machine;
@@ -22,7 +23,8 @@ mod tls;
 mod virtual_links;
 mod vrrp;
 
-pub(crate) use load::{Against, Loaded, examine, load, load_with, options};
+pub(crate) use kept::Kept;
+pub(crate) use load::{Against, Loaded, examine, load, load_from, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use needs::Needs;
 pub(crate) use notices::Notices;
@@ -136,32 +138,58 @@ impl Plan {
 /// A check as the file asks for it.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedCheck {
-    probe: Arc<dyn Probe>,
+    source: Source,
     /// Shared with every check under the same rules.
     policy: Arc<Policy>,
+}
+
+/// Where its results come from.
+#[derive(Debug, Clone)]
+enum Source {
+    /// Attempts.
+    Probe(Arc<dyn Probe>),
+    /// The BFD session of this name, whose changes are fed to the monitor.
+    Session(Arc<str>),
 }
 
 impl PlannedCheck {
     /// For the monitor.
     pub(crate) fn check(&self) -> Check {
-        Check::shared(Arc::clone(&self.probe), Arc::clone(&self.policy))
+        self.under(Arc::clone(&self.policy))
+    }
+
+    fn under(&self, policy: impl Into<Arc<Policy>>) -> Check {
+        match &self.source {
+            Source::Probe(probe) => Check::shared(Arc::clone(probe), policy),
+            Source::Session(_) => Check::fed(policy),
+        }
+    }
+
+    /// The BFD session that it hears from.
+    pub(crate) fn session(&self) -> Option<&str> {
+        match &self.source {
+            Source::Probe(_) => None,
+            Source::Session(name) => Some(name),
+        }
+    }
+
+    /// The time between two attempts (`delay_loop`).
+    pub(crate) fn interval(&self) -> Duration {
+        self.policy.delay_loop
     }
 
     /// The same, counting as failed until its first success, with the first attempt at once.
     pub(crate) fn check_from_down(&self) -> Check {
-        Check::shared(
-            Arc::clone(&self.probe),
-            Policy {
-                alpha: true,
-                warmup: Some(Duration::ZERO),
-                ..(*self.policy).clone()
-            },
-        )
+        self.under(Policy {
+            alpha: true,
+            warmup: Some(Duration::ZERO),
+            ..(*self.policy).clone()
+        })
     }
 
     /// True if the other one does exactly the same.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.check().same_as(&other.check())
+        self.session() == other.session() && self.check().same_as(&other.check())
     }
 }
 

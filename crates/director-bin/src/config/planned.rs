@@ -77,6 +77,20 @@ impl Checks {
         })
     }
 
+    /// Those that hear from a BFD session, and its name.
+    pub(crate) fn fed(&self) -> impl Iterator<Item = (CheckId, &str)> {
+        self.servers.iter().flat_map(|(name, checks)| {
+            checks.iter().filter_map(|entry| {
+                let id = || CheckId {
+                    virtual_server: Arc::clone(name),
+                    real_server: entry.real_server,
+                    index: entry.index,
+                };
+                entry.check.session().map(|session| (id(), session))
+            })
+        })
+    }
+
     fn same_in(&self, other: &Self, virtual_server: &str) -> bool {
         let checks = |all: &Self| all.servers.get(virtual_server).cloned();
         let (Some(ours), Some(theirs)) = (checks(self), checks(other)) else {

@@ -5,7 +5,7 @@ use crate::script::{Identity, Links, Program, ProgramError, Security};
 use keepalived_conf::Span;
 use keepalived_conf::model::{GlobalDefs, Script, ScriptUser};
 use nix::unistd::Uid;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// Turns scripts into programs that can be started.
 pub(super) struct Scripts {
@@ -13,8 +13,8 @@ pub(super) struct Scripts {
     links: Links,
     /// Every user comes with all its groups (`set_supplementary_groups`).
     all_groups: bool,
-    /// Who runs scripts for which nobody is named.
-    default: Option<Identity>,
+    /// Who runs scripts for which nobody is named; looked up with the first of them.
+    default: OnceCell<Option<Identity>>,
     /// Some script is run by another user than the daemon.
     other_users: Cell<bool>,
 }
@@ -24,16 +24,11 @@ impl Scripts {
         let security = security_of(global);
         let links = links_of(global);
         let all_groups = *global.set_supplementary_groups;
-        // keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
-        let root = Uid::effective().is_root();
-        let default = root
-            .then(|| Identity::look_up("keepalived_script", None, all_groups).ok())
-            .flatten();
         Self {
             security,
             links,
             all_groups,
-            default,
+            default: OnceCell::new(),
             other_users: Cell::new(false),
         }
     }
@@ -85,7 +80,7 @@ impl Scripts {
                 user.group.as_deref(),
                 user.supplementary_groups || self.all_groups,
             )?),
-            None => self.default.clone(),
+            None => self.default.get_or_init(|| self.usual()).clone(),
         };
         if let Some(identity) = &identity
             && identity.uid != Uid::effective().as_raw()
@@ -93,6 +88,13 @@ impl Scripts {
             self.other_users.set(true);
         }
         Ok(identity)
+    }
+
+    /// keepalived's rule: this user if there is one, else the daemon's own. Only root can choose.
+    fn usual(&self) -> Option<Identity> {
+        let root = Uid::effective().is_root();
+        root.then(|| Identity::look_up("keepalived_script", None, self.all_groups).ok())
+            .flatten()
     }
 
     pub(super) fn report<T>(

@@ -24,6 +24,10 @@ use vrrp_proto::{
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
     plan.vrrp_settings = machine::settings(config);
+    // All at once: a list that grows has room for as many again.
+    plan.vrrp
+        .instances
+        .reserve_exact(config.vrrp_instance.len());
     for script in config.vrrp_script.iter().filter(|script| script.tracked) {
         let watched = track_script(script, scripts, problems).map(Watched::Script);
         plan.watched.extend(watched);
@@ -130,6 +134,7 @@ fn instance(
     router.down_timer_adverts = *instance.down_timer_adverts;
     router.lower_priority_no_advert = *instance.lower_prio_no_advert;
     router.higher_priority_send_advert = *instance.higher_prio_send_advert;
+    router.answer_returning_master = !*instance.strict_mode;
     router.owner_ignore_adverts = *instance.owner_ignore_adverts;
     if *instance.skip_check_adv_addr {
         router.address_check = AddressCheck::SkipKnownMaster;

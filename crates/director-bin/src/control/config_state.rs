@@ -14,6 +14,7 @@ pub(crate) struct ConfigState {
     pub(crate) refused: u64,
     pub(crate) last: Option<snapshot::Reload>,
     pub(crate) pending: Option<snapshot::PendingReload>,
+    pub(crate) not_the_file: Option<String>,
 }
 
 impl ConfigState {
@@ -48,6 +49,7 @@ impl ConfigState {
             reloads_refused: self.refused,
             last_reload: self.last.clone(),
             pending: self.pending.clone(),
+            not_the_file: self.not_the_file.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The events are taken where the log takes them, so nothing is in the one and not in the other. The last ones are in
 //! memory for readers, all are appended to a file of bounded size by a thread of its own; a disk that hangs holds up nobody.
 
+use crate::queue::{self, Receiver, Sender};
 use director_control::{Event, Level, snapshot};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Events kept in memory; about 1 MB.
+/// Events kept in memory, as their lines: less than 1 MB.
 const KEPT: usize = 2048;
 
 /// Size at which the file is put aside and a new one begun; one old file is kept.
@@ -48,15 +49,35 @@ struct Shared {
 
 #[derive(Default)]
 struct Ring {
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Kept>,
     last: u64,
-    file: Option<(PathBuf, SyncSender<Item>)>,
+    file: Option<(PathBuf, Sender<Item>)>,
     /// Lines that the disk was too slow for.
     lost: u64,
 }
 
+/// An event as the file has it; most are never asked for, and it takes a quarter of the memory.
+struct Kept {
+    sequence: u64,
+    line: Arc<str>,
+}
+
+impl Kept {
+    fn new(event: &Event) -> Self {
+        Self {
+            sequence: event.sequence,
+            line: serde_json::to_string(event).unwrap_or_default().into(),
+        }
+    }
+
+    /// The event; `None` only for a line that this version does not understand.
+    fn event(&self) -> Option<Event> {
+        serde_json::from_str(&self.line).ok()
+    }
+}
+
 enum Item {
-    Line(String),
+    Line(Arc<str>),
     End(SyncSender<()>),
 }
 
@@ -81,7 +102,7 @@ impl Journal {
             .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
             .open(path)?;
         let before = read_tail(&mut file)?;
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = queue::bounded(QUEUE);
         let name = path.to_owned();
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -92,13 +113,11 @@ impl Journal {
             let since = std::mem::take(&mut ring.events);
             ring.last = ring.last.saturating_add(base);
             ring.events = before;
-            for event in since {
-                let mut event = Event::clone(&event);
+            for mut event in since.iter().filter_map(Kept::event) {
                 event.sequence = event.sequence.saturating_add(base);
-                if let Ok(line) = serde_json::to_string(&event) {
-                    let _ = sender.try_send(Item::Line(line));
-                }
-                ring.events.push_back(Arc::new(event));
+                let kept = Kept::new(&event);
+                let _ = sender.try_send(Item::Line(Arc::clone(&kept.line)));
+                ring.events.push_back(kept);
             }
             ring.file = Some((path.to_owned(), sender));
             ring.trim();
@@ -133,8 +152,9 @@ impl Journal {
                 message,
                 fields,
             };
-            ring.write(&event);
-            ring.events.push_back(Arc::new(event));
+            let kept = Kept::new(&event);
+            ring.write(&kept);
+            ring.events.push_back(kept);
             ring.trim();
             ring.last
         };
@@ -142,7 +162,7 @@ impl Journal {
     }
 
     /// Events behind `sequence`, at most `limit`, and how many were there before but are gone.
-    pub(crate) fn after(&self, sequence: u64, limit: usize) -> (Vec<Arc<Event>>, u64) {
+    pub(crate) fn after(&self, sequence: u64, limit: usize) -> (Vec<Event>, u64) {
         let ring = self.ring();
         let first = ring
             .events
@@ -153,7 +173,11 @@ impl Journal {
             .events
             .partition_point(|event| event.sequence <= sequence);
         (
-            ring.events.range(begin..).take(limit).cloned().collect(),
+            ring.events
+                .range(begin..)
+                .filter_map(Kept::event)
+                .take(limit)
+                .collect(),
             missed,
         )
     }
@@ -162,7 +186,7 @@ impl Journal {
     pub(crate) fn before_last(&self, count: usize) -> u64 {
         let ring = self.ring();
         let index = ring.events.len().saturating_sub(count);
-        let at = |event: &Arc<Event>| event.sequence.saturating_sub(1);
+        let at = |event: &Kept| event.sequence.saturating_sub(1);
         ring.events.get(index).map_or(ring.last, at)
     }
 
@@ -177,13 +201,18 @@ impl Journal {
     }
 
     /// The last events that `wanted` picks, newest first.
-    pub(crate) fn recent(&self, wanted: impl Fn(&Event) -> bool, count: usize) -> Vec<Arc<Event>> {
-        let ring = self.ring();
-        let newest_first = ring.events.iter().rev();
+    pub(crate) fn recent(&self, wanted: impl Fn(&Event) -> bool, count: usize) -> Vec<Event> {
+        // Nobody who logs waits until all are read.
+        let lines: Vec<Arc<str>> = {
+            let ring = self.ring();
+            let lines = ring.events.iter().map(|kept| Arc::clone(&kept.line));
+            lines.collect()
+        };
+        let newest_first = lines.iter().rev();
         newest_first
+            .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|event| wanted(event))
             .take(count)
-            .cloned()
             .collect()
     }
 
@@ -224,10 +253,9 @@ impl Journal {
 }
 
 impl Ring {
-    fn write(&mut self, event: &Event) {
+    fn write(&mut self, event: &Kept) {
         let Some((_, queue)) = &self.file else { return };
-        let line = serde_json::to_string(event).unwrap_or_default();
-        if queue.try_send(Item::Line(line)).is_err() {
+        if queue.try_send(Item::Line(Arc::clone(&event.line))).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
     }
@@ -239,7 +267,7 @@ impl Ring {
 }
 
 /// The last events of a file of an earlier run. A broken line is left out.
-fn read_tail(file: &mut File) -> io::Result<VecDeque<Arc<Event>>> {
+fn read_tail(file: &mut File) -> io::Result<VecDeque<Kept>> {
     let length = file.metadata()?.len();
     let begin = length.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(begin))?;
@@ -255,29 +283,33 @@ fn read_tail(file: &mut File) -> io::Result<VecDeque<Arc<Event>>> {
             break;
         }
         if let Ok(event) = serde_json::from_slice::<Event>(&line) {
-            events.push_back(Arc::new(event));
+            if events.len() >= KEPT {
+                events.pop_front();
+            }
+            events.push_back(Kept::new(&event));
         }
     }
-    let more = events.len().saturating_sub(KEPT);
-    events.drain(..more);
     Ok(events)
 }
 
 fn write_lines(lines: &Receiver<Item>, mut file: File, path: &Path) {
     let mut size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut text = String::new();
     while let Ok(item) = lines.recv() {
         match item {
-            Item::Line(mut line) => {
-                line.push('\n');
-                if size.saturating_add(line.len() as u64) > FILE_LIMIT
+            Item::Line(line) => {
+                text.clear();
+                text.push_str(&line);
+                text.push('\n');
+                if size.saturating_add(text.len() as u64) > FILE_LIMIT
                     && let Some(new) = begin_anew(path)
                 {
                     file = new;
                     size = 0;
                 }
                 // A full disk loses lines of the journal, nothing else.
-                if file.write_all(line.as_bytes()).is_ok() {
-                    size = size.saturating_add(line.len() as u64);
+                if file.write_all(text.as_bytes()).is_ok() {
+                    size = size.saturating_add(text.len() as u64);
                 }
             }
             Item::End(done) => {
@@ -369,7 +401,7 @@ mod tests {
         journal.add(Level::Info, "test".to_owned(), text.to_owned(), Map::new());
     }
 
-    fn texts(events: &[Arc<Event>]) -> Vec<&str> {
+    fn texts(events: &[Event]) -> Vec<&str> {
         events.iter().map(|event| event.message.as_str()).collect()
     }
 

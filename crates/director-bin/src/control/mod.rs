@@ -24,13 +24,14 @@ pub(crate) use build::master_down;
 pub(crate) use config_state::{ConfigState, digest};
 pub(crate) use facts::{Clock, Facts, TrackerFact};
 pub(crate) use journal::Journal;
-pub(crate) use lag::{BEAT, LagMeter};
+pub(crate) use lag::LagMeter;
 pub(crate) use overrides::{Overrides, server_of, setting};
 pub(crate) use session::{Asked, Incoming};
 pub(crate) use socket::places;
 
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};
+use crate::daemon::LevelsUntil;
 use crate::lvs::{CheckId, Happening, Model, Touched};
 use crate::metrics::{Listener, MetricsError};
 use crate::script::HookLedger;
@@ -46,12 +47,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vrrp_net::TrackerState;
 
 /// Requests that may wait for the loop.
 const WAITING: usize = 64;
+
+/// How long a time of day is trusted.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The daemon's side of the control socket, and what is remembered only to be told.
 pub(crate) struct Control {
@@ -74,6 +79,8 @@ pub(crate) struct Control {
     applied: BTreeSet<(String, DestinationId)>,
     /// What to go back to unless the last reload is confirmed.
     pub(crate) undo: Option<Undo>,
+    /// Log levels that go back by themselves.
+    pub(crate) levels_until: Option<LevelsUntil>,
     named: Option<(watch::Receiver<upkeep::Named>, JoinHandle<()>)>,
     /// A count of connections is on its way.
     counting: bool,
@@ -117,10 +124,12 @@ impl Control {
             metrics: None,
             journal,
             director: snapshot::Director {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: crate::VERSION.to_owned(),
                 pid: std::process::id(),
                 node: node.map(|name| name.trim().to_owned()).unwrap_or_default(),
                 started: now,
+                log_levels: None,
+                log_levels_until: None,
             },
             file: arguments.config.clone(),
             configuration: ConfigState::new(digest(loaded), now),
@@ -131,9 +140,20 @@ impl Control {
             overrides: Overrides::read(state.file("overrides")),
             applied: BTreeSet::new(),
             undo: None,
+            levels_until: None,
             named: None,
             counting: false,
         }
+    }
+
+    /// What an earlier director has left of a reload that was to be confirmed.
+    pub(crate) fn resume_waiting(&mut self, undo: Option<Undo>, not_the_file: Option<String>) {
+        self.configuration.pending = undo.as_ref().map(|undo| snapshot::PendingReload {
+            reverts_at: undo.at,
+            reverts_to: undo.digest.clone(),
+        });
+        self.configuration.not_the_file = not_the_file;
+        self.undo = undo;
     }
 
     /// Watches the maintenance directory, if there is one.
@@ -213,9 +233,13 @@ impl Control {
         Facts {
             overrides: self.overrides.clone(),
             clock: Clock::now(),
-            director: self.director.clone(),
+            director: snapshot::Director {
+                log_levels: Some(crate::log::levels()),
+                log_levels_until: self.levels_until.as_ref().map(|until| until.at),
+                ..self.director.clone()
+            },
             configuration: self.configuration.clone(),
-            loop_lag: self.lag.lag(),
+            loop_lag: self.lag.lag(Instant::now()),
             plan: Arc::clone(parts.plan),
             model: parts.model.clone(),
             vrrp: parts.vrrp,
@@ -314,6 +338,26 @@ impl Control {
     /// A count has come.
     pub(crate) const fn counted(&mut self) {
         self.counting = false;
+    }
+
+    /// When it is time to look after what is set, if ever.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let now = Clock::now();
+        if self.named.is_some() || self.overrides.is_draining() {
+            return Some(now.instant);
+        }
+        let times = [
+            self.overrides.next(),
+            self.undo.as_ref().map(|undo| undo.at),
+            self.levels_until.as_ref().map(|until| until.at),
+        ];
+        let next = times.into_iter().flatten().min()?;
+        let left = next
+            .unix_milliseconds()
+            .saturating_sub(now.wall.unix_milliseconds());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        // Somebody may set the clock meanwhile.
+        now.instant.checked_add(left.min(LOOK_AGAIN))
     }
 
     /// Takes note of a change in the maintenance directory; true if there was one.

@@ -152,7 +152,8 @@ impl Overrides {
                 OverrideKind::Weight { weight } => *weight,
                 OverrideKind::Drain { .. } | OverrideKind::Maintenance { .. } => 0,
             };
-            let _ = write!(text, "# {} since {}", set.kind, set.since);
+            let kind = set.kind.to_string().replace(char::is_control, " ");
+            let _ = write!(text, "# {kind} since {}", set.since);
             if let Some(by) = &set.by {
                 let _ = write!(text, " by {by}");
             }

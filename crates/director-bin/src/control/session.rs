@@ -3,7 +3,7 @@
 use super::journal::Journal;
 use director_control::{Call, Problem, ProblemKind, Reply, Request, Response, VERSION, Who};
 use ipvs_netlink::DestinationId;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,19 @@ const CLIENTS: usize = 64;
 
 /// Longest call, in octets.
 const LONGEST_CALL: u64 = 64 << 10;
+
+/// Clients of root and of the director's own user beyond those, so that nobody else can shut them out.
+const RESERVED: usize = 16;
+
+/// Large answers on their way at the same time, for each of the two kinds of clients: a snapshot of 10,000 real servers takes
+/// some 10 MB until it is read.
+const LARGE_ANSWERS: usize = 4;
+
+/// How long a client may be silent between two calls.
+const IDLE_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long a client may take to write one call.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a client may take to read one reply.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -43,8 +56,8 @@ pub(crate) struct Asked {
 pub(crate) enum Incoming {
     /// A client wants something.
     Asked(Asked),
-    /// The successor runs, or has failed.
-    TakenOver(bool),
+    /// The successor runs, and these VRRP instances, which were master, are not among its own; `None`: it has failed.
+    TakenOver(Option<Vec<String>>),
     /// Connections of draining real servers have been counted; these, of those virtual servers, have none.
     Drained(Vec<(String, DestinationId)>),
 }
@@ -72,7 +85,8 @@ pub(crate) fn serve(
     asked: mpsc::Sender<Incoming>,
 ) -> std::io::Result<JoinHandle<()>> {
     let listener = tokio::net::UnixListener::from_std(listener)?;
-    let room = Arc::new(Semaphore::new(CLIENTS));
+    let others = Room::new(CLIENTS);
+    let own = Room::new(RESERVED);
     Ok(tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -80,11 +94,20 @@ pub(crate) fn serve(
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+            let is_own = uid == 0 || uid == geteuid().as_raw();
+            let room = if is_own && others.is_full() {
+                &own
+            } else {
+                &others
+            };
+            let Ok(permit) = Arc::clone(&room.clients).try_acquire_owned() else {
+                // Small enough not to wait for the client.
                 tokio::spawn(turn_away(stream));
                 continue;
             };
             let (journal, asked) = (journal.clone(), asked.clone());
+            let large = Arc::clone(if is_own { &own.large } else { &others.large });
             tokio::spawn(async move {
                 let who = who(&stream);
                 let (reader, writer) = stream.into_split();
@@ -93,6 +116,7 @@ pub(crate) fn serve(
                     journal,
                     asked,
                     who,
+                    large,
                 };
                 // A client that goes away is no event.
                 let _ = session.run(reader).await;
@@ -102,14 +126,60 @@ pub(crate) fn serve(
     }))
 }
 
-/// Waits until the successor says that it runs; false if it goes away or takes too long.
-async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> bool {
+/// How many may be served.
+struct Room {
+    clients: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(clients: usize) -> Self {
+        Self {
+            clients: Arc::new(Semaphore::new(clients)),
+            large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.clients.available_permits() == 0
+    }
+}
+
+/// Reads one call; `None` when the client has gone or says nothing for too long.
+async fn read_call(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<Vec<u8>>> {
+    let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let begun = tokio::time::timeout(IDLE_LIMIT, reader.fill_buf());
+    if begun.await.map_err(late)??.is_empty() {
+        return Ok(None);
+    }
+    let mut line = Vec::new();
+    let mut rest = reader.take(LONGEST_CALL);
+    let read = tokio::time::timeout(READ_LIMIT, rest.read_until(b'\n', &mut line));
+    read.await.map_err(late)??;
+    Ok(Some(line))
+}
+
+/// Whether the answer may be large.
+const fn is_large(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Status | Request::Explain { .. } | Request::Metrics | Request::Export
+    )
+}
+
+/// Waits until the successor says that it runs; `None` if it goes away or takes too long.
+async fn taken_over(reader: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
     let mut line = Vec::new();
     let read = reader.take(LONGEST_CALL);
     let mut read = std::pin::pin!(read);
     let read = tokio::time::timeout(SUCCESSOR, read.read_until(b'\n', &mut line)).await;
-    matches!(read, Ok(Ok(count)) if count > 0)
-        && matches!(understood(&line), Ok(Request::TakenOver))
+    if !matches!(read, Ok(Ok(count)) if count > 0) {
+        return None;
+    }
+    match understood(&line) {
+        Ok(Request::TakenOver { left_out }) => Some(left_out),
+        _ => None,
+    }
 }
 
 async fn turn_away(mut stream: UnixStream) {
@@ -151,21 +221,18 @@ struct Session {
     journal: Journal,
     asked: mpsc::Sender<Incoming>,
     who: Who,
+    /// Room for large answers.
+    large: Arc<Semaphore>,
 }
 
 impl Session {
     async fn run(&mut self, reader: OwnedReadHalf) -> std::io::Result<()> {
         let mut reader = BufReader::new(reader);
         loop {
-            let mut line = Vec::new();
-            let read = (&mut reader)
-                .take(LONGEST_CALL)
-                .read_until(b'\n', &mut line)
-                .await?;
-            if read == 0 {
+            let Some(line) = read_call(&mut reader).await? else {
                 return Ok(());
-            }
-            if line.last() != Some(&b'\n') && read as u64 >= LONGEST_CALL {
+            };
+            if line.last() != Some(&b'\n') && line.len() as u64 >= LONGEST_CALL {
                 return self
                     .refuse(format!("a call is longer than {LONGEST_CALL} octets"))
                     .await;
@@ -179,11 +246,20 @@ impl Session {
                     self.events(&mut reader, follow, last, after).await?;
                 }
                 Ok(request) => {
+                    let room = Arc::clone(&self.large);
+                    // Held until the answer is written. It is never closed.
+                    let _room = match is_large(&request) {
+                        true => room.acquire_owned().await.ok(),
+                        false => None,
+                    };
                     let response = self.ask(request).await;
                     let standing_still = matches!(response, Response::HandOver { .. });
                     let written = self.write(response).await;
                     if standing_still {
-                        let taken = written.is_ok() && taken_over(&mut reader).await;
+                        let taken = match written {
+                            Ok(()) => taken_over(&mut reader).await,
+                            Err(_) => None,
+                        };
                         // The loop waits for this. It does not end before it has got it.
                         let _ = self.asked.send(Incoming::TakenOver(taken)).await;
                         return self.write(Response::End).await;
@@ -241,7 +317,6 @@ impl Session {
                 let Some(newest) = events.last() else { break };
                 at = newest.sequence;
                 for event in events {
-                    let event = director_control::Event::clone(&event);
                     self.write(Response::Event { event }).await?;
                 }
             }

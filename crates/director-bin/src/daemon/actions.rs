@@ -69,11 +69,14 @@ impl Running {
             }
             Action::Reload { confirm_seconds } => {
                 let limit = confirm_seconds.map(seconds).transpose()?;
-                self.ordered_reload(limit, order.dry_run, order.force, &who)
-                    .await
+                self.ordered_reload(limit, &order, &who).await
             }
-            Action::Confirm => self.confirm(order.dry_run, &who),
-            Action::CheckNow { target } => self.check_now(target.as_deref(), order.dry_run),
+            Action::Confirm => self.confirm(&order, &who),
+            Action::CheckNow { target } => self.check_now(target.as_deref(), &order, &who),
+            Action::LogLevel { subsystem, level } => {
+                let wanted = (subsystem.as_deref(), level.as_deref());
+                self.change_log_level(wanted, until, &order, &who)
+            }
         }?;
         Ok(ActionOutcome {
             done: !order.dry_run,
@@ -285,12 +288,16 @@ impl Running {
                 "{down} of {all} real servers are down at once, more than change_guard allows ({limit}%): all of them stay in the table"
             );
         } else {
+            let what = match down {
+                0 => "",
+                _ => ": those are out of the table now",
+            };
             tracing::warn!(
                 event = "guard_released",
                 down,
                 all,
                 limit,
-                "{down} of {all} real servers are down, which change_guard allows ({limit}%): those are out of the table now"
+                "{down} of {all} real servers are down, which change_guard allows ({limit}%){what}"
             );
         }
     }
@@ -327,7 +334,7 @@ impl Running {
         notes.collect()
     }
 
-    fn check_now(&mut self, target: Option<&str>, dry_run: bool) -> Done {
+    fn check_now(&mut self, target: Option<&str>, order: &Order, who: &Who) -> Done {
         let servers = target.map(|target| self.servers(target)).transpose()?;
         let ids: Vec<CheckId> = match servers {
             None => self.plan.checks.iter().map(|(id, _)| id).collect(),
@@ -351,7 +358,10 @@ impl Running {
             [one] => format!("{one} is made now"),
             many => format!("{} are made now", output::count(many.len(), "check")),
         });
-        if !dry_run {
+        if !order.dry_run {
+            let why = because(who, order.reason.as_deref());
+            let target = target.unwrap_or("everything");
+            tracing::info!(event = "check_now_ordered", target, %who, reason = order.reason, "checks of {target} are made now, ordered {why}");
             for id in ids {
                 self.monitor.check_now(id);
             }
@@ -376,6 +386,7 @@ impl Running {
         if self.control.take_named(&self.plan) {
             self.apply_overrides("by the maintenance directory");
         }
+        self.take_back_log_levels(now);
         self.revert_if_unconfirmed(now).await;
     }
 
@@ -543,7 +554,8 @@ fn until(order: &Order) -> Result<Option<Timestamp>, Problem> {
         Action::Drain { .. }
         | Action::Weight { .. }
         | Action::Maintenance { on: true }
-        | Action::Failover { .. } => later(number).map(Some),
+        | Action::Failover { .. }
+        | Action::LogLevel { .. } => later(number).map(Some),
         _ => Err(bad(
             "this is done at once, so there is no time for it to last".to_owned(),
         )),

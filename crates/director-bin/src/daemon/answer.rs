@@ -2,7 +2,6 @@
 
 use super::mastership::peers_answer;
 use super::running::Running;
-use crate::cli::{Paint, render};
 use crate::control::explain::explain;
 use crate::control::{Asked, Facts, Incoming, Journal, Parts, problem};
 use crate::legacy;
@@ -43,11 +42,18 @@ impl Running {
     pub(super) async fn incoming(&mut self, incoming: Incoming) -> bool {
         match incoming {
             Incoming::Asked(Asked {
-                request: Request::HandOver { pid },
+                request:
+                    Request::HandOver {
+                        pid,
+                        network_namespace,
+                    },
                 who,
                 answer,
                 ..
-            }) => return self.hand_over(pid, &who, answer).await,
+            }) => {
+                let successor = (pid, network_namespace);
+                return self.hand_over(successor, &who, answer).await;
+            }
             Incoming::Asked(asked) => self.answer(asked).await,
             Incoming::TakenOver(_) => {}
             Incoming::Drained(empty) => {
@@ -66,9 +72,8 @@ impl Running {
             answer,
             looked_at,
         } = asked;
-        if let (Request::Status | Request::Explain { .. }, Some(vrrp)) = (&request, &self.vrrp) {
-            // The engine has ended: the loop learns that from its events.
-            let _ = vrrp.engine.refresh().await;
+        if let Request::Status | Request::Explain { .. } | Request::Metrics = &request {
+            self.refresh_vrrp().await;
         }
         match request {
             Request::Status => {
@@ -82,7 +87,10 @@ impl Running {
                 let facts = self.facts();
                 let journal = self.control.journal.clone();
                 self.control.with_snapshot(facts, move |snapshot| {
-                    let _ = answer.send(explanation(&snapshot, &target, &journal));
+                    // The history is read from text, which takes a while.
+                    tokio::task::spawn_blocking(move || {
+                        let _ = answer.send(explanation(&snapshot, &target, &journal));
+                    });
                 });
             }
             Request::Metrics => {
@@ -159,33 +167,23 @@ impl Running {
         };
         let (facts, plan) = (self.facts(), Arc::clone(&self.plan));
         self.control.with_snapshot(facts, move |snapshot| {
-            let (name, text) = match which {
-                Legacy::Data => ("keepalived.data", render(&snapshot, None, Paint(false))),
-                Legacy::Stats => ("keepalived.stats", legacy::stats(&snapshot.instances)),
-                Legacy::Json => (
-                    "keepalived.json",
-                    legacy::json(&snapshot.instances, &plan.vrrp.instances),
-                ),
+            let files = match which {
+                Legacy::Data => vec![
+                    ("keepalived.data", legacy::data(&snapshot, &plan)),
+                    ("keepalived_check.data", legacy::check_data(&snapshot, &plan)),
+                ],
+                Legacy::Stats => vec![("keepalived.stats", legacy::stats(&snapshot.instances))],
+                Legacy::Json => vec![("keepalived.json", legacy::json(&snapshot.instances, &plan))],
             };
-            // keepalived writes none without instances.
-            if text.is_empty() {
-                return;
-            }
-            if let Err(error) = legacy::write(&directory, name, &text) {
-                let path = directory.join(name);
-                let path = path.display();
-                tracing::error!(event = "file_not_written", %error, "{path} cannot be written: {error}");
+            // keepalived writes none of what it does not run.
+            for (name, text) in files.into_iter().filter(|(_, text)| !text.is_empty()) {
+                if let Err(error) = legacy::write(&directory, name, &text) {
+                    let path = directory.join(name);
+                    let path = path.display();
+                    tracing::error!(event = "file_not_written", %error, "{path} cannot be written: {error}");
+                }
             }
         });
-    }
-
-    /// Twice a second: how late the loop is, and what time has brought.
-    pub(super) async fn beat(&mut self, due: Instant) {
-        self.control.lag.observe(due, Instant::now());
-        let vrrp = self.vrrp.as_ref();
-        let vrrp = vrrp.map(|vrrp| vrrp.engine.snapshots().latest());
-        self.control.peers(vrrp.as_deref());
-        self.keep_overrides().await;
     }
 }
 

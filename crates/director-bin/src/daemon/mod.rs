@@ -5,6 +5,8 @@
 
 mod actions;
 mod answer;
+mod chores;
+mod log_level;
 mod mastership;
 mod notice;
 mod notifier;
@@ -15,6 +17,8 @@ mod reload;
 mod report;
 mod running;
 mod service_manager;
+mod sessions;
+mod signals;
 mod start;
 mod stop;
 mod suspend;
@@ -22,7 +26,9 @@ mod sys;
 mod table;
 mod takeover;
 mod telling;
+mod unconfirmed;
 
+pub(crate) use log_level::LevelsUntil;
 #[cfg(test)]
 pub(crate) use notice::Notice;
 #[cfg(test)]

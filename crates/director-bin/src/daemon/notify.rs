@@ -130,6 +130,12 @@ impl HookTable {
             .or_insert(program);
     }
 
+    /// The scripts of one object.
+    pub(crate) fn of(&self, object: &str) -> impl Iterator<Item = (Trigger, &Program)> {
+        let programs = self.hooks.get(object).into_iter().flatten();
+        programs.map(|(trigger, program)| (*trigger, program))
+    }
+
     /// The hooks for what has happened, in the order in which they run: a state's own script comes before `notify`.
     pub(crate) fn hooks(&self, notice: &Notice, router_id: &str) -> Vec<ObjectHook> {
         let object = notice.object();

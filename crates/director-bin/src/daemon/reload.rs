@@ -1,17 +1,17 @@
 //! Reload: all of the new file or nothing of it.
 
-use super::actions::Told;
+use super::actions::{Told, because};
 use super::mastership::with_maintenance;
 use super::notice::{Moment, Notice};
 use super::notify::Announced;
 use super::running::{Running, start_vrrp};
 use super::table::problem;
-use super::{report, service_manager, start};
+use super::{report, service_manager, start, unconfirmed};
 use crate::config::{Loaded, Plan};
 use crate::control::{self, Undo, changes};
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, exceeds};
 use crate::output;
-use director_control::{Problem, ProblemKind, Timestamp, Who, snapshot};
+use director_control::{Order, Problem, ProblemKind, Timestamp, Who, snapshot};
 use ipvs_netlink::DestinationId;
 use keepalived_conf::Severity;
 use keepalived_conf::SourceMap;
@@ -30,15 +30,15 @@ impl Running {
     pub(super) async fn ordered_reload(
         &mut self,
         confirm: Option<Duration>,
-        dry_run: bool,
-        force: bool,
+        order: &Order,
         who: &Who,
     ) -> Result<Told, Problem> {
-        if dry_run {
+        if order.dry_run {
             return self.planned_reload();
         }
-        tracing::info!(event = "reload_ordered", %who, "{who} has ordered a reload");
-        let changes = self.reload_unless_confirmed(confirm, force).await?;
+        let why = because(who, order.reason.as_deref());
+        tracing::info!(event = "reload_ordered", %who, reason = order.reason, "a reload is ordered {why}");
+        let changes = self.reload_unless_confirmed(confirm, order.force).await?;
         let notes = confirm.map(|limit| {
             format!(
                 "it goes back in {} unless `director confirm` keeps it",
@@ -78,7 +78,7 @@ impl Running {
     }
 
     /// Keeps what the last reload has brought.
-    pub(super) fn confirm(&mut self, dry_run: bool, who: &Who) -> Result<Told, Problem> {
+    pub(super) fn confirm(&mut self, order: &Order, who: &Who) -> Result<Told, Problem> {
         let mut told = Told::default();
         if self.control.undo.is_none() {
             told.notes
@@ -87,10 +87,12 @@ impl Running {
         }
         told.changes
             .push("the configuration in force stays in force".to_owned());
-        if !dry_run {
+        if !order.dry_run {
             self.control.undo = None;
             self.control.configuration.pending = None;
-            tracing::info!(event = "reload_confirmed", %who, "the reload is confirmed by {who}");
+            self.end_waiting();
+            let why = because(who, order.reason.as_deref());
+            tracing::info!(event = "reload_confirmed", %who, reason = order.reason, "the reload is confirmed {why}");
         }
         Ok(told)
     }
@@ -110,6 +112,9 @@ impl Running {
         let result = self.go_over(plan, &SourceMap::default(), true).await;
         let (changes, reasons) = match result {
             Ok(changes) => {
+                self.keep_before();
+                let why = unconfirmed::not_confirmed(&file, undo.at);
+                self.control.configuration.not_the_file = Some(why);
                 tracing::warn!(
                     event = "reload_reverted",
                     file,
@@ -151,13 +156,28 @@ impl Running {
             Arc::clone(&self.plan),
             self.control.configuration.digest.clone(),
         );
+        let until = confirm.map(|limit| control::Clock::now().wall.plus(limit));
         let result = if loaded.diagnostics.has_errors() {
             report::errors(&loaded);
             Err(refusal(&loaded, loaded.summary()))
         } else {
             report::warnings(&loaded);
             let Loaded { plan, sources, .. } = loaded;
+            let written = self.written_waiting();
+            // Before anything changes: if this goes wrong badly, the next start knows.
+            if let Some(until) = until {
+                self.begin_waiting(&digest, until);
+            }
             let gone_over = self.go_over(plan, &sources, force).await;
+            match (&gone_over, until) {
+                (Ok(_), Some(_)) => unconfirmed::keep(&self.state, &sources),
+                (Ok(_), None) => {
+                    self.end_waiting();
+                    unconfirmed::keep(&self.state, &sources);
+                }
+                (Err(_), Some(_)) => self.wait_as_before(written),
+                (Err(_), None) => {}
+            }
             gone_over.map_err(|problem| Problem::new(ProblemKind::Failed, problem))
         };
         let took = started.elapsed();
@@ -190,8 +210,8 @@ impl Running {
             // A reload that is not to be confirmed says that all is well, of earlier ones too.
             let earlier = self.control.undo.take();
             self.control.configuration.pending = None;
-            if let Some(limit) = confirm {
-                let at = now.plus(limit);
+            self.control.configuration.not_the_file = None;
+            if let Some(at) = until {
                 let (plan, digest) = earlier.map_or(before, |undo| (undo.plan, undo.digest));
                 self.control.configuration.pending = Some(snapshot::PendingReload {
                     reverts_at: at,
@@ -363,6 +383,7 @@ impl Running {
                 self.monitor.set(id, check);
             }
         }
+        self.feed_all_checks();
     }
 
     /// Runs the scripts of instances that are gone: they saw it as FAULT, or as DELETED if they asked for that.

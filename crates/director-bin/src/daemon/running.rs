@@ -1,18 +1,21 @@
 //! The running daemon and its loop.
 
 use super::answer::Legacy;
+use super::chores::Chores;
 use super::mastership::with_maintenance;
 use super::notice::Moment;
 use super::notifier::Notifier;
 use super::recover::Recovering;
 use super::service_manager::ServiceManager;
+use super::sessions::Sessions;
+use super::signals::{Signals, Wish};
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
 use super::{report, start};
 use crate::cli::RunArguments;
 use crate::config::Plan;
-use crate::control::{self, Control};
+use crate::control::{Control, Incoming};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks};
@@ -28,7 +31,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 use vrrp_net::Engine;
@@ -36,6 +38,9 @@ use vrrp_proto::State;
 
 /// Verdicts taken together before the table is brought up to date.
 const VERDICTS_AT_ONCE: usize = 4096;
+
+/// After this time a start needs no more of the memory that it has taken for the while.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// Results of tracking scripts that may wait.
 const REPORTS: usize = 256;
@@ -53,8 +58,37 @@ pub(super) struct Parts {
 pub(super) struct Vrrp {
     pub(super) engine: Engine,
     pub(super) events: vrrp_net::Events,
+    snapshots: vrrp_net::SnapshotWatch,
     /// Events that were dropped, as far as that has been said.
     missed: u64,
+}
+
+impl Vrrp {
+    fn new(engine: Engine, events: vrrp_net::Events) -> Self {
+        Self {
+            snapshots: engine.snapshots(),
+            engine,
+            events,
+            missed: 0,
+        }
+    }
+}
+
+/// What there is to be done.
+enum Turn {
+    Signal(Wish),
+    /// An event of the engine; `None` once it has ended.
+    Vrrp(Option<vrrp_net::Event>),
+    /// Instances stand otherwise than before.
+    Snapshot,
+    Verdict(healthcheck::Event<CheckId>),
+    Report(Report),
+    LateGroups,
+    Addresses,
+    Recovery,
+    Audit,
+    Chores,
+    Incoming(Incoming),
 }
 
 /// The running daemon.
@@ -74,12 +108,14 @@ pub(super) struct Running {
     pub(super) verdicts: healthcheck::Events<CheckId>,
     pub(super) trackers: Trackers,
     reports: mpsc::Receiver<Report>,
+    /// What `BFD_CHECK` hears from.
+    pub(super) sessions: Sessions,
     /// Scripts, FIFOs and mail.
     pub(super) notifier: Notifier,
     signals: Signals,
     audit: Interval,
-    beat: Interval,
-    service_manager: ServiceManager,
+    pub(super) chores: Chores,
+    pub(super) service_manager: ServiceManager,
     pub(super) control: Control,
     pub(super) pass: Pass,
     pub(super) suspension: Suspension,
@@ -90,34 +126,6 @@ pub(super) struct Running {
     guardian: Option<Rc<RefCell<Guardian>>>,
     /// Lines about packets and failed checks.
     pub(super) rate: RateLimit,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    user: Signal,
-    /// Log everything (`SIGRTMIN+22`, as systemd's own services do).
-    talkative: Signal,
-    /// Log what the command line says (`SIGRTMIN+23`).
-    usual: Signal,
-    user2: Signal,
-    json: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            user: signal(SignalKind::user_defined1())?,
-            talkative: signal(SignalKind::from_raw(56))?,
-            usual: signal(SignalKind::from_raw(57))?,
-            user2: signal(SignalKind::user_defined2())?,
-            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
-        })
-    }
 }
 
 impl Running {
@@ -218,8 +226,6 @@ impl Running {
         trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut beat = tokio::time::interval(control::BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         control.observe_directory(&arguments);
         if let Err(error) = control.serve_metrics(&arguments) {
             let reason = crate::output::chain(&error);
@@ -240,22 +246,28 @@ impl Running {
             verdicts,
             trackers,
             reports,
+            sessions: Sessions::default(),
             notifier,
             signals,
             audit,
-            beat,
+            chores: Chores::new(),
             service_manager: ServiceManager::new(),
             control,
             pass: Pass::default(),
             suspension: Suspension::default(),
-            release_memory_at: None,
+            // Once it is at rest.
+            release_memory_at: Instant::now().checked_add(SETTLED),
             recovering: Recovering::default(),
             guardian,
             rate,
         };
         match &mut predecessor {
             Some(predecessor) => predecessor.release(),
-            None => running.stand_down().await,
+            None => {
+                running.stand_down().await;
+                // After a predecessor, sessions have a moment to come up here too.
+                running.feed_all_checks();
+            }
         }
         running.tell_guard();
         running.tell_guardian();
@@ -276,38 +288,83 @@ impl Running {
             self.log_status();
         }
         loop {
-            tokio::select! {
-                _ = self.signals.terminate.recv() => return self.stop("SIGTERM").await,
-                _ = self.signals.interrupt.recv(), if !self.arguments.process.ignore_sigint => return self.stop("SIGINT").await,
-                _ = self.signals.hang_up.recv() => self.reload().await,
-                _ = self.signals.user.recv() => {
-                    self.log_status();
-                    self.write_legacy(Legacy::Data);
-                }
-                _ = self.signals.user2.recv() => self.write_legacy(Legacy::Stats),
-                _ = self.signals.json.recv() => self.write_legacy(Legacy::Json),
-                event = next_vrrp(&mut self.vrrp) => match event {
-                    Some(event) => self.take_vrrp(&event),
-                    None => {
-                        self.vrrp = None;
-                        tracing::error!(event = "vrrp_ended", "the VRRP thread has ended unexpectedly, stopping");
-                        self.stop("the VRRP thread has ended").await;
-                        return Exit::Failure;
-                    }
-                },
-                Some(event) = self.verdicts.next() => self.take_verdicts(event),
-                Some(report) = self.reports.recv() => self.take_report(&report).await,
-                () = wait_until(self.notifier.groups_due()) => self.notifier.tell_late_groups(&self.plan, Instant::now()),
-                () = self.suspension.changed() => self.suspend_checks(),
-                () = self.recovering.due() => self.take_recovery(),
-                _ = self.audit.tick() => self.audit(),
-                due = self.beat.tick() => self.beat_all(due.into_std()).await,
-                _ = self.signals.talkative.recv() => self.log_levels("debug"),
-                _ = self.signals.usual.recv() => self.log_levels(&self.arguments.log.log_level.to_string()),
-                Some(incoming) = self.control.next() => if self.incoming(incoming).await {
-                    return self.leave().await;
-                },
+            let turn = self.next_turn().await;
+            let begun = Instant::now();
+            if !matches!(turn, Turn::Audit | Turn::Chores) {
+                self.chores.stir();
             }
+            match turn {
+                Turn::Signal(Wish::Stop(signal)) => return self.stop(signal).await,
+                Turn::Signal(wish) => self.obey(wish).await,
+                Turn::Vrrp(Some(event)) => self.take_vrrp(&event),
+                Turn::Vrrp(None) => {
+                    self.vrrp = None;
+                    tracing::error!(
+                        event = "vrrp_ended",
+                        "the VRRP thread has ended unexpectedly, stopping"
+                    );
+                    self.stop("the VRRP thread has ended").await;
+                    return Exit::Failure;
+                }
+                Turn::Snapshot => {}
+                Turn::Verdict(event) => self.take_verdicts(event),
+                Turn::Report(report) => self.take_report(&report).await,
+                Turn::LateGroups => self.notifier.tell_late_groups(&self.plan, Instant::now()),
+                Turn::Addresses => self.suspend_checks(),
+                Turn::Recovery => self.take_recovery(),
+                Turn::Audit => self.audit_table(),
+                Turn::Chores => self.chores().await,
+                Turn::Incoming(incoming) => {
+                    if self.incoming(incoming).await {
+                        return self.leave().await;
+                    }
+                }
+            }
+            self.control.lag.observe(begun, Instant::now());
+        }
+    }
+
+    /// Waits for what is to be done next. Nothing is lost if this is given up.
+    async fn next_turn(&mut self) -> Turn {
+        let chores = self.chores_due();
+        let ignore_interrupt = self.arguments.process.ignore_sigint;
+        tokio::select! {
+                wish = self.signals.next(ignore_interrupt) => Turn::Signal(wish),
+                turn = next_vrrp(&mut self.vrrp) => turn,
+                Some(event) = self.verdicts.next() => Turn::Verdict(event),
+                Some(report) = self.reports.recv() => Turn::Report(report),
+                () = wait_until(self.notifier.groups_due()) => Turn::LateGroups,
+                () = self.suspension.changed() => Turn::Addresses,
+                () = self.recovering.due() => Turn::Recovery,
+                _ = self.audit.tick(), if self.table.is_some() => Turn::Audit,
+                () = wait_until(chores) => Turn::Chores,
+                Some(incoming) = self.control.next() => Turn::Incoming(incoming),
+        }
+    }
+
+    async fn obey(&mut self, wish: Wish) {
+        match wish {
+            Wish::Stop(_) => {}
+            Wish::Reload => self.reload().await,
+            Wish::Status => {
+                self.refresh_vrrp().await;
+                self.log_status();
+                self.write_legacy(Legacy::Data);
+            }
+            Wish::Legacy(which) => {
+                self.refresh_vrrp().await;
+                self.write_legacy(which);
+            }
+            Wish::Talkative => self.set_log_levels("debug"),
+            Wish::Usual => self.set_log_levels(&self.arguments.log.log_level.to_string()),
+        }
+    }
+
+    /// Has the engine count up to now.
+    pub(super) async fn refresh_vrrp(&self) {
+        if let Some(vrrp) = &self.vrrp {
+            // The engine has ended: the loop learns that from its events.
+            let _ = vrrp.engine.refresh().await;
         }
     }
 
@@ -386,49 +443,26 @@ impl Running {
     async fn take_report(&mut self, report: &Report) {
         report::tracker(report);
         self.control.tracker(report);
+        self.feed_checks(report);
         if let Some(vrrp) = &self.vrrp {
             // The engine has ended: the loop learns that from its events.
             let _ = vrrp.engine.tracker_result(&report.name, report.state).await;
         }
     }
 
-    /// Says what was missed, and looks after the kernel's table.
-    fn audit(&mut self) {
-        if let Some(vrrp) = &mut self.vrrp {
-            let missed = vrrp.events.missed();
-            if missed > vrrp.missed {
-                let count = missed.saturating_sub(vrrp.missed);
-                tracing::warn!(
-                    event = "vrrp_events_missed",
-                    count,
-                    "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
-                );
-                vrrp.missed = missed;
-                self.tell_guardian();
-            }
-        }
-        self.audit_table();
-        if self
-            .release_memory_at
-            .is_some_and(|at| at <= Instant::now())
-        {
-            self.release_memory_at = None;
-            super::sys::release_memory();
-        }
-    }
-
-    async fn beat_all(&mut self, due: Instant) {
-        self.beat(due).await;
-        let vrrp = self
-            .vrrp
-            .as_ref()
-            .map(|vrrp| vrrp.engine.snapshots().latest());
-        self.service_manager.beat(vrrp.as_deref(), &self.model);
-    }
-
-    fn log_levels(&self, levels: &str) {
-        if let Err(error) = crate::log::set_levels(levels) {
-            tracing::warn!(event = "log_level", %error, "{error}");
+    /// Says what was missed.
+    pub(super) fn tell_missed(&mut self) {
+        let Some(vrrp) = &mut self.vrrp else { return };
+        let missed = vrrp.events.missed();
+        if missed > vrrp.missed {
+            let count = missed.saturating_sub(vrrp.missed);
+            tracing::warn!(
+                event = "vrrp_events_missed",
+                count,
+                "VRRP events not taken in time, so not logged and no scripts run for them: {count}"
+            );
+            vrrp.missed = missed;
+            self.tell_guardian();
         }
     }
 
@@ -448,11 +482,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
         return Ok(None);
     }
     match Engine::start(plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp)) {
-        Ok((engine, events)) => Ok(Some(Vrrp {
-            engine,
-            events,
-            missed: 0,
-        })),
+        Ok((engine, events)) => Ok(Some(Vrrp::new(engine, events))),
         Err(_) if !needed => Ok(None),
         Err(error) => Err(crate::output::chain(&error)),
     }
@@ -462,11 +492,7 @@ pub(super) fn start_vrrp(plan: &Plan) -> Result<Option<Vrrp>, String> {
 fn resume_vrrp(plan: &Plan, handover: vrrp_net::Handover) -> Result<Vrrp, String> {
     let (settings, configuration) = (plan.vrrp_settings.clone(), with_maintenance(&plan.vrrp));
     match Engine::resume(settings, configuration, handover) {
-        Ok((engine, events)) => Ok(Vrrp {
-            engine,
-            events,
-            missed: 0,
-        }),
+        Ok((engine, events)) => Ok(Vrrp::new(engine, events)),
         Err(error) => Err(crate::output::chain(&error)),
     }
 }
@@ -478,9 +504,13 @@ async fn wait_until(due: Option<Instant>) {
     }
 }
 
-async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Option<vrrp_net::Event> {
-    match vrrp {
-        Some(vrrp) => vrrp.events.recv().await,
-        None => std::future::pending().await,
+async fn next_vrrp(vrrp: &mut Option<Vrrp>) -> Turn {
+    let Some(vrrp) = vrrp else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        event = vrrp.events.recv() => Turn::Vrrp(event),
+        // After the end only the events count.
+        Some(_) = vrrp.snapshots.changed() => Turn::Snapshot,
     }
 }

@@ -4,13 +4,16 @@ use crate::lvs::Model;
 use crate::output;
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use vrrp_net::Snapshot;
 
 /// What is told again and again: that the loop goes round, and how things stand.
 #[derive(Debug)]
 pub(crate) struct ServiceManager {
-    /// `WatchdogSec=` is set.
-    watchdog: bool,
+    /// The time between two signs of life: a third of `WatchdogSec=`, if that is set.
+    watchdog: Option<Duration>,
+    /// The last one.
+    told: Instant,
     /// Somebody listens.
     listens: bool,
     status: String,
@@ -20,15 +23,22 @@ impl ServiceManager {
     /// As the environment says.
     pub(crate) fn new() -> Self {
         Self {
-            watchdog: sd_notify::watchdog_enabled().is_some(),
+            watchdog: sd_notify::watchdog_enabled().map(|most| most / 3),
+            told: Instant::now(),
             listens: std::env::var_os("NOTIFY_SOCKET").is_some(),
             status: String::new(),
         }
     }
 
-    /// To be called at least twice in a second by the loop that does the work.
+    /// When the next sign of life is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.told.checked_add(self.watchdog?)
+    }
+
+    /// To be called by the loop that does the work, when it is due and when things may stand otherwise.
     pub(crate) fn beat(&mut self, vrrp: Option<&Snapshot>, model: &Model) {
-        if self.watchdog {
+        if self.watchdog.is_some() {
+            self.told = Instant::now();
             tell(&[NotifyState::Watchdog]);
         }
         if !self.listens {

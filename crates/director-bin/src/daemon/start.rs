@@ -1,9 +1,9 @@
 //! From the command line to a running daemon. Everything that can be wrong is found, and listed, before anything is changed.
 
 use super::running::{Parts, Running};
-use super::{privileges, report, service_manager, takeover};
+use super::{privileges, report, service_manager, takeover, unconfirmed};
 use crate::cli::RunArguments;
-use crate::config::{Against, Loaded, Plan, load_with};
+use crate::config::{Against, Kept, Loaded, Plan, load_from};
 use crate::control::{Control, Journal};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
@@ -12,12 +12,13 @@ use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::model::IncludeChecks;
-use keepalived_conf::render;
+use keepalived_conf::{FileSystem, Loader, render};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
+    super::sys::keep_heap_small();
     let journal = Journal::new();
     if let Err(error) = arguments.process.prepare() {
         output::report(&error);
@@ -40,6 +41,9 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         return Exit::Failure;
     }
     report::warnings(&loaded);
+    let unconfirmed = unconfirmed::consider(&arguments, &loaded);
+    let (undo, is_over, why) = (unconfirmed.undo, unconfirmed.is_over, unconfirmed.why);
+    let loaded = unconfirmed.instead.unwrap_or(loaded);
     for hindrance in privileges::hindrances(&loaded.plan) {
         tracing::warn!(
             event = "privilege_missing",
@@ -64,7 +68,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             return Exit::Failure;
         }
     };
-    let _pid_files = match PidFiles::write(&arguments.process.pid_file, arguments.takeover) {
+    let _pid_files = match PidFiles::write(&arguments.process.pid_file, predecessor.is_some()) {
         Ok(files) => files,
         Err(error) => {
             fail(&arguments, &output::chain(&error));
@@ -72,7 +76,15 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         }
     };
     state.0.keep(&journal);
-    let control = Control::new(&arguments, &loaded, journal, &state.0);
+    if is_over {
+        state.0.forget(unconfirmed::WAITING);
+    }
+    unconfirmed::keep(&state.0, &loaded.sources);
+    let mut control = Control::new(&arguments, &loaded, journal, &state.0);
+    if let Some(reason) = &why {
+        tracing::warn!(event = "not_the_file", reason, "{reason}");
+    }
+    control.resume_waiting(undo, why);
     let guardian = match guard(&arguments) {
         Ok(guardian) => guardian,
         Err(error) => {
@@ -132,8 +144,17 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
 
 /// Reads the configuration as the command line asks for it.
 pub(super) fn load_for(arguments: &RunArguments) -> Loaded {
+    load_by(arguments, &mut FileSystem)
+}
+
+/// Reads a configuration that was kept.
+pub(super) fn load_again(arguments: &RunArguments, kept: &Kept<'_>) -> Loaded {
+    load_by(arguments, &mut kept.loader())
+}
+
+fn load_by(arguments: &RunArguments, files: &mut impl Loader) -> Loaded {
     let process = &arguments.process;
-    let mut loaded = load_with(&arguments.config, Against::ThisMachine, |options| {
+    let mut loaded = load_from(&arguments.config, Against::ThisMachine, files, |options| {
         if process.config_id.is_some() {
             options.config_id.clone_from(&process.config_id);
         }

@@ -1,12 +1,80 @@
-//! Giving memory back to the system, for which no safe crate has a function.
+//! Giving memory back to the system, for which no safe crate has functions.
 
 #![allow(unsafe_code)]
 
+/// Heaps that the threads share. More would save waiting where threads allocate much at the same time, which none does
+/// here; but what is free in one is of no use to the others.
+#[cfg(target_env = "gnu")]
+const HEAPS: libc::c_int = 1;
+
+/// Keeps the heap small. To be called before there are threads.
+pub(super) fn keep_heap_small() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: `mallopt` takes no pointers; what it does not like it refuses.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+    }
+}
+
 /// Gives back what is free in the heap: reading a configuration takes several times what the plan takes that comes of it.
+/// And the pages of the program: most of what a start or a reload needs is not needed afterwards.
 pub(super) fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `malloc_trim` takes no pointers and may be called at any time from any thread.
     unsafe {
         libc::malloc_trim(0);
     }
+    // SAFETY: the callback has the signature that is asked for, and does not use the pointer that it is given.
+    unsafe {
+        libc::dl_iterate_phdr(Some(release_program), std::ptr::null_mut());
+    }
+}
+
+/// Takes the segments of the program itself that are never written, code and constants, out of the address space. They
+/// stay in the system's cache, and come back page by page when they are used.
+unsafe extern "C" fn release_program(
+    program: *mut libc::dl_phdr_info,
+    _: libc::size_t,
+    _: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the pointer is good during the call, and so is the list of headers that it names.
+    let (base, headers) = unsafe {
+        let program = &*program;
+        let count = usize::from(program.dlpi_phnum);
+        let headers = std::slice::from_raw_parts(program.dlpi_phdr, count);
+        (program.dlpi_addr, headers)
+    };
+    let page = page_size();
+    for header in headers {
+        let constant = header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0;
+        if !constant {
+            continue;
+        }
+        // The first and the last page may hold parts of other segments.
+        let begin = base.saturating_add(header.p_vaddr);
+        let end = begin.saturating_add(header.p_memsz);
+        let (begin, end) = (begin.next_multiple_of(page), end - end % page);
+        if let (Ok(at), Ok(length)) = (
+            usize::try_from(begin),
+            usize::try_from(end.saturating_sub(begin)),
+        ) && length > 0
+        {
+            // SAFETY: these are whole pages of a private mapping of the program's file that nobody has written or can
+            // write, so each is read again from the file as it was. With locked memory the system refuses, which is right.
+            unsafe {
+                libc::madvise(at as *mut libc::c_void, length, libc::MADV_DONTNEED);
+            }
+        }
+    }
+    // Only the first, which is the program.
+    1
+}
+
+fn page_size() -> u64 {
+    // SAFETY: `sysconf` takes no pointers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size)
+        .ok()
+        .filter(|size| *size > 0)
+        .unwrap_or(4096)
 }

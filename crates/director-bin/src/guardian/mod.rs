@@ -2,7 +2,8 @@
 //!
 //! After SIGKILL or a lack of memory the addresses stay where they are, as keepalived's do, while another router becomes
 //! master and has them too. `director run --guardian` starts a small process that knows which addresses are held: it is
-//! told over a pipe, whose end is the end of the director. In order the director says goodbye before.
+//! told over a pipe, whose end is the end of the director. In order the director says goodbye before. An address that came in
+//! the last instant may not have been told yet; the next start of a director takes it off.
 //!
 //! Lines on the pipe: `+ INTERFACE ADDRESS LENGTH`, `- INTERFACE ADDRESS LENGTH`, `goodbye`.
 

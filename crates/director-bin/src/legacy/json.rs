@@ -1,18 +1,23 @@
 //! `keepalived.json`, version 1: a list of instances, each with `data` and `stats`.
 
+use super::lines::address;
 use super::stats::{dropped, released};
+use crate::config::Plan;
+use crate::daemon::{Trigger, instance_object};
 use director_control::snapshot::{Instance, InstanceState};
 use serde_json::{Map, Value, json};
 use vrrp_net::InstanceConfig;
-use vrrp_proto::{Preemption, Version};
+use vrrp_proto::auth::Authentication;
+use vrrp_proto::{AddressCheck, Preemption, Version};
 
 /// The file's text; empty without instances, in which case keepalived writes none.
-pub(crate) fn json(instances: &[Instance], configured: &[InstanceConfig]) -> String {
+pub(crate) fn json(instances: &[Instance], plan: &Plan) -> String {
+    let configured = &plan.vrrp.instances;
     let each = instances.iter().filter_map(|instance| {
         let config = configured
             .iter()
             .find(|config| config.name == instance.name)?;
-        Some(json!({ "data": data(instance, config), "stats": stats(instance) }))
+        Some(json!({ "data": data(instance, config, plan), "stats": stats(instance) }))
     });
     let all: Vec<Value> = each.collect();
     if all.is_empty() {
@@ -32,7 +37,7 @@ const fn state(state: InstanceState) -> u8 {
     }
 }
 
-fn data(instance: &Instance, config: &InstanceConfig) -> Value {
+fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
     let router = &config.router;
     let announce = &router.announce;
     let state = state(instance.state);
@@ -48,7 +53,8 @@ fn data(instance: &Instance, config: &InstanceConfig) -> Value {
     let mut data = json!({
         "iname": instance.name,
         "dont_track_primary": u8::from(config.ignore_own_interface),
-        "vmac_ifname": "",
+        "skip_check_adv_addr": u8::from(router.address_check == AddressCheck::SkipKnownMaster),
+        "vmac_ifname": config.virtual_link.as_ref().map_or("", |link| &link.name),
         "ifp_ifname": instance.interface,
         "master_priority": instance.master.as_ref().map_or(0, |master| master.priority),
         "last_transition": since,
@@ -64,6 +70,15 @@ fn data(instance: &Instance, config: &InstanceConfig) -> Value {
         "base_priority": instance.priority,
         "effective_priority": instance.effective_priority,
         "vipset": instance.addresses.iter().any(|address| address.present),
+        "promote_secondaries": config.promote_secondaries,
+        "accept": u8::from(config.accept),
+        "smtp_alert": plan.notices.instance_mail.contains(&instance.name),
+        "notify_deleted": plan.notify_deleted.contains(&instance.name),
+        "auth_type": match &router.authentication {
+            Authentication::None => 0,
+            Authentication::Password(_) => 1,
+            Authentication::Header(_) => 2,
+        },
         "adver_int": instance.timers.advertisement_seconds,
         "master_adver_int": instance.timers.advertisement_seconds,
         "nopreempt": router.preemption == Preemption::Never,
@@ -73,17 +88,14 @@ fn data(instance: &Instance, config: &InstanceConfig) -> Value {
         "version": match router.version { Version::V2 => 2, Version::V3 => 3 },
     });
     let addresses = |all: &[vrrp_net::VirtualAddress]| -> Vec<String> {
-        let one = |address: &vrrp_net::VirtualAddress| {
-            let device = address.device.as_deref().unwrap_or(&instance.interface);
-            format!("{}/{} dev {device}", address.address, address.prefix_length)
-        };
-        all.iter().map(one).collect()
+        all.iter().map(|one| address(one, instance)).collect()
     };
-    let trackers = |all: &[vrrp_net::Tracker]| -> Vec<String> {
-        let one =
-            |tracker: &vrrp_net::Tracker| format!("{} weight {}", tracker.name, tracker.weight);
-        all.iter().map(one).collect()
-    };
+    let scripts = config.trackers.iter();
+    let scripts = scripts
+        .filter(|tracker| super::is_configured(&tracker.name))
+        .map(|tracker| tracker.name.clone());
+    let interfaces = config.track_interfaces.iter();
+    let interfaces = interfaces.map(|tracker| tracker.name.clone());
     let lists = [
         ("vips", addresses(&config.addresses)),
         ("evips", addresses(&config.excluded)),
@@ -95,10 +107,22 @@ fn data(instance: &Instance, config: &InstanceConfig) -> Value {
             "vrules",
             config.rules.iter().map(ToString::to_string).collect(),
         ),
-        ("track_ifp", trackers(&config.track_interfaces)),
-        ("track_script", trackers(&config.trackers)),
+        ("track_ifp", interfaces.collect()),
+        ("track_script", scripts.collect()),
     ];
     if let Some(data) = data.as_object_mut() {
+        for (trigger, program) in plan.hooks.of(&instance_object(&instance.name)) {
+            let name = match trigger {
+                Trigger::Backup => "script_backup",
+                Trigger::Master => "script_master",
+                Trigger::Fault => "script_fault",
+                Trigger::Stop => "script_stop",
+                Trigger::Any => "script",
+                Trigger::LowerPriority => "script_master_rx_lower_pri",
+                _ => continue,
+            };
+            data.insert(name.to_owned(), format!("'{}'", program.line()).into());
+        }
         add(data, lists);
     }
     data
@@ -147,9 +171,11 @@ mod tests {
             vrrp_net::VirtualAddress::new("172.16.1.8".parse().unwrap()).with_prefix_length(24);
         config.addresses.push(address);
         let instances = sample::snapshot().instances;
-        let text = json(&instances, &[config]);
+        let mut plan = Plan::default();
+        plan.vrrp.instances.push(config);
+        let text = json(&instances, &plan);
         assert!(
-            text.ends_with("]\n") && text.contains("172.16.1.8\\/24 dev eth0"),
+            text.ends_with("]\n") && text.contains("172.16.1.8\\/24 dev eth0 scope global set"),
             "{text}"
         );
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -164,6 +190,6 @@ mod tests {
             (&json!(27), &json!(2))
         );
         assert!(data.get("evips").is_none(), "empty lists are left out");
-        assert_eq!(json(&[], &[]), "");
+        assert_eq!(json(&[], &plan), "");
     }
 }

@@ -1,12 +1,17 @@
-//! The files that keepalived writes when it is asked to, for programs that read them: `keepalived.stats` and
-//! `keepalived.json` with keepalived's own fields, and `keepalived.data` for people.
+//! The files that keepalived writes when it is asked to, for programs that read them: `keepalived.data`,
+//! `keepalived_check.data`, `keepalived.stats` and `keepalived.json`, with keepalived's own sections and fields.
 //!
 //! They are written to a new file that nobody else can have made, and renamed: a link in a directory that others may write
 //! to is replaced, never followed.
 
+mod check_data;
+mod data;
 mod json;
+mod lines;
 mod stats;
 
+pub(crate) use check_data::check_data;
+pub(crate) use data::data;
 pub(crate) use json::json;
 pub(crate) use stats::stats;
 
@@ -31,6 +36,11 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> 
         let _ = std::fs::remove_file(&new);
     }
     written
+}
+
+/// Whether a tracker is one of the configuration: the daemon has one of its own for maintenance.
+fn is_configured(tracker: &str) -> bool {
+    !tracker.contains(' ')
 }
 
 #[cfg(test)]

@@ -106,6 +106,16 @@ pub(crate) struct LevelError {
     why: String,
 }
 
+impl LevelError {
+    /// What was given for one part is no level.
+    pub(crate) fn no_level(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            why: format!("`{text}` is no level"),
+        }
+    }
+}
+
 impl Default for Levels {
     fn default() -> Self {
         Self {
@@ -192,6 +202,17 @@ impl Levels {
         level <= limit.unwrap_or(self.default)
     }
 
+    /// The level of a part.
+    pub(crate) fn of(&self, name: &str) -> LevelFilter {
+        let subsystem = self.subsystems.iter();
+        let subsystem = subsystem.map(|(known, level)| (known.name(), level));
+        let target = self.targets.iter();
+        let target = target.map(|(known, level)| (known.as_str(), level));
+        let mut all = subsystem.chain(target);
+        all.find(|(known, _)| *known == name)
+            .map_or(self.default, |(_, level)| *level)
+    }
+
     /// The most talkative of all levels.
     pub(crate) fn most(&self) -> LevelFilter {
         let others = self.subsystems.iter().map(|(_, level)| *level);
@@ -229,6 +250,34 @@ mod tests {
             levels,
             "what is shown can be given"
         );
+    }
+
+    #[test]
+    fn one_part_is_changed_and_goes_back() {
+        use crate::log::changed;
+        let usual = "info,checks=warn";
+        let debug = changed(usual, usual, Some("vrrp"), Some("debug")).unwrap();
+        assert_eq!(debug, "info,vrrp=debug,checks=warn");
+        let off = changed(&debug, usual, Some("checks"), Some("off")).unwrap();
+        assert_eq!(off, "info,vrrp=debug,checks=off");
+        assert_eq!(
+            changed(&off, usual, Some("checks"), None).unwrap(),
+            "info,vrrp=debug,checks=warn"
+        );
+        assert_eq!(changed(&off, usual, None, Some("debug")).unwrap(), "debug");
+        assert_eq!(changed(&off, usual, None, None).unwrap(), usual);
+        for (part, level) in [
+            (Some("vrpp"), Some("debug")),
+            (Some("vrrp"), Some("loud")),
+            (Some("vrrp"), Some("debug,checks=off")),
+            (Some("vrrp=off,checks"), Some("debug")),
+            (None, Some("loud")),
+        ] {
+            assert!(
+                changed(usual, usual, part, level).is_err(),
+                "{part:?} {level:?}"
+            );
+        }
     }
 
     #[test]

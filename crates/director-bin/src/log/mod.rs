@@ -129,8 +129,32 @@ pub(crate) fn set_levels(text: &str) -> Result<String, LevelError> {
     Ok(before.to_string())
 }
 
+/// What the levels are with another level for one part or for everything; without a level those that are `usual`.
+pub(crate) fn changed(
+    now: &str,
+    usual: &str,
+    subsystem: Option<&str>,
+    level: Option<&str>,
+) -> Result<String, LevelError> {
+    let text = match (subsystem, level) {
+        (None, None) => usual.to_owned(),
+        (None, Some(levels)) => levels.to_owned(),
+        (Some(name), Some(level)) => format!("{now},{name}={level}"),
+        (Some(name), None) => {
+            let usual: Levels = usual.parse()?;
+            format!("{now},{name}={}", usual.of(name))
+        }
+    };
+    // One level stands for one part; a list would change others as well.
+    if let (Some(name), Some(level)) = (subsystem, level)
+        && (level.contains([',', '=']) || name.contains([',', '=']))
+    {
+        return Err(LevelError::no_level(level));
+    }
+    text.parse().map(|levels: Levels| levels.to_string())
+}
+
 /// The levels in force, as `--log-level` takes them.
-#[allow(dead_code, reason = "for the control socket")]
 pub(crate) fn levels() -> String {
     let levels = LEVELS
         .get()

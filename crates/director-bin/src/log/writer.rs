@@ -7,8 +7,9 @@ use super::collapse::Collapse;
 use super::level::Levels;
 use super::record::Record;
 use super::sink::Sink;
+use crate::queue::{self, Receiver, Sender};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,13 +32,13 @@ enum Item {
 /// The layer that takes events and hands them over.
 pub(super) struct Lines {
     levels: Arc<RwLock<Levels>>,
-    queue: SyncSender<Item>,
+    queue: Sender<Item>,
     dropped: Arc<AtomicU64>,
 }
 
 /// Starts the writing thread.
 pub(super) fn start(levels: Arc<RwLock<Levels>>, sinks: Vec<Box<dyn Sink>>) -> (Lines, Flush) {
-    let (queue, items) = sync_channel(QUEUE);
+    let (queue, items) = queue::bounded(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&dropped);
     let thread = std::thread::Builder::new()
@@ -54,7 +55,7 @@ pub(super) fn start(levels: Arc<RwLock<Levels>>, sinks: Vec<Box<dyn Sink>>) -> (
 
 /// Writes out what is queued when dropped.
 pub(crate) struct Flush {
-    queue: SyncSender<Item>,
+    queue: Sender<Item>,
     thread: Option<JoinHandle<()>>,
 }
 

@@ -79,6 +79,11 @@ fn director(snapshot: &Snapshot, text: &mut Text) {
     )
     .count(&[], flag(configuration.pending.is_some()));
     text.gauge(
+        "director_config_not_the_file",
+        "Whether the configuration in force is another one than the file, which nobody has confirmed.",
+    )
+    .count(&[], flag(configuration.not_the_file.is_some()));
+    text.gauge(
         "director_maintenance",
         "Whether the node is in maintenance.",
     )
@@ -93,7 +98,7 @@ fn director(snapshot: &Snapshot, text: &mut Text) {
     let lag = [(Vec::new(), snapshot.loop_lag.histogram.clone())];
     text.histogram(
         "director_loop_lag_seconds",
-        "How late the main loop served a timer.",
+        "How long the turns of the main loop took: so late is what comes meanwhile.",
         lag.into_iter(),
     );
 }

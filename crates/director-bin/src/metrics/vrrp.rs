@@ -28,7 +28,7 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
         }
     }
     type Of = fn(&Instance) -> f64;
-    let gauges: [(&'static str, &str, Of); 6] = [
+    let gauges: [(&'static str, &str, Of); 7] = [
         (
             "director_vrrp_state_since_seconds",
             "When the instance came into its state, as seconds since 1970.",
@@ -53,6 +53,15 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
                 } else {
                     0.0
                 }
+            },
+        ),
+        (
+            "director_vrrp_disagreements",
+            "Kinds of things that other routers on the link disagree about now; `director explain` names them.",
+            |instance| {
+                u32::try_from(instance.contests.len())
+                    .unwrap_or(u32::MAX)
+                    .into()
             },
         ),
         (

@@ -8,7 +8,7 @@ pub(crate) use owned::{Owned, OwnedServices, RecordError};
 use crate::control::Journal;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -79,8 +79,47 @@ impl StateDirectory {
 
     /// Where something that belongs to this network namespace is kept, `NAME-NUMBER.json`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path
-            .join(format!("{name}-{}.json", network_namespace()))
+        Self::file_in(&self.path, name)
+    }
+
+    /// The same before the directory is opened.
+    pub(crate) fn file_in(path: &Path, name: &str) -> PathBuf {
+        path.join(format!("{name}-{}.json", network_namespace()))
+    }
+
+    /// Writes one of these files, whole or not at all.
+    pub(crate) fn write(&self, name: &str, content: &impl serde::Serialize) -> io::Result<()> {
+        // Piece by piece: a configuration may be large.
+        self.replace(name, |file| {
+            let mut file = BufWriter::new(file);
+            serde_json::to_writer(&mut file, content)?;
+            file.flush()
+        })
+    }
+
+    /// The same of what is text already.
+    pub(crate) fn write_octets(&self, name: &str, octets: &[u8]) -> io::Result<()> {
+        self.replace(name, |file| file.write_all(octets))
+    }
+
+    fn replace(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let path = self.file(name);
+        let new = path.with_extension("new");
+        let mut options = OpenOptions::new();
+        let options = options.create(true).write(true).truncate(true).mode(0o600);
+        let mut file = options.open(&new)?;
+        write(&mut file)?;
+        std::fs::rename(&new, path)
+    }
+
+    /// Removes one of them, if it is there.
+    pub(crate) fn forget(&self, name: &str) {
+        // If that fails it is read again, and found to be over, at the next start.
+        let _ = std::fs::remove_file(self.file(name));
     }
 
     /// The record of the services that are ours.
@@ -105,8 +144,8 @@ fn lock(directory: &Path) -> Result<Flock<File>, StateError> {
     }
 }
 
-/// The number of the network namespace, so that directors in several of them may share a directory.
-fn network_namespace() -> u64 {
+/// The number (inode) of the network namespace, so that directors in several of them may share a directory.
+pub(crate) fn network_namespace() -> u64 {
     // Without /proc there is one namespace as far as anybody can tell.
     std::fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.ino())
 }

@@ -15,6 +15,12 @@ pub struct Director {
     pub node: String,
     /// When it started.
     pub started: Timestamp,
+    /// What it logs, as `--log-level` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_levels: Option<String>,
+    /// When that goes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_levels_until: Option<Timestamp>,
 }
 
 /// The configuration in force.
@@ -37,6 +43,9 @@ pub struct Configuration {
     /// A reload that goes back unless it is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReload>,
+    /// Why the configuration in force is not the file's, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_the_file: Option<String>,
 }
 
 /// How a reload went.

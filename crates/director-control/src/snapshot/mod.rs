@@ -13,7 +13,8 @@ pub use lvs::{
     VirtualServer,
 };
 pub use vrrp::{
-    Address, Contest, Counters, Group, Instance, InstanceState, MasterSeen, PeerSeen, Timers,
+    Address, Contest, Counters, Disagreement, Group, Instance, InstanceState, MasterSeen, PeerSeen,
+    Timers,
 };
 
 use crate::{Override, Timestamp};

@@ -73,6 +73,9 @@ pub struct Instance {
     /// Another master that was heard while master.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested: Option<Contest>,
+    /// Everything that other routers on the link disagree about, as long as they are heard; of each kind the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contests: Vec<Disagreement>,
     /// Routers that have been heard with this VRID, and unicast peers, heard or not.
     pub peers: Vec<PeerSeen>,
     /// Source of its advertisements.
@@ -85,6 +88,29 @@ pub struct Instance {
     pub faults: Vec<String>,
     /// Counters since start.
     pub counters: Counters,
+}
+
+impl Instance {
+    /// The [`contests`](Self::contests) without the one that is [`contested`](Self::contested).
+    pub fn further_disagreements(&self) -> impl Iterator<Item = &Disagreement> {
+        let contested = self.contested.as_ref();
+        self.contests.iter().filter(move |other| {
+            contested.is_none_or(|contest| (contest.by, contest.since) != (other.by, other.since))
+        })
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} disagrees: {}", self.by, self.about)?;
+        if let Some(priority) = self.priority {
+            write!(f, ", priority {priority}")?;
+        }
+        match self.adverts {
+            1 => f.write_str(", 1 advert"),
+            count => write!(f, ", {count} adverts"),
+        }
+    }
 }
 
 /// Intervals of an instance.
@@ -123,6 +149,26 @@ pub struct Contest {
     /// First advert of this contest.
     pub since: Timestamp,
     /// Last advert of this contest.
+    pub last: Timestamp,
+}
+
+/// Another router on the link that disagrees with this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Disagreement {
+    /// What about, such as `also master`, `another version`, `another interval`, `another authentication`,
+    /// `other addresses`, `not among the peers`.
+    pub about: String,
+    /// Its address.
+    pub by: IpAddr,
+    /// Its priority, 0–255, where its adverts can be trusted to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// Adverts of this kind since it began.
+    pub adverts: u64,
+    /// The first of them.
+    pub since: Timestamp,
+    /// The last of them.
     pub last: Timestamp,
 }
 

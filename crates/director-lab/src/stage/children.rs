@@ -95,22 +95,24 @@ fn parse_stat(text: &str) -> Option<ProcessLine> {
 /// Ends a process with its process group and all its descendants, as a crash would: all are
 /// stopped first, so that none can react to the end of another.
 pub(crate) fn kill_tree(root: u32) -> nix::Result<()> {
-    let all = processes();
     let mut doomed = BTreeSet::from([root]);
+    let _ = kill(pid_of(root), Signal::SIGSTOP);
+    // Until nothing new is found: what was not stopped yet may have made another one.
     loop {
-        let before = doomed.len();
-        doomed.extend(
-            all.iter()
-                .filter(|process| doomed.contains(&process.parent) || process.group == root)
-                .map(|process| process.pid)
-                .collect::<Vec<_>>(),
-        );
-        if doomed.len() == before {
+        let all = processes();
+        let found: Vec<u32> = all
+            .iter()
+            .filter(|process| doomed.contains(&process.parent) || process.group == root)
+            .map(|process| process.pid)
+            .filter(|pid| !doomed.contains(pid))
+            .collect();
+        if found.is_empty() {
             break;
         }
-    }
-    for pid in &doomed {
-        let _ = kill(pid_of(*pid), Signal::SIGSTOP);
+        for pid in found {
+            let _ = kill(pid_of(pid), Signal::SIGSTOP);
+            doomed.insert(pid);
+        }
     }
     for pid in doomed.iter().rev().filter(|pid| **pid != root) {
         let _ = kill(pid_of(*pid), Signal::SIGKILL);

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::AgentAnswer;
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Next};
 use crate::outcome::{Cause, Detail, Outcome, Wanted};
 use crate::probe::{Attempt, Probe, ProbeKey};
 
@@ -58,7 +58,12 @@ impl AgentProbe {
         let target = self.settings.target;
         let wanted = Wanted::AgentLine;
         let after = self.settings.dialer.connect_timeout;
-        let mut stream = self.settings.dialer.connect(target).await?;
+        let next = if self.settings.send.is_empty() {
+            Next::Listen
+        } else {
+            Next::Speak
+        };
+        let mut stream = self.settings.dialer.connect_and(target, next).await?;
         let mut line = Vec::new();
         let read = async {
             stream.write_all(&self.settings.send).await?;

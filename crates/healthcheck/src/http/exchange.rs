@@ -12,18 +12,11 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::{Header, ResponseError, ResponseReader, Step};
-use crate::dial::Dialer;
+use super::response::Consumer;
+use super::{ResponseError, ResponseReader};
+use crate::dial::{Dialer, Next, connect_cause, never_connected};
 use crate::outcome::{Cause, Wanted};
 use crate::tls::Connector;
-
-/// Takes an answer as it comes.
-pub(super) trait Consumer {
-    /// The header is there. Breaking off ends the exchange.
-    fn header(&mut self, header: &Header) -> ControlFlow<()>;
-    /// Some octets of the body. Breaking off ends the exchange.
-    fn body(&mut self, octets: &[u8]) -> ControlFlow<()>;
-}
 
 /// A request, and the way to the server.
 pub(super) struct Question<'a> {
@@ -46,14 +39,15 @@ impl Question<'_> {
         reader: &mut ResponseReader,
         consumer: &mut impl Consumer,
     ) -> Result<Option<SystemTime>, Cause> {
-        let mut stream = self.dialer.connect(self.target).await?;
         let Some(connector) = self.connector else {
+            let mut stream = self.dialer.begin(self.target, Next::Speak).await?;
             self.exchange(&mut stream, reader, consumer).await?;
             return Ok(None);
         };
         // Boxed, so that attempts without TLS do not make room for it.
         Box::pin(async move {
             let limit = self.dialer.connect_timeout;
+            let stream = self.dialer.connect_and(self.target, Next::Speak).await?;
             let mut session = connector
                 .handshake(stream, self.target, self.host, limit)
                 .await?;
@@ -100,8 +94,12 @@ impl Question<'_> {
             stream.write_all(self.request).await?;
             stream.flush().await
         };
-        if let Err(error) = sent.await {
-            return Err(broken(*wanted, error));
+        match sent.await {
+            Err(error) if never_connected(&error) => {
+                return Err(connect_cause(target, error.into()));
+            }
+            Err(error) => return Err(broken(*wanted, error)),
+            Ok(()) => {}
         }
         *wanted = Wanted::HttpHeader;
         loop {
@@ -154,32 +152,13 @@ fn take(
     consumer: &mut impl Consumer,
     wanted: &mut Wanted,
 ) -> Result<ControlFlow<()>, Cause> {
-    let had_header = reader.header().is_some();
-    let mut flow = ControlFlow::Continue(());
-    let mut held = Vec::new();
-    let step = reader
-        .receive(octets, |body| {
-            if had_header {
-                if flow.is_continue() {
-                    flow = consumer.body(body);
-                }
-            } else {
-                held.extend_from_slice(body);
-            }
-        })
+    let flow = reader
+        .consume(octets, consumer)
         .map_err(|error| protocol(target, &error))?;
-    if !had_header && let Some(header) = reader.header() {
+    if reader.header().is_some() {
         *wanted = Wanted::HttpBody;
-        flow = consumer.header(header);
-        if flow.is_continue() && !held.is_empty() {
-            flow = consumer.body(&held);
-        }
     }
-    Ok(if step == Step::Complete {
-        ControlFlow::Break(())
-    } else {
-        flow
-    })
+    Ok(flow)
 }
 
 fn protocol(target: SocketAddr, error: &ResponseError) -> Cause {

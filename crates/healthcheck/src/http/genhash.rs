@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::exchange::{Consumer, Question};
+use super::exchange::Question;
+use super::response::Consumer;
 use super::{
     BodyDigest, Header, HttpProtocol, HttpSettings, InvalidHttp, Md5Digest, Request,
     ResponseReader, StatusCode,

@@ -1,18 +1,20 @@
 //! Judges the answer to one page.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use super::exchange::Consumer;
+use super::response::Consumer;
 use super::{BodyDigest, Header, HttpSettings, HttpUrl, Request, StatusCode};
 use crate::outcome::{Cause, Detail};
-use crate::regex::Compiled;
+use crate::regex::{Compiled, TooCostly};
 
 /// What is wanted of a page, ready for use.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     pub(super) pattern: Option<Compiled>,
     pub(super) body_limit: u64,
+    pub(super) target: SocketAddr,
     /// The request as it goes over the wire.
     pub(super) request: Box<[u8]>,
 }
@@ -36,6 +38,7 @@ impl Page {
                 .map(super::Pattern::compile)
                 .transpose()?,
             body_limit: settings.body_limit,
+            target: settings.target,
         })
     }
 }
@@ -96,16 +99,19 @@ impl<'a> Judge<'a> {
                 });
             }
         }
-        if let Some(pattern) = &page.pattern
-            && !pattern.accepts(header, &self.body)
-        {
-            let regex = pattern.pattern().regex.clone();
-            let matched = pattern.pattern().must_not_match;
-            return Err(Cause::Regex {
-                url: url(),
-                regex,
-                matched,
-            });
+        if let Some(pattern) = &page.pattern {
+            let regex = || pattern.pattern().regex.clone();
+            let accepted = pattern.accepts(header, &self.body);
+            if !accepted.map_err(|TooCostly| Cause::RegexTooCostly {
+                target: page.target,
+                regex: regex(),
+            })? {
+                return Err(Cause::Regex {
+                    url: url(),
+                    regex: regex(),
+                    matched: pattern.pattern().must_not_match,
+                });
+            }
         }
         Ok(Detail::Http {
             status,

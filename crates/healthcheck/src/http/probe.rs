@@ -26,7 +26,9 @@ impl HttpProbe {
     /// # Errors
     /// If there is no page, a path or host would break the request apart, an expression cannot be
     /// compiled, or the TLS settings cannot be used.
-    pub fn new(settings: HttpSettings) -> Result<Self, InvalidHttp> {
+    pub fn new(mut settings: HttpSettings) -> Result<Self, InvalidHttp> {
+        // Most checks have one page, and a list that has grown has room for four.
+        settings.urls.shrink_to_fit();
         if settings.urls.is_empty() {
             return Err(InvalidHttp::NoUrl);
         }

@@ -1,6 +1,9 @@
 //! Reads an answer (RFC 9112) from octets in pieces of any size. The body is handed on as it
 //! comes over the wire, with the marks of chunks in it, because digests are made of that.
 
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
+
 use super::StatusCode;
 
 /// Octets of status line and header fields, at most.
@@ -24,6 +27,14 @@ pub struct Header {
     pub chunked: bool,
     /// Octets of status line and header fields, with the empty line that ends them.
     pub length: usize,
+}
+
+/// Takes an answer as it comes.
+pub(super) trait Consumer {
+    /// The header is there. Breaking off ends the exchange.
+    fn header(&mut self, header: &Header) -> ControlFlow<()>;
+    /// Some octets of the body. Breaking off ends the exchange.
+    fn body(&mut self, octets: &[u8]) -> ControlFlow<()>;
 }
 
 /// What to do next.
@@ -141,45 +152,73 @@ impl ResponseReader {
     pub fn receive(
         &mut self,
         octets: &[u8],
-        mut body: impl FnMut(&[u8]),
+        body: impl FnMut(&[u8]),
     ) -> Result<Step, ResponseError> {
+        let _ = self.consume(octets, &mut BodyOnly(body))?;
+        Ok(if matches!(self.place, Place::Complete) {
+            Step::Complete
+        } else {
+            Step::NeedMore
+        })
+    }
+
+    /// Takes the next octets. Breaks off when the answer is complete or the consumer has seen enough.
+    pub(super) fn consume(
+        &mut self,
+        octets: &[u8],
+        consumer: &mut impl Consumer,
+    ) -> Result<ControlFlow<()>, ResponseError> {
         let mut rest = octets;
         let mut carried;
         while let Place::Header(held) = &mut self.place {
             if rest.is_empty() {
-                return Ok(Step::NeedMore);
+                return Ok(ControlFlow::Continue(()));
             }
-            held.extend_from_slice(rest);
+            // Most headers come in one piece, which is read where it stands.
+            let in_one = held.is_empty();
+            if !in_one {
+                held.extend_from_slice(rest);
+            }
+            let whole = if in_one { rest } else { held.as_slice() };
             // A header ends with a line, so only a new line end can make it complete, and only whole
             // lines are judged: the verdict does not depend on where the server cut its packets,
             // and a server that sends an octet at a time does not make us parse each time.
-            let parsed = match held.iter().rposition(|octet| *octet == b'\n') {
+            let parsed = match whole.iter().rposition(|octet| *octet == b'\n') {
                 Some(end) if rest.contains(&b'\n') => {
-                    parse_header(held.get(..=end).unwrap_or_default())?
+                    parse_header(whole.get(..=end).unwrap_or_default())?
                 }
                 _ => None,
             };
             let Some(header) = parsed else {
-                return if held.len() > HEADER_LIMIT {
-                    Err(ResponseError::HeaderTooLong)
-                } else {
-                    Ok(Step::NeedMore)
-                };
+                if whole.len() > HEADER_LIMIT {
+                    return Err(ResponseError::HeaderTooLong);
+                }
+                if in_one {
+                    held.extend_from_slice(rest);
+                }
+                return Ok(ControlFlow::Continue(()));
             };
-            carried = std::mem::take(held);
-            let after = carried.split_off(header.length.min(carried.len()));
-            let before = std::mem::replace(&mut carried, after);
-            rest = &carried;
-            self.enter_body(header, before)?;
+            if let Some(kept) = &mut self.raw_header {
+                *kept = whole.get(..header.length).unwrap_or_default().to_vec();
+            }
+            rest = if in_one {
+                rest.get(header.length..).unwrap_or_default()
+            } else {
+                carried = std::mem::take(held);
+                carried.get(header.length..).unwrap_or_default()
+            };
+            if self.enter_body(header)? && consumer.header(&header).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
+        let mut flow = ControlFlow::Continue(());
         match &mut self.place {
-            Place::Header(_) => return Ok(Step::NeedMore),
-            Place::Complete => {}
-            Place::UntilClose => body(rest),
+            Place::Header(_) | Place::Complete => {}
+            Place::UntilClose => flow = hand_on(consumer, rest),
             Place::Counted(left) => {
                 let take = usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
                 let part = rest.get(..take).unwrap_or_default();
-                body(part);
+                flow = hand_on(consumer, part);
                 *left = left.saturating_sub(part.len() as u64);
                 if *left == 0 {
                     self.place = Place::Complete;
@@ -187,16 +226,16 @@ impl ResponseReader {
             }
             Place::Chunked(chunks) => {
                 let (used, done) = chunks.receive(rest)?;
-                body(rest.get(..used).unwrap_or_default());
+                flow = hand_on(consumer, rest.get(..used).unwrap_or_default());
                 if done {
                     self.place = Place::Complete;
                 }
             }
         }
         Ok(if matches!(self.place, Place::Complete) {
-            Step::Complete
+            ControlFlow::Break(())
         } else {
-            Step::NeedMore
+            flow
         })
     }
 
@@ -214,7 +253,8 @@ impl ResponseReader {
         }
     }
 
-    fn enter_body(&mut self, header: Header, raw: Vec<u8>) -> Result<(), ResponseError> {
+    /// False if the real answer is still to come.
+    fn enter_body(&mut self, header: Header) -> Result<bool, ResponseError> {
         let status = header.status.code();
         if (100..200).contains(&status) && status != 101 {
             self.interim += 1;
@@ -222,10 +262,7 @@ impl ResponseReader {
                 return Err(ResponseError::TooManyInterim);
             }
             self.place = Place::Header(Vec::new());
-            return Ok(());
-        }
-        if let Some(kept) = &mut self.raw_header {
-            *kept = raw;
+            return Ok(false);
         }
         self.header = Some(header);
         self.place = match header {
@@ -242,16 +279,37 @@ impl ResponseReader {
             } => Place::Counted(length),
             _ => Place::UntilClose,
         };
-        Ok(())
+        Ok(true)
+    }
+}
+
+fn hand_on(consumer: &mut impl Consumer, octets: &[u8]) -> ControlFlow<()> {
+    if octets.is_empty() {
+        return ControlFlow::Continue(());
+    }
+    consumer.body(octets)
+}
+
+/// A consumer that wants the body and nothing else.
+struct BodyOnly<F>(F);
+
+impl<F: FnMut(&[u8])> Consumer for BodyOnly<F> {
+    fn header(&mut self, _: &Header) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn body(&mut self, octets: &[u8]) -> ControlFlow<()> {
+        (self.0)(octets);
+        ControlFlow::Continue(())
     }
 }
 
 /// The header at the start of these octets; `None` if it is not complete.
 fn parse_header(octets: &[u8]) -> Result<Option<Header>, ResponseError> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    let parsed = response
-        .parse(octets)
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut response, octets, &mut fields)
         .map_err(|error| ResponseError::Header(error.to_string()))?;
     let httparse::Status::Complete(length) = parsed else {
         return Ok(None);

@@ -119,7 +119,10 @@ impl MiscProbe {
         if self.settings.secure {
             check_program(&self.program).map_err(|error| Cause::Insecure {
                 program: program(),
-                reason: error.to_string(),
+                reason: match std::error::Error::source(&error) {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                },
             })?;
         }
         match process::run(&self.settings).await {

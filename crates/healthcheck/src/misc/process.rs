@@ -79,6 +79,7 @@ pub(super) async fn run(settings: &MiscSettings) -> io::Result<Ended> {
     // Also for members of the group that outlive the program itself.
     group.signal(Signal::KILL);
     group.0 = None;
-    child.wait().await?;
+    // One that hangs in the kernel, on a dead file server for instance, is not waited for.
+    let _ = timeout(GRACE, child.wait()).await;
     Ok(Ended::TimedOut)
 }

@@ -230,6 +230,14 @@ pub enum Cause {
         /// True if it matched (and must not).
         matched: bool,
     },
+    /// The search for an expression with look-around or back-references took too many steps.
+    #[error("search for \"{regex}\" in the answer of {target} was given up after a million steps")]
+    RegexTooCostly {
+        /// The server.
+        target: SocketAddr,
+        /// The expression.
+        regex: String,
+    },
     /// The answer is longer than a check reads.
     #[error("answer of {url} is longer than {limit} octets")]
     TooLong {
@@ -341,6 +349,20 @@ pub enum Cause {
         path: PathBuf,
         /// What the kernel said.
         error: SystemError,
+    },
+    /// The tracked file is a pipe, a device or a directory, which is not read.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Reading the tracked file does not end, on a dead file server for instance.
+    #[error("{} could not be read within {after:?}", path.display())]
+    FileTimeout {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        after: Duration,
     },
     /// The tracked file does not hold a number.
     #[error("{} does not hold a number", path.display())]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Next};
 use crate::http::{InvalidPattern, Pattern};
 use crate::outcome::{Cause, Detail, Outcome, Wanted};
 use crate::probe::{Attempt, Probe, ProbeKey};
-use crate::regex::Compiled;
+use crate::regex::{Compiled, TooCostly};
 use crate::tls::{Connector, InvalidTls, TlsSettings};
 
 /// What an answer must hold.
@@ -115,7 +115,16 @@ impl TalkProbe {
     async fn check(&self) -> Result<Detail, Cause> {
         let settings = &self.settings;
         let target = settings.target;
-        let mut stream = settings.dialer.connect(target).await?;
+        let speaks = settings
+            .steps
+            .first()
+            .is_some_and(|step| !step.send.is_empty());
+        let next = if speaks || self.connector.is_some() {
+            Next::Speak
+        } else {
+            Next::Listen
+        };
+        let mut stream = settings.dialer.connect_and(target, next).await?;
         let bytes = match &self.connector {
             None => self.talk(&mut stream).await?,
             Some(connector) => {
@@ -173,10 +182,18 @@ impl TalkProbe {
         stream.write_all(&step.send).await.map_err(broken)?;
         stream.flush().await.map_err(broken)?;
         let whole = pattern.is_some_and(|pattern| pattern.pattern().must_not_match);
+        let hears = |answer: &[u8]| {
+            hears(&step.expect, pattern, answer).map_err(|TooCostly| Cause::RegexTooCostly {
+                target,
+                regex: pattern
+                    .map(|pattern| pattern.pattern().regex.clone())
+                    .unwrap_or_default(),
+            })
+        };
         let mut answer = Vec::new();
         let mut buffer = [0_u8; 2048];
         loop {
-            if !whole && hears(&step.expect, pattern, &answer) {
+            if !whole && hears(&answer)? {
                 return Ok(answer.len());
             }
             if answer.len() >= self.settings.answer_limit {
@@ -193,7 +210,7 @@ impl TalkProbe {
                 Err(error) => return Err(broken(error)),
             };
             if length == 0 {
-                return if whole && hears(&step.expect, pattern, &answer) {
+                return if whole && hears(&answer)? {
                     Ok(answer.len())
                 } else if answer.is_empty() {
                     Err(Cause::Closed { target, wanted })
@@ -211,14 +228,17 @@ impl TalkProbe {
     }
 }
 
-fn hears(expect: &Expect, pattern: Option<&Compiled>, answer: &[u8]) -> bool {
-    match expect {
+fn hears(expect: &Expect, pattern: Option<&Compiled>, answer: &[u8]) -> Result<bool, TooCostly> {
+    Ok(match expect {
         Expect::Nothing => true,
         Expect::Start(start) => answer.starts_with(start),
         Expect::Text(text) if text.is_empty() => true,
         Expect::Text(text) => answer.windows(text.len()).any(|window| window == text),
-        Expect::Regex(_) => pattern.is_some_and(|pattern| pattern.accepts(&[], answer)),
-    }
+        Expect::Regex(_) => match pattern {
+            Some(pattern) => pattern.accepts(&[], answer)?,
+            None => false,
+        },
+    })
 }
 
 impl Probe for TalkProbe {

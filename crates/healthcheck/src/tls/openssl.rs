@@ -87,6 +87,7 @@ impl Client {
         }
         match (&settings.client_certificate, &settings.client_key) {
             (None, None) => {}
+            (Some(_), Some(key)) if key.is_encrypted() => return Err(InvalidTls::EncryptedKey),
             (Some(certificate), Some(key)) => {
                 let mut chain = certificates(certificate, "client certificate")?.into_iter();
                 if let Some(own) = chain.next() {

@@ -109,6 +109,7 @@ fn configure(settings: &TlsSettings) -> Result<ClientConfig, InvalidTls> {
     };
     let mut config = match (&settings.client_certificate, &settings.client_key) {
         (None, None) => builder.with_no_client_auth(),
+        (Some(_), Some(key)) if key.is_encrypted() => return Err(InvalidTls::EncryptedKey),
         (Some(certificate), Some(key)) => {
             let chain = certificates(certificate, "client certificate")?;
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {

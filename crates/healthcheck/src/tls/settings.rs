@@ -27,6 +27,13 @@ impl Pem {
         Self(text)
     }
 
+    /// True if it holds a private key under a password (RFC 5958, or RFC 1421 as older programs write it).
+    #[cfg(any(feature = "tls-rustls", feature = "tls-openssl"))]
+    pub(super) fn is_encrypted(&self) -> bool {
+        let holds = |mark: &[u8]| self.0.windows(mark.len()).any(|window| window == mark);
+        holds(b"BEGIN ENCRYPTED PRIVATE KEY") || holds(b"Proc-Type: 4,ENCRYPTED")
+    }
+
     /// The content.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -96,6 +103,11 @@ pub enum InvalidTls {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The private key is protected by a password, which a program that starts by itself has no use for.
+    #[error(
+        "the private key is encrypted; write it without its password by `openssl pkey -in KEY -out NEW` and let only root read it"
+    )]
+    EncryptedKey,
     /// Certificate and key do not fit together, or one of them is missing.
     #[error("client certificate and key cannot be used together")]
     Identity {

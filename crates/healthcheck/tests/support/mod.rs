@@ -13,7 +13,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use healthcheck::Dialer;
+use healthcheck::{Dialer, Outcome, Probe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -24,6 +24,32 @@ pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
 pub(crate) fn dialer(limit: Duration) -> Dialer {
     Dialer::with_timeout(limit)
+}
+
+/// No attempt may take longer, even on a busy machine; a limit that does not hold takes for ever.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+/// Memory that the attempts of one test program may take beyond what it began with.
+pub(crate) const MEMORY: u64 = 48 << 20;
+
+/// Peak of resident memory of this process so far, in octets.
+pub(crate) fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes << 10
+}
+
+/// Makes one attempt, which must end in time and take no more memory than it may.
+pub(crate) async fn bounded(probe: &impl Probe) -> Outcome {
+    let before = peak();
+    let outcome = tokio::time::timeout(BOUND, probe.run()).await;
+    let outcome = outcome.expect("the attempt does not end");
+    let grown = peak().saturating_sub(before);
+    assert!(grown < MEMORY, "{grown} octets of memory");
+    outcome
 }
 
 /// A server on loopback that treats each connection as told.

@@ -187,6 +187,8 @@ pub(crate) const SCRIPT: Arguments = Arguments::Script { optional: false };
 pub(crate) const U32: Arguments = int(0, u32::MAX as i64);
 /// `<TIMER>` without bounds.
 pub(crate) const TIMER: Arguments = timer(0, u64::MAX / 2);
+/// From one check to the next.
+pub(crate) const PERIOD: Arguments = timer(1, u64::MAX / 2);
 /// The bounds of connection timeouts.
 pub(crate) const CONNECT_TIMEOUT: Arguments = timer(1, 4_294_967_295);
 

@@ -1,7 +1,8 @@
 //! Checkers.
 
 use super::arguments::{
-    BOOL, CONNECT_TIMEOUT, FLAG, SCRIPT, TIMER, U32, block, choice, grammar, int, seconds, text,
+    BOOL, CONNECT_TIMEOUT, FLAG, PERIOD, SCRIPT, TIMER, U32, block, choice, grammar, int, seconds,
+    text,
 };
 use super::table::{OURS, deprecated, put};
 use super::{Arguments, Row, Scope, Table, row};
@@ -44,7 +45,7 @@ static SCHEDULE: &[Row<Checker>] = &[
     row("retry", U32, "of the real server, else 1; DNS 3; MISC 0", "Failed attempts tolerated before the server counts as down.", put!(retry)),
     row("delay_before_retry", TIMER, "of the real server, else 1; HTTP 3; DNS delay_loop", "Pause before another attempt.", put!(delay_before_retry)),
     row("warmup", TIMER, "of the real server, else delay_loop", "Upper bound of the random first delay; 0 for none.", put!(warmup)),
-    row("delay_loop", TIMER, "of the real server", "Period of the check.", put!(delay_loop)),
+    row("delay_loop", PERIOD, "of the real server", "Period of the check.", put!(delay_loop)),
     row("alpha", BOOL, "of the real server", "Start as failed.", put!(alpha)),
     row("log_all_failures", BOOL, "checker_log_all_failures", "Log every failure, not only changes.", put!(log_all_failures)),
 ];
@@ -117,7 +118,7 @@ static HTTP_SCHEDULE: &[Row<Checker>] = &[
     row("retry", U32, "of the real server, else 1", "Failed attempts tolerated before the server counts as down.", |t: &mut Checker, c| c.put(&mut t.retry)).old(&[deprecated("nb_get_retry")]),
     row("delay_before_retry", TIMER, "of the real server, else 3", "Pause before another attempt.", put!(delay_before_retry)),
     row("warmup", TIMER, "of the real server, else delay_loop", "Upper bound of the random first delay; 0 for none.", put!(warmup)),
-    row("delay_loop", TIMER, "of the real server", "Period of the check.", put!(delay_loop)),
+    row("delay_loop", PERIOD, "of the real server", "Period of the check.", put!(delay_loop)),
     row("alpha", BOOL, "of the real server", "Start as failed.", put!(alpha)),
     row("log_all_failures", BOOL, "checker_log_all_failures", "Log every failure, not only changes.", put!(log_all_failures)),
 ];

@@ -1,7 +1,7 @@
 //! `virtual_server` and `real_server`.
 
 use super::arguments::{
-    BOOL, CONNECT_TIMEOUT, FLAG, SCRIPT, TIMER, U32, block, choice, grammar, int, text,
+    BOOL, CONNECT_TIMEOUT, FLAG, PERIOD, SCRIPT, TIMER, U32, block, choice, grammar, int, text,
 };
 use super::table::{OURS, forgotten, put};
 use super::{Arguments, Row, Scope, Table, checker, row};
@@ -53,7 +53,7 @@ static VIRTUAL_ROWS: &[Row<VirtualServer>] = &[
     row("delay_before_retry", TIMER, "of the checker", "Pause before another attempt, for all checkers.", put!(checks.delay_before_retry)),
     row("warmup", TIMER, "delay_loop", "Upper bound of the random first delay; 0 for none.", put!(checks.warmup)),
     row("connect_timeout", CONNECT_TIMEOUT, "5", "Limit for connections, for all checkers.", put!(checks.connect_timeout)),
-    row("delay_loop", Arguments::Seconds { min: 1, max: u64::MAX / 2, places: 6, zero: false }, "60", "Period of the checks.", put!(checks.delay_loop)),
+    row("delay_loop", PERIOD, "60", "Period of the checks.", put!(checks.delay_loop)),
     row("slow_start", TIMER, "none", "Time in which the weight of a real server that came back grows to its full value.", |t: &mut V, c| c.put(&mut t.checks.slow_start)).since(OURS),
     row("flap_damping", TIMER, "none", "Half-life of the count of a real server's failures; above `flap_limit` of them it is held down.", |t: &mut V, c| c.put(&mut t.checks.flap_damping)).since(OURS),
     row("flap_limit", int(1, 1000), "3", "Failures, counted with `flap_damping`, that a real server is forgiven.", |t: &mut V, c| c.put(&mut t.checks.flap_limit)).since(OURS),
@@ -87,7 +87,7 @@ static REAL_ROWS: &[Row<RealServer>] = &[
     row("delay_before_retry", TIMER, "of the virtual server", "Pause before another attempt, for all checkers.", |t: &mut R, c| c.put(&mut checks(t).delay_before_retry)),
     row("warmup", TIMER, "of the virtual server", "Upper bound of the random first delay.", |t: &mut R, c| c.put(&mut checks(t).warmup)),
     row("connect_timeout", CONNECT_TIMEOUT, "of the virtual server", "Limit for connections, for all checkers.", |t: &mut R, c| c.put(&mut checks(t).connect_timeout)),
-    row("delay_loop", TIMER, "of the virtual server", "Period of the checks.", |t: &mut R, c| c.put(&mut checks(t).delay_loop)),
+    row("delay_loop", PERIOD, "of the virtual server", "Period of the checks.", |t: &mut R, c| c.put(&mut checks(t).delay_loop)),
     row("slow_start", TIMER, "of the virtual server", "Time in which the weight grows to its full value after the server came back.", |t: &mut R, c| c.put(&mut checks(t).slow_start)).since(OURS),
     row("flap_damping", TIMER, "of the virtual server", "Half-life of the count of its failures; above `flap_limit` of them it is held down.", |t: &mut R, c| c.put(&mut checks(t).flap_damping)).since(OURS),
     row("flap_limit", int(1, 1000), "of the virtual server", "Failures, counted with `flap_damping`, that it is forgiven.", |t: &mut R, c| c.put(&mut checks(t).flap_limit)).since(OURS),

@@ -51,7 +51,8 @@ pub(super) struct Core {
     pub(super) announcer: Announcer,
     pub(super) timer: Rc<AsyncFd<Timer>>,
     pub(super) events: EventSender,
-    pub(super) instances: BTreeMap<InstanceId, Instance>,
+    /// Each in a place of its own: the map keeps half of its places empty.
+    pub(super) instances: BTreeMap<InstanceId, Box<Instance>>,
     pub(super) names: BTreeMap<Arc<str>, InstanceId>,
     pub(super) next_id: usize,
     /// Whom a packet is for: interface, IPv6, VRID.
@@ -135,9 +136,6 @@ impl Later {
 
 /// A snapshot that lacks dropped packets may be this old.
 const DROP_INTERVAL: Duration = Duration::from_secs(1);
-/// A snapshot in which only the counters of ordinary adverts differ may be this old: making one costs as much as taking
-/// in many adverts. Who wants it newer asks for it.
-const COUNTER_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Core {
     /// Lets every router whose deadline has come act, and does what else is due.
@@ -148,6 +146,9 @@ impl Core {
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now {
                 break;
+            }
+            if self.put_off(deadline, id) {
+                continue;
             }
             self.deadlines.pop_first();
             let Some(instance) = self.instances.get_mut(&id) else {
@@ -211,7 +212,10 @@ impl Core {
                 priority: rival.map_or(0, Priority::value),
             });
         }
-        self.touched.push_back(*id);
+        // Nearly all adverts only put the deadline off.
+        if !(instance.router.is_settled() && instance.is_postponed()) {
+            self.touched.push_back(*id);
+        }
         match verdict {
             Verdict::Accepted(_) if another => self.changed(now),
             Verdict::Accepted(_) => self.counted(now),
@@ -245,6 +249,7 @@ impl Core {
         self.announce_due();
         self.restore_due();
         self.links_due();
+        self.table_due();
         self.delays_due();
         self.sort_listening();
         if !self.later.is_empty() || self.outbox.is_filled() {
@@ -317,8 +322,22 @@ impl Core {
         }
     }
 
+    /// Whether the router's deadline is a later one by now; the list knows it then.
+    fn put_off(&mut self, deadline: Instant, id: InstanceId) -> bool {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return false;
+        };
+        if !instance.is_postponed() || instance.router.poll_timeout() == Some(deadline) {
+            return false;
+        }
+        self.deadlines.remove(&(deadline, id));
+        instance.deadline = instance.router.poll_timeout();
+        self.deadlines
+            .extend(instance.deadline.map(|later| (later, id)));
+        true
+    }
+
     fn arm(&mut self) {
-        let next = self.deadlines.first().map(|(deadline, _)| *deadline);
         let others = [
             self.publication.due,
             self.quiet.due,
@@ -327,10 +346,19 @@ impl Core {
             self.entries.restorer.next_due(),
             self.pacer.next_due(),
             self.links.restorer.next_due(),
+            self.filter.guard.next_due(),
             self.debounce.next_due(),
             self.schedule.next_due(),
         ];
-        let next = next.into_iter().chain(others.into_iter().flatten()).min();
+        let other = others.into_iter().flatten().min();
+        // Deadlines that adverts have put off since they were listed are looked up only when they come near.
+        while let Some(&(deadline, id)) = self.deadlines.first() {
+            if other.is_some_and(|other| other <= deadline) || !self.put_off(deadline, id) {
+                break;
+            }
+        }
+        let next = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let next = next.into_iter().chain(other).min();
         // A timer that fires too early costs one wake-up, setting it at every packet a call each.
         let early = matches!((self.armed, next), (Some(armed), Some(next)) if armed <= next);
         if early || next == self.armed {
@@ -357,6 +385,9 @@ impl Core {
             reason: instance.reason.clone(),
             at: self.clock.to_std(transition.at),
         });
+        if transition.from == State::Fault {
+            self.tell_peers_where_we_are(id);
+        }
         self.changed(transition.at);
     }
 
@@ -496,7 +527,8 @@ impl Core {
     /// Only counters have changed.
     pub(super) fn counted(&mut self, now: Instant) {
         if self.publication.due.is_none() {
-            self.publication.due = Some((self.publication.last + COUNTER_INTERVAL).max(now));
+            self.publication.due =
+                Some((self.publication.last + self.settings.counter_interval).max(now));
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::core::Core;
+use super::filter_guard::TableGuard;
 use crate::event::Event;
 use crate::instance::InstanceConfig;
 use crate::kernel::Placed;
@@ -89,6 +90,7 @@ pub(super) struct Filter {
     members: BTreeSet<Member>,
     /// The last complaint, so that it is said once.
     complaint: Option<String>,
+    pub(super) guard: TableGuard,
 }
 
 /// The table with empty sets.
@@ -151,6 +153,13 @@ fn shape(firewall: &Firewall) -> Table {
         .with_chain(refused(out, [Field::Ipv4Source, Field::Ipv6Source, output]))
 }
 
+fn fill(table: &mut Table, wished: &BTreeSet<Member>, firewall: &Firewall) {
+    for set in &mut table.sets {
+        let members = wished.iter().filter(|member| member.set() == set.name);
+        set.elements = members.map(|one| one.element(firewall.by_index)).collect();
+    }
+}
+
 impl Filter {
     /// Makes the sets those of `wished`; the table stands while there is anything to put into it.
     fn set(
@@ -194,13 +203,29 @@ impl Filter {
                 Err(error) => return Err(error),
             }
         }
-        for set in &mut table.sets {
-            let members = wished.iter().filter(|member| member.set() == set.name);
-            set.elements = members.map(|one| one.element(firewall.by_index)).collect();
-        }
+        self.guard.watch(socket.port());
+        fill(&mut table, wished, firewall);
         socket.replace(&[table])?;
         outcome.made = !std::mem::replace(&mut self.standing, true);
         Ok(outcome)
+    }
+
+    /// Puts the whole table there once more.
+    pub(super) fn put_back(&mut self, firewall: &Firewall) -> Result<(), NftablesError> {
+        let mut table = shape(firewall);
+        fill(&mut table, &self.members, firewall);
+        let mut socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => Nftables::open()?,
+        };
+        self.guard.watch(socket.port());
+        socket.replace(&[table])?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    pub(super) const fn stands(&self) -> bool {
+        self.standing
     }
 
     fn changes(

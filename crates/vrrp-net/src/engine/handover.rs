@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use vrrp_proto::{Fault, Instant, State, VirtualRouter};
+use vrrp_proto::{Event as RouterEvent, Fault, Instant, State, VirtualRouter};
 
-use super::core::{Applied, Core};
+use super::core::{Applied, Core, Later};
 use super::instance::InstanceId;
 use crate::event::{Event, Reason};
 use crate::handover::{
@@ -37,6 +37,7 @@ impl Core {
         let _ = self.timer.get_ref().set(None);
         self.armed = None;
         self.sockets.pause();
+        self.filter.guard.pause();
         self.export()
     }
 
@@ -45,6 +46,24 @@ impl Core {
         self.read_waiting();
         let now = self.clock.now();
         self.on_timer(now);
+    }
+
+    /// The successor runs, and does not have these instances: the others are told. It takes the addresses away.
+    pub(super) fn resign(&mut self, left_out: &[String]) {
+        let now = self.clock.now();
+        for name in left_out {
+            let Some(id) = self.names.get(&**name).copied() else {
+                continue;
+            };
+            let Some(instance) = self.instances.get_mut(&id) else {
+                continue;
+            };
+            // The others of its group are the successor's.
+            instance.group = None;
+            instance.router.handle_event(now, RouterEvent::Shutdown);
+            self.drain(id, &mut Later::default());
+        }
+        self.send_queued();
     }
 
     /// Takes in all adverts that have arrived.
@@ -309,8 +328,7 @@ impl Core {
         for instance in inheritance.instances.into_values() {
             if instance.router.state() == State::Master {
                 let message = format!(
-                    "{} is not configured any more and was master; another router takes over after its \
-                     master-down interval",
+                    "{} is not configured any more and was master, its addresses go",
                     instance.name
                 );
                 self.warn(None, message);

@@ -42,7 +42,7 @@ pub(super) struct Instance {
     pub(super) arithmetic: String,
     /// The router wishes its addresses to be in place.
     pub(super) wants_addresses: bool,
-    /// The deadline the engine's timer knows of.
+    /// The deadline in the engine's list; the router's own may be later.
     pub(super) deadline: Option<Instant>,
     /// The master-down deadline that passed, until the first advert is out.
     pub(super) takeover_due: Option<Instant>,
@@ -79,6 +79,14 @@ impl Instance {
 
     pub(super) fn keys(&self, picture: &Picture) -> BTreeSet<AddressKey> {
         self.placed(picture).map(|placed| placed.key()).collect()
+    }
+
+    /// Whether the router's deadline is the one in the list, or has been put off since.
+    pub(super) fn is_postponed(&self) -> bool {
+        match (self.deadline, self.router.poll_timeout()) {
+            (Some(listed), Some(own)) => listed <= own,
+            _ => false,
+        }
     }
 
     pub(super) fn has_entries(&self) -> bool {

@@ -19,6 +19,7 @@ mod check;
 mod core;
 mod debounce;
 mod filter;
+mod filter_guard;
 mod foreign;
 mod handover;
 mod instance;
@@ -308,7 +309,8 @@ impl Handle {
     }
 
     /// A snapshot as of now. Those that [`snapshots`](Self::snapshots) brings follow every change at once, but their
-    /// counters, and the times of what was heard last, may be five seconds old.
+    /// counters, and the times of what was heard last, may be as old as
+    /// [`counter_interval`](Settings::counter_interval).
     ///
     /// # Errors
     /// [`Stopped`] after the end.

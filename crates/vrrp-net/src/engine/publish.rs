@@ -33,7 +33,8 @@ impl Core {
             });
         }
         let instances = self.instances.iter().map(|(id, instance)| {
-            let held = held.remove(id).unwrap_or_default();
+            let mut held = held.remove(id).unwrap_or_default();
+            held.shrink_to_fit();
             (Arc::clone(&instance.name), self.status(instance, held, now))
         });
         let groups = self.groups.iter().map(|(name, group)| {

@@ -38,7 +38,7 @@ impl QuietTime {
 }
 
 /// Adverts that may wait, by count: the buffer holds more than ten times as many.
-const WAITING: f64 = 128.0;
+const WAITING: f64 = 256.0;
 /// The bounds of the time between two readings.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(10);

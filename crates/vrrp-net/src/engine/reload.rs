@@ -79,8 +79,10 @@ impl Core {
                 None => fresh.extend(self.create(instance, &configuration, now)),
             }
         }
-        let by_name = |(id, instance): (&InstanceId, &Instance)| (Arc::clone(&instance.name), *id);
-        self.names = self.instances.iter().map(by_name).collect();
+        let names = self.instances.iter();
+        self.names = names
+            .map(|(id, instance)| (Arc::clone(&instance.name), *id))
+            .collect();
         // What members say from before belongs to their old group.
         self.drain_touched();
         self.regroup(&configuration, now);
@@ -147,7 +149,7 @@ impl Core {
             lower_due: None,
         };
         self.set_trackers(&mut instance, all);
-        self.instances.insert(id, instance);
+        self.instances.insert(id, Box::new(instance));
         if let Some(inherited) = inherited {
             self.take_inheritance(id, &inherited);
         }

@@ -250,7 +250,13 @@ impl Core {
                 Err(error) => {
                     self.entries.applied.remove(entry);
                     if self.entries.restorer.later(entry.clone(), *owner, now) {
-                        let message = format!("cannot add {entry}: {error}; trying again");
+                        let module = match entry {
+                            Entry::Route(route, ..) => route.module(),
+                            Entry::Rule(_) => None,
+                        };
+                        let hint = module.map(|module| format!(", load the module {module}"));
+                        let hint = hint.unwrap_or_default();
+                        let message = format!("cannot add {entry}: {error}{hint}; trying again");
                         self.warn(instance, message);
                     }
                 }
@@ -264,7 +270,10 @@ impl Core {
         if self.entries.applied.is_empty()
             && self.entries.restorer.next_due().is_none()
             && self.statics.is_empty()
-            && !self.instances.values().any(Instance::has_entries)
+            && !self
+                .instances
+                .values()
+                .any(|instance| instance.has_entries())
         {
             return;
         }

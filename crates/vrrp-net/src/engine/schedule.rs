@@ -6,7 +6,7 @@ use std::time::Duration;
 use vrrp_proto::{Event as RouterEvent, Instant, State};
 
 use super::core::Core;
-use super::instance::{Instance, InstanceId};
+use super::instance::InstanceId;
 use crate::kernel::Placed;
 use crate::settings::Settings;
 
@@ -51,8 +51,8 @@ fn up_time() -> Duration {
 impl Core {
     /// Starts a new instance, or notes that it waits.
     pub(super) fn start_or_hold(&mut self, id: InstanceId, now: Instant) {
-        let resumed = |instance: &Instance| instance.router.state() != State::Initialize;
-        if self.instances.get(&id).is_some_and(resumed) {
+        let known = self.instances.get(&id);
+        if known.is_some_and(|instance| instance.router.state() != State::Initialize) {
             self.touched.push_back(id);
         } else if self.schedule.startup.is_some_and(|due| due > now) {
             self.schedule.held.insert(id);

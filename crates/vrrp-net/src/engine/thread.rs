@@ -34,12 +34,16 @@ use crate::kernel::AddressTable;
 use crate::kernel::links::Picture;
 use crate::kernel::netlink::Netlink;
 use crate::kernel::notify::NoticeSocket;
+use crate::nftables::TableWatch;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::sys::{self, Inbox};
 use crate::wire::{self, AdvertSocket};
 
 type Shared = Rc<RefCell<Core>>;
+
+/// What the thread does when a deadline comes takes less, unless there are hundreds of routers; the kernel's least.
+const TURN: std::time::Duration = std::time::Duration::from_micros(100);
 
 pub(super) fn run(
     settings: Settings,
@@ -189,6 +193,8 @@ impl Core {
 
     /// Real-time scheduling and locked memory are wishes: without them the engine runs all the same.
     fn schedule(&self) {
+        // Where the kernel cannot, its ordinary turns must do.
+        let _ = sys::take_short_turns(TURN);
         if let Some(priority) = self.settings.realtime_priority
             && let Err(error) = sys::schedule_realtime(priority)
         {
@@ -257,6 +263,10 @@ fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
         let reader = tokio::task::spawn_local(read_adverts(Rc::clone(shared), socket, inbox));
         core.sockets.set_reader(&key, reader);
     }
+    if let Some(watch) = core.filter.guard.unread() {
+        let reader = tokio::task::spawn_local(read_table_notices(Rc::clone(shared), watch));
+        core.filter.guard.set_reader(reader);
+    }
     result
 }
 
@@ -307,7 +317,8 @@ async fn serve(
                 let (verdict, word) = oneshot::channel();
                 // The caller may have stopped waiting: then the sender of the word is gone with the answer.
                 let _ = answer.send(Held { handover, verdict });
-                if word.await.is_ok() {
+                if let Ok(left_out) = word.await {
+                    shared.borrow_mut().resign(&left_out);
                     return;
                 }
                 enter(shared, Core::carry_on);
@@ -361,6 +372,34 @@ async fn read_notices(shared: Shared, socket: Rc<AsyncFd<NoticeSocket>>) {
                 shared
                     .borrow()
                     .warn(None, format!("cannot read the kernel's notices: {error}"));
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Other tables change all the time on some machines: that is no step of the core.
+async fn read_table_notices(shared: Shared, socket: Rc<AsyncFd<TableWatch>>) {
+    loop {
+        let Ok(mut guard) = socket.readable().await else {
+            return;
+        };
+        let read = shared.borrow().read_table_notices(socket.get_ref());
+        match read {
+            Ok(notices) => {
+                if !notices.more {
+                    guard.clear_ready();
+                }
+                if notices.changed || notices.overrun {
+                    enter(&shared, |core| core.table_changed(notices));
+                }
+            }
+            Err(error) => {
+                guard.clear_ready();
+                shared.borrow().warn(
+                    None,
+                    format!("cannot read the notices of nftables: {error}"),
+                );
             }
         }
         tokio::task::yield_now().await;

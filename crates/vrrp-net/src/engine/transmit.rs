@@ -132,6 +132,24 @@ impl Core {
         self.pacer.push(id, placed, paced);
     }
 
+    /// After a fault the switches, and peers that get adverts one by one, may have forgotten our own address.
+    pub(super) fn tell_peers_where_we_are(&mut self, id: InstanceId) {
+        let instance = self.instances.get(&id);
+        let Some(source) = instance
+            .filter(|instance| instance.config.router.transport.is_unicast())
+            .and_then(|instance| instance.source)
+        else {
+            return;
+        };
+        let mut addresses = self.picture.addresses();
+        let carrier = addresses.find(|entry| entry.key.address == source);
+        let link = carrier.and_then(|entry| self.picture.link(entry.key.index));
+        if let Some(link) = link {
+            // They find it out by asking, only later.
+            let _ = self.announcer.announce(link, source);
+        }
+    }
+
     /// Sends the announcements whose turn it is.
     pub(super) fn announce_due(&mut self) {
         let now = self.clock.now();

@@ -42,8 +42,11 @@ mod encode;
 mod rule;
 mod socket;
 mod table;
+mod watch;
 mod wire;
 
 pub use rule::{Action, Field, Match, Rule};
 pub use socket::{ElementChange, Nftables, NftablesError};
+pub(crate) use watch::{TableNotices, TableWatch};
+
 pub use table::{Chain, ChainKind, Element, Family, Hook, Set, Table, Type, Value};

@@ -11,11 +11,11 @@ use super::table::{Element, Family, Table};
 use super::wire::{self, Answer, Batch, DELETE_ELEMENTS, DUMP, GET_TABLE, NEW_ELEMENTS, Sealed};
 
 /// `NETLINK_NETFILTER`.
-const PROTOCOL: isize = 12;
+pub(super) const PROTOCOL: isize = 12;
 /// Room for a transaction with some ten thousand elements.
 const SEND_BUFFER: usize = 4 * 1024 * 1024;
 /// Largest datagram of the kernel.
-const DATAGRAM: usize = 64 * 1024;
+pub(super) const DATAGRAM: usize = 64 * 1024;
 
 /// Changes nf_tables of the network namespace it was opened in.
 #[derive(Debug)]
@@ -83,6 +83,15 @@ impl Nftables {
             sequence: 0,
             buffer: vec![0; DATAGRAM],
         })
+    }
+
+    /// The number by which the kernel's notices call this socket.
+    pub(crate) fn port(&self) -> u32 {
+        let mut address = rtnetlink::sys::SocketAddr::new(0, 0);
+        match self.socket.get_address(&mut address) {
+            Ok(()) => address.port_number(),
+            Err(_) => 0,
+        }
     }
 
     /// Puts these tables in place of all that stands under their names, in one transaction. Other tables are not

@@ -217,6 +217,10 @@ pub(super) enum Answer {
 
 /// Walks over the messages in one datagram; stops at what cannot be one.
 pub(super) fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> {
+    messages(datagram).map_while(answer)
+}
+
+fn messages(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = usize::try_from(u32::from_ne_bytes(*rest.first_chunk()?)).ok()?;
@@ -225,8 +229,33 @@ pub(super) fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> {
         }
         let message = rest.get(..length)?;
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        answer(message)
+        Some(message)
     })
+}
+
+/// Something that was changed, by whom and in which table.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change<'a> {
+    pub(super) by: u32,
+    pub(super) family: u8,
+    pub(super) table: &'a [u8],
+}
+
+/// Walks over the notices in one datagram.
+pub(super) fn changes(datagram: &[u8]) -> impl Iterator<Item = Change<'_>> {
+    messages(datagram).filter_map(change)
+}
+
+fn change(message: &[u8]) -> Option<Change<'_>> {
+    /// The end of a transaction, which has no table.
+    const NEW_GENERATION: u16 = SUBSYSTEM << 8 | 15;
+    let kind = u16::from_ne_bytes(*message.get(4..)?.first_chunk()?);
+    if kind >> 8 != SUBSYSTEM || kind == NEW_GENERATION {
+        return None;
+    }
+    let by = u32::from_ne_bytes(*message.get(12..)?.first_chunk()?);
+    let (family, table) = name(message.get(HEADER..)?)?;
+    Some(Change { by, family, table })
 }
 
 fn answer(message: &[u8]) -> Option<Answer> {
@@ -248,6 +277,13 @@ fn answer(message: &[u8]) -> Option<Answer> {
 }
 
 fn table(body: &[u8]) -> Option<Answer> {
+    let (family, name) = name(body)?;
+    let name = String::from_utf8_lossy(name).into_owned();
+    Some(Answer::Table(family, name))
+}
+
+/// Family and name of a table. The first attribute of all objects is the name of the table they are in.
+fn name(body: &[u8]) -> Option<(u8, &[u8])> {
     const NAME: u16 = 1;
     let family = *body.first()?;
     let mut rest = body.get(4..)?;
@@ -256,9 +292,8 @@ fn table(body: &[u8]) -> Option<Answer> {
         let kind = u16::from_ne_bytes(*rest.get(2..)?.first_chunk()?);
         let value = rest.get(4..length)?;
         if kind & !NESTED == NAME {
-            let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
-            let name = String::from_utf8_lossy(text).into_owned();
-            return Some(Answer::Table(family, name));
+            let text = value.split(|byte| *byte == 0).next();
+            return Some((family, text.unwrap_or_default()));
         }
         rest = rest.get(length.next_multiple_of(4)..)?;
     }
@@ -272,6 +307,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, kind in 0_u16..8) {
             for _ in answers(&bytes) {}
+            for _ in changes(&bytes) {}
             let length = u32::try_from(bytes.len() + HEADER).unwrap();
             let mut message = length.to_ne_bytes().to_vec();
             message.extend([2, 3, SUBSYSTEM << 8][usize::from(kind % 3)].to_ne_bytes());

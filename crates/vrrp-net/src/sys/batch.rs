@@ -141,12 +141,16 @@ fn write_control(
 
 /// Takes up to [`BATCH`] datagrams per call; one serves all sockets of a thread.
 pub(crate) struct Inbox {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     slot: usize,
-    names: Vec<libc::sockaddr_in6>,
-    controls: Vec<Control>,
-    vectors: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
+    names: Box<[libc::sockaddr_in6]>,
+    // Only the kernel uses these two, through `headers`.
+    _controls: Box<[Control]>,
+    _vectors: Box<[libc::iovec]>,
+    /// Point at distinct places of the others, which never move.
+    headers: Box<[libc::mmsghdr]>,
+    /// Whether the headers ask for the sender.
+    named: bool,
     filled: usize,
 }
 
@@ -169,47 +173,64 @@ impl Inbox {
     pub(crate) fn new(slot: usize) -> Self {
         // SAFETY: a structure of integers and arrays of them, for all of which zero is a value.
         let name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+        let mut bytes = vec![0; slot * BATCH].into_boxed_slice();
+        let mut names = vec![name; BATCH].into_boxed_slice();
+        let mut controls = vec![[0; CONTROL_WORDS]; BATCH].into_boxed_slice();
+        let mut vectors: Box<[libc::iovec]> = bytes
+            .chunks_exact_mut(slot)
+            .map(|chunk| libc::iovec {
+                iov_base: chunk.as_mut_ptr().cast(),
+                iov_len: chunk.len(),
+            })
+            .collect();
+        let parts = vectors.iter_mut().zip(&mut names).zip(&mut controls);
+        let headers = parts
+            .map(|((vector, name), control)| {
+                let mut header = empty_header();
+                header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+                header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
+                header.msg_hdr.msg_iov = ptr::from_mut(vector);
+                header.msg_hdr.msg_iovlen = 1;
+                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+                header
+            })
+            .collect();
         Self {
-            bytes: vec![0; slot * BATCH],
+            bytes,
             slot,
-            names: vec![name; BATCH],
-            controls: vec![[0; CONTROL_WORDS]; BATCH],
-            vectors: Vec::with_capacity(BATCH),
-            headers: Vec::with_capacity(BATCH),
+            names,
+            _controls: controls,
+            _vectors: vectors,
+            headers,
+            named: true,
             filled: 0,
         }
     }
 
-    /// Takes what is there without waiting. Fewer than [`BATCH`] mean that there was no more.
-    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        self.filled = 0;
-        self.vectors.clear();
-        self.headers.clear();
-        for chunk in self.bytes.chunks_exact_mut(self.slot) {
-            self.vectors.push(libc::iovec {
-                iov_base: chunk.as_mut_ptr().cast(),
-                iov_len: chunk.len(),
-            });
-        }
-        for ((vector, name), control) in self
-            .vectors
-            .iter_mut()
-            .zip(&mut self.names)
-            .zip(&mut self.controls)
-        {
-            let mut header = empty_header();
-            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
-            header.msg_hdr.msg_iov = ptr::from_mut(vector);
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+    /// Takes what is there without waiting. Fewer than [`BATCH`] mean that there was no more. Without `named` the senders
+    /// are not asked for: IPv4 datagrams bring them in their headers.
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, named: bool) -> io::Result<usize> {
+        // What the last call has overwritten.
+        let used = std::mem::take(&mut self.filled);
+        for header in self.headers.iter_mut().take(used) {
             header.msg_hdr.msg_controllen = size_of::<Control>() as _;
-            self.headers.push(header);
+            header.msg_hdr.msg_flags = 0;
+        }
+        if named || self.named {
+            for (header, name) in self.headers.iter_mut().zip(&mut self.names) {
+                (header.msg_hdr.msg_name, header.msg_hdr.msg_namelen) = if named {
+                    (ptr::from_mut(name).cast(), size_of_val(name) as _)
+                } else {
+                    (ptr::null_mut(), 0)
+                };
+            }
+            self.named = named;
         }
         let count = libc::c_uint::try_from(self.headers.len()).unwrap_or(0);
         // SAFETY: the headers point, each with its length, at distinct places of `bytes`, `names`, `controls` and
-        // `vectors`, which live in `self`, do not move, and are borrowed by this function alone until it returns. A
-        // null timeout is none.
+        // `vectors`: allocations that live and stay where they are as long as `self` does, and that nobody looks at
+        // until this function returns. A null timeout is none.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -229,7 +250,7 @@ impl Inbox {
             .iter()
             .take(self.filled)
             .zip(self.bytes.chunks_exact(self.slot))
-            .zip(&self.names)
+            .zip(self.names.iter())
             .map(|((header, bytes), name)| {
                 let length = usize::try_from(header.msg_len).unwrap_or(0);
                 let is_ipv6 = header.msg_hdr.msg_namelen as usize >= size_of_val(name)
@@ -312,11 +333,11 @@ mod tests {
         let mut inbox = Inbox::new(128);
         let mut seen = Vec::new();
         for expected in [BATCH, 6] {
-            assert_eq!(inbox.receive(receiver.as_fd()).unwrap(), expected);
+            assert_eq!(inbox.receive(receiver.as_fd(), false).unwrap(), expected);
             seen.extend(inbox.datagrams().map(|datagram| datagram.bytes.to_vec()));
         }
         assert_eq!(seen, sent);
-        let error = inbox.receive(receiver.as_fd()).unwrap_err();
+        let error = inbox.receive(receiver.as_fd(), true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert_eq!(inbox.datagrams().count(), 0);
     }
@@ -329,7 +350,7 @@ mod tests {
             .send_to(&[1; 40], receiver.local_addr().unwrap())
             .unwrap();
         let mut inbox = Inbox::new(16);
-        assert_eq!(inbox.receive(receiver.as_fd()).unwrap(), 1);
+        assert_eq!(inbox.receive(receiver.as_fd(), false).unwrap(), 1);
         assert_eq!(inbox.datagrams().next().unwrap().bytes, [1; 16]);
     }
 

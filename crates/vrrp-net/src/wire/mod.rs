@@ -212,7 +212,7 @@ impl AdvertSocket {
         inbox: &mut Inbox,
         mut handle: impl FnMut(Option<&Received<'_>>, Option<Duration>),
     ) -> io::Result<bool> {
-        let count = inbox.receive(self.socket.as_fd())?;
+        let count = inbox.receive(self.socket.as_fd(), self.key.ipv6)?;
         for datagram in inbox.datagrams() {
             handle(self.take_apart(&datagram).as_ref(), datagram.arrived);
         }

@@ -87,9 +87,9 @@ fn after_a_split_the_winner_announces_its_addresses_again() {
     } = &trio;
     run(async {
         let mut first = a.start(settings(), one(fast("VI", 51, 150, &["10.9.0.100"])));
-        // The loser speaks once more before it yields; else the winner may never learn that there was another one.
+        // The loser answers the one it took over from; else the winner may never learn that there was another one.
         let mut loser = fast("VI", 51, 100, &["10.9.0.100"]);
-        loser.router.higher_priority_send_advert = true;
+        loser.router.answer_returning_master = true;
         let mut second = b.start(settings(), one(loser));
         first.wait("the address", added("10.9.0.100")).await;
         // The port blocks: neither of the two sees its own link go.

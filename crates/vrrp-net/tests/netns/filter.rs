@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
-use vrrp_net::{Configuration, InstanceConfig, State, VirtualAddress};
+use vrrp_net::{Configuration, Event, InstanceConfig, State, VirtualAddress};
 
 use crate::nftables::{node, ruleset};
 use crate::support::{Node, added, eventually, fast, one, pair, run, settings};
@@ -119,22 +119,38 @@ fn a_flushed_table_and_one_of_a_killed_predecessor_are_replaced() {
         settings.reclaim_marked = true;
         let mut first = a.start(settings.clone(), one(instance(&["10.9.0.100"])));
         first.wait("the address", added("10.9.0.100")).await;
-        a.run(|| {
-            Command::new("nft")
-                .args(["flush", "ruleset"])
-                .status()
-                .unwrap()
-        });
+        let nft = |command: &'static str| {
+            let status = a.run(|| {
+                let words = command.split(' ');
+                Command::new("nft").args(words).status().unwrap()
+            });
+            assert!(status.success(), "nft {command}");
+        };
+        let back = |event: &Event| {
+            let table = "removed table inet director of nftables, it is back";
+            event.to_string().contains(table)
+        };
+        let whole = ruleset(&a);
+        // Whatever is taken from it comes back without anything else happening.
+        for command in [
+            "flush ruleset",
+            "flush table inet director",
+            "delete element inet director addresses_ipv4 { 10.9.0.100 }",
+        ] {
+            nft(command);
+            first.wait(command, back).await;
+            eventually(|| ruleset(&a) == whole);
+        }
+        // What becomes of other tables is nobody's business.
+        nft("add table inet other");
+        nft("delete table inet other");
         let more = instance(&["10.9.0.100", "10.9.0.101"]);
         first.engine.replace(one(more)).await.unwrap();
         first.wait("the address", added("10.9.0.101")).await;
         let rules = ruleset(&a);
         assert!(rules.contains("10.9.0.100, 10.9.0.101"), "{rules}");
-        assert!(
-            first
-                .story()
-                .contains("somebody had removed table inet director")
-        );
+        let times = first.story().matches("it is back").count();
+        assert_eq!(times, 3, "{}", first.story());
         first.engine.abort();
 
         let mut second = a.start(settings, one(fast("VI", 51, 150, &["10.9.0.100"])));

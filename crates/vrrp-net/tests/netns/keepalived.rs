@@ -8,7 +8,10 @@ use vrrp_net::vrrp_proto::auth::{Authentication, Password};
 use vrrp_net::vrrp_proto::{
     Config, Family, Interval, Peer, Preemption, Priority, Transport, Version, Vrid,
 };
-use vrrp_net::{InstanceConfig, Settings, State, VirtualAddress, VirtualLink, virtual_mac};
+use vrrp_net::{
+    InstanceConfig, IpvlanMode, Settings, State, VirtualAddress, VirtualLink, VirtualLinkKind,
+    virtual_mac,
+};
 
 /// Starts keepalived in a namespace, with all its files in a directory of the test.
 fn keepalived(node: &Node, directory: &tempfile::TempDir, instance: &str) -> Option<Process> {
@@ -211,6 +214,29 @@ fn version_3_over_ipv6_with_virtual_macs_on_both_sides() {
     both_roles(
         on_virtual_mac(version_3_over_ipv6()),
         "version 3\n advert_int 0.1\n use_vmac",
+    );
+}
+
+/// Both on interfaces of their own that share the hardware address of their base.
+#[test]
+fn version_3_on_ipvlan_interfaces_on_both_sides() {
+    if crate::virtual_mac::node_with("ipvlan").is_none() {
+        return;
+    }
+    let mut ours = version_3(100);
+    let own: std::net::IpAddr = "10.9.0.7".parse().unwrap();
+    ours.router.source = Some(own);
+    ours.virtual_link = Some(VirtualLink {
+        name: "ipvl.51".to_owned(),
+        kind: VirtualLinkKind::Ipvlan {
+            mode: IpvlanMode::Bridge,
+            address: Some((own, 24)),
+        },
+        group: None,
+    });
+    both_roles(
+        ours,
+        "version 3\n advert_int 0.1\n use_ipvlan ipvl.51 10.9.0.8/24 bridge",
     );
 }
 

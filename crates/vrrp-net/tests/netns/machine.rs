@@ -198,11 +198,40 @@ fn unicast_routers_without_an_interface_of_their_own_find_each_other() {
         first.wait("the address", added("10.9.0.100")).await;
         let mut second = b.start(settings(), one(instance("10.9.0.2", "10.9.0.1", 100)));
         second.wait_state("VI", State::Backup).await;
-        let heard = second.engine.snapshots();
-        eventually(|| heard.latest().instances["VI"].counters.adverts_received >= 5);
+        second
+            .until("five adverts", |now| {
+                now.instances["VI"].counters.adverts_received >= 5
+            })
+            .await;
         first.engine.shutdown().await;
         second.wait_state("VI", State::Master).await;
         second.wait("the address", added("10.9.0.100")).await;
+    });
+}
+
+#[test]
+fn after_a_fault_unicast_peers_are_told_where_we_are() {
+    let Some((a, b)) = pair() else { return };
+    run(async {
+        let mut instance = fast("VI", 51, 100, &["10.9.0.100"]);
+        instance.router.transport = Transport::Unicast {
+            peers: vec![Peer::new("10.9.0.2".parse().unwrap())],
+            check_source: true,
+        };
+        let mut engine = a.start(settings(), one(instance));
+        engine.wait_state("VI", State::Backup).await;
+        a.ip("link set eth0 down");
+        engine.wait_state("VI", State::Fault).await;
+        let tap = Tap::new(&b);
+        a.ip("link set eth0 up");
+        engine.wait_state("VI", State::Backup).await;
+        // A gratuitous ARP: it is the sender and the target.
+        let told = [10, 9, 0, 1];
+        let announced = (0..1_000).any(|_| {
+            let frame = tap.next();
+            frame[12..14] == [8, 6] && frame[28..32] == told && frame[38..42] == told
+        });
+        assert!(announced);
     });
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod contest;
+mod encapsulation;
 mod engine;
 mod filter;
 mod frr;

@@ -8,7 +8,7 @@ use vrrp_net::{
     VirtualLinkKind, virtual_mac,
 };
 
-use crate::support::{Node, PATIENCE, Tap, added, eventually, fast, one, pair, run, settings};
+use crate::support::{Node, Tap, added, eventually, fast, one, pair, run, settings};
 
 const MAC: [u8; 6] = [0, 0, 0x5e, 0, 1, 51];
 
@@ -346,12 +346,11 @@ fn a_strict_reverse_path_filter_moves_to_the_other_interfaces_and_back() {
         first.wait("the address", added("10.9.0.100")).await;
         let mut second = b.start(settings(), one(on_virtual_mac(100, &["10.9.0.100"])));
         second.wait_state("VI", State::Backup).await;
-        let heard = second.engine.snapshots();
-        let start = std::time::Instant::now();
-        while heard.latest().instances["VI"].counters.adverts_received < 5 {
-            assert!(start.elapsed() < PATIENCE);
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        second
+            .until("five adverts", |now| {
+                now.instances["VI"].counters.adverts_received >= 5
+            })
+            .await;
         assert_eq!(option(&b, "all/rp_filter"), "0");
         assert_eq!(option(&b, "eth0/rp_filter"), "1");
         assert_eq!(
@@ -365,7 +364,7 @@ fn a_strict_reverse_path_filter_moves_to_the_other_interfaces_and_back() {
 }
 
 /// A node on whose `eth0` an interface of this kind can be made.
-fn node_with(kind: &str) -> Option<(Node, Node)> {
+pub(crate) fn node_with(kind: &str) -> Option<(Node, Node)> {
     let (a, b) = pair()?;
     let words = match kind {
         "vrf" => "link add name probe type vrf table 9",
@@ -447,7 +446,11 @@ fn routers_find_each_other_in_a_virtual_routing_domain() {
         let mut second = b.start(settings(), one(fast("VI", 51, 100, &["10.9.0.100"])));
         second.wait_state("VI", State::Backup).await;
         let heard = second.engine.snapshots();
-        eventually(|| heard.latest().instances["VI"].counters.adverts_received >= 5);
+        second
+            .until("five adverts", |now| {
+                now.instances["VI"].counters.adverts_received >= 5
+            })
+            .await;
         assert_eq!(heard.latest().instances["VI"].state, State::Backup);
         first.engine.shutdown().await;
         second.wait_state("VI", State::Master).await;

@@ -127,16 +127,13 @@ fn item_008_item_084_item_085_ipv6_elects_announces_and_hands_over() {
             .any(|line| line.contains("fd09::100") && line.contains("tentative"));
         assert!(!tentative, "{shown}");
         second.wait_state("VI6", State::Backup).await;
-        let mut snapshots = second.engine.snapshots();
-        let heard = snapshots.wait_for(|snapshot| {
-            let counters = &snapshot.instances["VI6"].counters;
-            assert!(counters.ignored.is_empty(), "{counters:?}");
-            counters.adverts_received > 0
-        });
-        tokio::time::timeout(crate::support::PATIENCE, heard)
-            .await
-            .unwrap()
-            .unwrap();
+        second
+            .until("an advert", |snapshot| {
+                let counters = &snapshot.instances["VI6"].counters;
+                assert!(counters.ignored.is_empty(), "{counters:?}");
+                counters.adverts_received > 0
+            })
+            .await;
         first.engine.shutdown().await;
         assert!(!a.holds("fd09::100"));
         let event = second.wait_state("VI6", State::Master).await;
@@ -161,14 +158,11 @@ fn item_032_packets_of_other_virtual_routers_wake_nobody() {
         let mut master = a.start(Settings::default(), both);
         master.wait_state("foreign", State::Master).await;
         let backup = b.start(Settings::default(), one(fast("own", 7, 100, &["10.9.1.7"])));
-        let mut snapshots = backup.engine.snapshots();
-        loop {
-            let snapshot = snapshots.latest();
-            assert_eq!(snapshot.ignored.values().sum::<u64>(), 0, "{snapshot:?}");
-            if snapshot.instances["own"].counters.adverts_received > 5 {
-                break;
-            }
-            snapshots.changed().await;
-        }
+        backup
+            .until("six adverts", |snapshot| {
+                assert_eq!(snapshot.ignored.values().sum::<u64>(), 0, "{snapshot:?}");
+                snapshot.instances["own"].counters.adverts_received > 5
+            })
+            .await;
     });
 }

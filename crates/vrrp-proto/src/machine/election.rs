@@ -151,6 +151,10 @@ impl VirtualRouter {
     /// Becomes master: advert, then addresses, then announcements.
     pub(super) fn become_master(&mut self, now: Instant, reason: Reason) {
         let announce = self.config.announce;
+        let heard = |router: Heard| (router.source, now);
+        self.preempted = self.lower_master(now).map(heard);
+        let silent = self.master.filter(|_| self.resigned_by.is_none());
+        self.silent = silent.map(|master| master.source);
         self.timers.clear();
         self.master_interval = self.config.interval;
         self.reduced = false;
@@ -341,10 +345,18 @@ impl VirtualRouter {
             None
         };
         let Some(reason) = reason else {
+            self.stats.lower_priority_received += 1;
+            if self.has_just_preempted(now, heard.source) {
+                if !self.config.lower_priority_no_advert {
+                    self.answer(now);
+                }
+                return Accepted::LowerPriorityIgnored;
+            }
             self.answer_lower(now, heard);
             return Accepted::LowerPriority;
         };
-        if self.config.higher_priority_send_advert {
+        let returns = self.config.answer_returning_master && self.silent == Some(heard.source);
+        if self.config.higher_priority_send_advert || returns {
             self.send_advert(now, ours);
         }
         self.master_interval = self.config.interval;
@@ -385,9 +397,16 @@ impl VirtualRouter {
         }
     }
 
+    /// The last words of a router that this one has just taken over from are no contest: its advert and ours have
+    /// crossed, and the announcements of the takeover are under way.
+    fn has_just_preempted(&self, now: Instant, source: IpAddr) -> bool {
+        self.preempted.is_some_and(|(from, at)| {
+            from == source && now.micros_since(at) < self.config.interval.as_micros()
+        })
+    }
+
     /// Another master with a lower claim: RFC 9568 has it told at once.
     fn answer_lower(&mut self, now: Instant, heard: &Heeded) {
-        self.stats.lower_priority_received += 1;
         let (source, priority) = (heard.source, heard.priority);
         self.warn(now, Warning::OtherMaster { source, priority });
         let known = (priority, heard.interval.as_duration());
@@ -523,17 +542,20 @@ impl VirtualRouter {
         }
         let reason = match self.resigned_by {
             Some(source) => Reason::MasterResigned { source },
-            None => {
-                let window = self.master_down_micros();
-                Reason::MasterDown {
-                    silence: now - self.listening_since,
-                    preempted: self
-                        .lower
-                        .filter(|lower| now.micros_since(lower.at) <= window)
-                        .map(|lower| (lower.source, lower.priority)),
-                }
-            }
+            None => Reason::MasterDown {
+                silence: now - self.listening_since,
+                preempted: self
+                    .lower_master(now)
+                    .map(|lower| (lower.source, lower.priority)),
+            },
         };
         self.become_master(now, reason);
+    }
+
+    /// As backup, a master of lower priority that is still heard.
+    fn lower_master(&self, now: Instant) -> Option<Heard> {
+        let window = self.master_down_micros();
+        self.lower
+            .filter(|lower| now.micros_since(lower.at) <= window)
     }
 }

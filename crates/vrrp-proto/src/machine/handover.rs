@@ -53,6 +53,8 @@ pub struct Handover {
     #[cfg_attr(feature = "serde", serde(default))]
     stands_down: bool,
     stands_down_until: Option<Instant>,
+    silent: Option<IpAddr>,
+    preempted: Option<(IpAddr, Instant)>,
     #[cfg_attr(feature = "serde", serde(default))]
     wants_master: bool,
     #[cfg_attr(feature = "serde", serde(default))]
@@ -200,6 +202,8 @@ impl VirtualRouter {
             preempt_at: self.preempt_at,
             stands_down: self.yielding.is_some(),
             stands_down_until: self.yielding.flatten(),
+            silent: self.silent,
+            preempted: self.preempted,
             wants_master: self.wants_master,
             contests: self.contests.clone(),
             contest_announced: self.contest_announced,
@@ -258,6 +262,8 @@ impl VirtualRouter {
         router.resigned_by = from.resigned_by;
         router.preempt_at = from.preempt_at;
         router.yielding = from.stands_down.then_some(from.stands_down_until);
+        router.silent = from.silent;
+        router.preempted = from.preempted;
         router.wants_master = from.wants_master && router.config.grouped;
         router.contests.clone_from(&from.contests);
         router.contest_announced = from.contest_announced;

@@ -39,6 +39,7 @@ pub use handover::{Handover, ResumeError};
 pub use reason::{Accepted, DropReason, Reason, Verdict, Warning};
 pub use stats::Stats;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -102,6 +103,10 @@ pub struct VirtualRouter {
     preempt_at: Option<Instant>,
     /// Ordered to stand down, until then or for good.
     yielding: Option<Option<Instant>>,
+    /// Master: whose silence made this router master.
+    silent: Option<IpAddr>,
+    /// Master: from whom it took over, though heard, and when.
+    preempted: Option<(IpAddr, Instant)>,
     /// Grouped: this member's election says master.
     wants_master: bool,
     /// At most one of each kind.
@@ -111,7 +116,7 @@ pub struct VirtualRouter {
     answered: Option<Instant>,
     answer_due: bool,
     identification: u16,
-    header_key: Option<HeaderKey>,
+    header_key: Option<Box<HeaderKey>>,
     /// The greatest sequence number of an authentication header, sent or received.
     sequence: u32,
     /// The greatest one received.
@@ -152,6 +157,8 @@ impl VirtualRouter {
             resigned_by: None,
             preempt_at: None,
             yielding: None,
+            silent: None,
+            preempted: None,
             wants_master: false,
             contests: Vec::new(),
             contest_announced: None,
@@ -217,6 +224,12 @@ impl VirtualRouter {
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Whether [`poll_action`](Self::poll_action) would give nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty()
     }
 
     /// The state.
@@ -309,9 +322,9 @@ impl VirtualRouter {
     }
 }
 
-fn header_key(authentication: &Authentication) -> Option<HeaderKey> {
+fn header_key(authentication: &Authentication) -> Option<Box<HeaderKey>> {
     match authentication {
-        Authentication::Header(password) => Some(HeaderKey::new(password)),
+        Authentication::Header(password) => Some(Box::new(HeaderKey::new(password))),
         Authentication::None | Authentication::Password(_) => None,
     }
 }

@@ -138,7 +138,8 @@ pub enum Accepted {
     MasterAlive,
     /// Backup: the master resigned, the timer is cut to the skew time.
     MasterResigned,
-    /// Backup: from a lower priority, discarded; the timer runs on.
+    /// From a lower priority. Backup: discarded, the timer runs on. Master: the last advert of a router that it has just
+    /// taken over from, answered.
     LowerPriorityIgnored,
     /// Master: another master resigned; answered with an advert.
     ResignationAnswered,

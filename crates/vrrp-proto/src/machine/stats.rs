@@ -1,5 +1,6 @@
 //! Counters of a virtual router.
 
+use alloc::boxed::Box;
 #[cfg(feature = "serde")]
 use alloc::string::String;
 
@@ -34,19 +35,31 @@ pub struct Stats {
     dropped: DropCounters,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct DropCounters([u64; DropReason::ALL.len()]);
+/// Most routers never drop a packet: the counters are made with the first one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct DropCounters(Option<Box<[u64; DropReason::ALL.len()]>>);
 
-impl Default for DropCounters {
-    fn default() -> Self {
-        Self([0; DropReason::ALL.len()])
+impl DropCounters {
+    const NONE: [u64; DropReason::ALL.len()] = [0; DropReason::ALL.len()];
+
+    fn all(&self) -> &[u64; DropReason::ALL.len()] {
+        self.0.as_deref().unwrap_or(&Self::NONE)
+    }
+
+    fn counter(&mut self, reason: DropReason) -> Option<&mut u64> {
+        let counters = self.0.get_or_insert_with(|| Box::new(Self::NONE));
+        counters.get_mut(reason as usize)
     }
 }
 
 impl Stats {
     /// Packets dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.dropped.0.get(reason as usize).copied().unwrap_or(0)
+        self.dropped
+            .all()
+            .get(reason as usize)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Every reason with its counter.
@@ -54,16 +67,16 @@ impl Stats {
         DropReason::ALL
             .iter()
             .copied()
-            .zip(self.dropped.0.iter().copied())
+            .zip(self.dropped.all().iter().copied())
     }
 
     /// Packets dropped for any reason.
     pub fn dropped_total(&self) -> u64 {
-        self.dropped.0.iter().sum()
+        self.dropped.all().iter().sum()
     }
 
     pub(super) fn count_drop(&mut self, reason: DropReason) {
-        if let Some(counter) = self.dropped.0.get_mut(reason as usize) {
+        if let Some(counter) = self.dropped.counter(reason) {
             *counter += 1;
         }
     }
@@ -123,8 +136,7 @@ impl<'de> serde::Deserialize<'de> for Stats {
                     for (reason, count) in dropped {
                         let name: StrDeserializer<'_, Error> = reason.as_str().into_deserializer();
                         let reason = DropReason::deserialize(name).ok();
-                        let place =
-                            reason.and_then(|reason| stats.dropped.0.get_mut(reason as usize));
+                        let place = reason.and_then(|reason| stats.dropped.counter(reason));
                         if let Some(place) = place {
                             *place = count;
                         }

@@ -69,6 +69,59 @@ fn item_070_higher_prio_send_advert_sends_one_more() {
 }
 
 #[test]
+fn item_070_a_master_that_returns_from_a_split_is_told_that_there_was_another() {
+    let mut config = config(Version::V2, 100);
+    config.answer_returning_master = true;
+    let silent = other("10.0.0.1", 101);
+    let taken_over = || {
+        let mut bench = Bench::backup(config.clone());
+        bench.accepts(&silent, Accepted::MasterAlive);
+        bench.run_until_next();
+        assert_eq!(bench.router.state(), State::Master);
+        bench
+    };
+    let mut bench = taken_over();
+    bench.accepts(&silent, Accepted::Yielded);
+    assert_eq!(names(&bench.actions), ["advert", "remove", "transition"]);
+    // Nobody had taken over from this one.
+    let mut bench = taken_over();
+    bench.accepts(&other("10.0.0.9", 101), Accepted::Yielded);
+    assert_eq!(names(&bench.actions), ["remove", "transition"]);
+    // One that resigned knows.
+    let mut bench = Bench::backup(config.clone());
+    bench.accepts(&silent, Accepted::MasterAlive);
+    bench.accepts(&other("10.0.0.1", 0), Accepted::MasterResigned);
+    bench.run_until_next();
+    assert_eq!(bench.router.state(), State::Master);
+    bench.accepts(&silent, Accepted::Yielded);
+    assert_eq!(names(&bench.actions), ["remove", "transition"]);
+}
+
+#[test]
+fn item_072_the_last_words_of_a_preempted_master_are_no_contest() {
+    let mut bench = Bench::backup(config(Version::V2, 100));
+    let lower = other("10.0.0.9", 99);
+    // Heard until the end: it is preempted.
+    while bench.router.state() == State::Backup {
+        bench.accepts(&lower, Accepted::LowerPriorityIgnored);
+        bench.run_until_next();
+    }
+    bench.pass(millis(5));
+    bench.accepts(&lower, Accepted::LowerPriorityIgnored);
+    assert_eq!(
+        names(&bench.actions),
+        ["advert"],
+        "it is answered all the same"
+    );
+    assert!(bench.router.contest(bench.now).is_none());
+    // Somebody else, or the same one later, is one.
+    bench.accepts(&other("10.0.0.8", 99), Accepted::LowerPriority);
+    bench.pass(seconds(1));
+    bench.accepts(&lower, Accepted::LowerPriority);
+    assert!(bench.router.contest(bench.now).is_some());
+}
+
+#[test]
 fn item_071_the_greater_address_wins_a_tie_as_an_unsigned_number() {
     for (theirs, ours_wins) in [
         ("10.0.0.4", true),

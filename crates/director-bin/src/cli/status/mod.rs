@@ -31,21 +31,19 @@ pub(super) struct StatusArguments {
 
 /// Exit: success if the director answered.
 pub(super) fn run(arguments: &StatusArguments) -> Exit {
-    let mut client = match arguments.socket.connect() {
-        Ok(client) => client,
-        Err(error) => return fail(&error),
-    };
+    let mut client = None;
+    let mut seen = false;
     loop {
-        match ask(&mut client) {
-            Ok(Ok(snapshot)) => show(arguments, &snapshot),
+        match ask(&mut client, &arguments.socket) {
+            Ok(Ok(snapshot)) => {
+                seen = true;
+                show(arguments, &snapshot);
+            }
             Ok(Err(response)) => return unexpected(&response),
-            // A restart under a watching eye: look for the successor.
-            Err(ClientError::Closed | ClientError::Io(_)) if arguments.watch.is_some() => {
-                match arguments.socket.connect() {
-                    Ok(new) => client = new,
-                    Err(error) => return fail(&error),
-                }
-                continue;
+            // A restart under a watching eye: the next look finds the successor, and a stop may have an end.
+            Err(error) if arguments.watch.is_some() && seen => {
+                client = None;
+                output::report(&error);
             }
             Err(error) => return fail(&error),
         }
@@ -56,8 +54,15 @@ pub(super) fn run(arguments: &StatusArguments) -> Exit {
     }
 }
 
-fn ask(client: &mut Client) -> Result<Result<Box<Snapshot>, Response>, ClientError> {
-    Ok(match client.call(Request::Status)? {
+fn ask(
+    client: &mut Option<Client>,
+    socket: &SocketArguments,
+) -> Result<Result<Box<Snapshot>, Response>, ClientError> {
+    let connected = match client {
+        Some(connected) => connected,
+        None => client.insert(socket.connect()?),
+    };
+    Ok(match connected.call(Request::Status)? {
         Response::Status { snapshot } => Ok(snapshot),
         other => Err(other),
     })
@@ -78,7 +83,9 @@ fn show(arguments: &StatusArguments, snapshot: &Snapshot) {
         return;
     }
     let terminal = std::io::stdout().is_terminal();
-    let text = render(snapshot, arguments.only, Paint(terminal));
+    // https://no-color.org
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let text = render(snapshot, arguments.only, Paint(terminal && colour));
     if arguments.watch.is_some() && terminal {
         // Home, then the text, then whatever was below: no flicker.
         output::print(format_args!(

@@ -96,6 +96,10 @@ impl Page {
             configuration.file, configuration.reloads_done, configuration.reloads_refused
         );
         self.line(&cut(&file, WIDTH));
+        if configuration.not_the_file.is_some() {
+            let text = "this file was not confirmed in time, the one before is in force; `director reload` takes it";
+            self.notice(Colour::Attention, text);
+        }
         if let Some(pending) = &configuration.pending {
             let left = duration(pending.reverts_at.since(self.now));
             let text = format!("the reload goes back in {left} unless `director confirm` keeps it");
@@ -230,6 +234,9 @@ impl Page {
                 contest.by, contest.priority
             );
             detail(self, Colour::Bad, &text);
+        }
+        for other in instance.further_disagreements() {
+            detail(self, Colour::Attention, &other.to_string());
         }
         let wrong = |present| (instance.state == InstanceState::Master) != present;
         for address in instance

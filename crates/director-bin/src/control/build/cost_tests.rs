@@ -60,6 +60,8 @@ async fn a_snapshot_of_ten_thousand_real_servers() {
             pid: 1,
             node: "n".to_owned(),
             started: now.wall,
+            log_levels: None,
+            log_levels_until: None,
         },
         configuration: ConfigState::default(),
         overrides: Overrides::default(),

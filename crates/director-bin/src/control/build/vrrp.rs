@@ -2,7 +2,8 @@
 
 use crate::control::facts::Facts;
 use director_control::snapshot::{
-    Address, Contest, Counters, Group, Instance, InstanceState, MasterSeen, PeerSeen, Timers,
+    Address, Contest, Counters, Disagreement, Group, Instance, InstanceState, MasterSeen, PeerSeen,
+    Timers,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,11 +90,27 @@ fn instance(
             since: wall(contest.since),
             last: wall(contest.last),
         }),
+        contests: status
+            .contests
+            .iter()
+            .map(|contest| disagreement(facts, contest))
+            .collect(),
         peers: peers(facts, name, config),
         source: status.source,
         addresses: addresses(status, config),
         faults: status.faults.clone(),
         counters: counters(&status.counters),
+    }
+}
+
+fn disagreement(facts: &Facts, contest: &vrrp_net::Contest) -> Disagreement {
+    Disagreement {
+        about: contest.about.to_string(),
+        by: contest.by,
+        priority: contest.priority,
+        adverts: contest.adverts,
+        since: facts.clock.wall_of(contest.since),
+        last: facts.clock.wall_of(contest.last),
     }
 }
 

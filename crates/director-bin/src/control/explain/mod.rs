@@ -10,13 +10,12 @@ mod tests;
 use super::target::{self, ServerTarget};
 use director_control::{Event, Explanation, Fact, Snapshot, Timestamp};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 /// Events of a history.
 const HISTORY: usize = 8;
 
 /// The last events that a predicate picks, oldest first.
-pub(crate) type History<'a> = &'a dyn Fn(&dyn Fn(&Event) -> bool, usize) -> Vec<Arc<Event>>;
+pub(crate) type History<'a> = &'a dyn Fn(&dyn Fn(&Event) -> bool, usize) -> Vec<Event>;
 
 /// Explains everything that `word` names. Empty if it names nothing.
 pub(crate) fn explain(snapshot: &Snapshot, word: &str, history: History<'_>) -> Vec<Explanation> {
@@ -68,7 +67,7 @@ struct Explainer<'a> {
 impl Explainer<'_> {
     fn history(&self, wanted: impl Fn(&Event) -> bool) -> Vec<Fact> {
         let events = (self.history)(&wanted, HISTORY);
-        let fact = |event: &Arc<Event>| Fact {
+        let fact = |event: &Event| Fact {
             at: Some(event.time),
             text: event.message.clone(),
         };

@@ -7,7 +7,7 @@ fn told(snapshot: &Snapshot, word: &str) -> String {
             "sequence": 1, "time": "2026-03-01T12:00:20.000Z", "level": "warn",
             "event": "real_server_down", "message": message, "fields": fields,
         });
-        Arc::new(serde_json::from_value::<Event>(value).unwrap())
+        serde_json::from_value::<Event>(value).unwrap()
     };
     let name = "[172.16.1.8]:tcp:80";
     let events = [

@@ -43,6 +43,9 @@ impl Explainer<'_> {
                 ),
             ));
         }
+        for other in instance.further_disagreements() {
+            because.push(fact(Some(other.since), other.to_string()));
+        }
         if let Some(maintenance) = &self.snapshot.maintenance {
             let why = maintenance
                 .reason

@@ -1,13 +1,13 @@
 //! Regular expressions on what servers say (`regex` and its relatives).
 
+mod engine;
+
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use ::regex::bytes::{Regex, RegexBuilder};
-
-/// Memory that a compiled expression may take.
-const COMPILED_LIMIT: usize = 10 << 20;
+use engine::Engine;
+pub(crate) use engine::TooCostly;
 
 /// Options of an expression (`regex_options`), by keepalived's words.
 ///
@@ -89,8 +89,9 @@ impl FromStr for PatternOptions {
 /// An expression and how to use it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
-    /// The expression (`regex`), in the syntax of Perl. Look-around and back-references, which
-    /// can take unbounded time, are refused.
+    /// The expression (`regex`), in the syntax of Perl. It takes linear time, unless it has
+    /// look-around, back-references, or atomic or possessive groups: then the search gives up after
+    /// a million steps, and the attempt fails. What only PCRE2 has, such as recursion, is refused.
     pub regex: String,
     /// A match is a failure (`regex_no_match`).
     pub must_not_match: bool,
@@ -105,7 +106,7 @@ pub struct Pattern {
 
 /// The expression cannot be compiled.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use regex \"{regex}\"; look-around and back-references are not supported")]
+#[error("cannot use regex \"{regex}\"; recursion and what else only PCRE2 has is not supported")]
 pub struct InvalidPattern {
     /// The expression.
     pub regex: String,
@@ -133,21 +134,11 @@ impl Pattern {
             return Ok(Compiled(found));
         }
         known.retain(|_, compiled| compiled.strong_count() > 0);
-        let options = self.options;
-        let regex = RegexBuilder::new(&self.regex)
-            .case_insensitive(options.caseless)
-            .dot_matches_new_line(options.dot_all)
-            .ignore_whitespace(options.extended)
-            .multi_line(options.multi_line)
-            .swap_greed(options.ungreedy)
-            .unicode(options.utf)
-            .size_limit(COMPILED_LIMIT)
-            .build()
-            .map_err(|source| InvalidPattern {
-                regex: self.regex.clone(),
-                source: Box::new(source),
-            })?;
-        let compiled = Arc::new((regex, self.clone()));
+        let engine = Engine::build(self).map_err(|source| InvalidPattern {
+            regex: self.regex.clone(),
+            source,
+        })?;
+        let compiled = Arc::new((engine, self.clone()));
         known.insert(self.clone(), Arc::downgrade(&compiled));
         Ok(Compiled(compiled))
     }
@@ -157,11 +148,11 @@ impl Pattern {
 /// thousands of octets.
 static COMPILED: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
-type Known = HashMap<Pattern, Weak<(Regex, Pattern)>>;
+type Known = HashMap<Pattern, Weak<(Engine, Pattern)>>;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(crate) struct Compiled(Arc<(Regex, Pattern)>);
+pub(crate) struct Compiled(Arc<(Engine, Pattern)>);
 
 impl Compiled {
     pub(crate) fn pattern(&self) -> &Pattern {
@@ -170,39 +161,41 @@ impl Compiled {
 
     /// True if the answer is as wanted. As in keepalived 2.2.7 the header is searched too. Beyond
     /// that, `^` matches at the start of the body and `$` at its end.
-    pub(crate) fn accepts(&self, header: &[u8], body: &[u8]) -> bool {
+    pub(crate) fn accepts(&self, header: &[u8], body: &[u8]) -> Result<bool, TooCostly> {
         let of_body = header.is_empty() || !self.pattern().options.first_line;
-        let found = of_body && self.finds(body, header.len())
-            || !header.is_empty() && self.finds(&[header, body].concat(), 0);
-        found != self.pattern().must_not_match
+        let found = of_body && self.finds(body, header.len())?
+            || !header.is_empty() && self.finds(&[header, body].concat(), 0)?;
+        Ok(found != self.pattern().must_not_match)
     }
 
-    fn finds(&self, text: &[u8], before: usize) -> bool {
-        if self.finds_in(text, before) {
-            return true;
+    fn finds(&self, text: &[u8], before: usize) -> Result<bool, TooCostly> {
+        if self.finds_in(text, before)? {
+            return Ok(true);
         }
         // In Perl's language `$` also matches before a line feed that ends the text.
         match text.strip_suffix(b"\n") {
             Some(text) if !self.pattern().options.dollar_end_only => self.finds_in(text, before),
-            _ => false,
+            _ => Ok(false),
         }
     }
 
-    fn finds_in(&self, body: &[u8], before: usize) -> bool {
+    fn finds_in(&self, body: &[u8], before: usize) -> Result<bool, TooCostly> {
         let earliest = self.pattern().min_offset.saturating_sub(before);
         if earliest > body.len() {
-            return false;
+            return Ok(false);
         }
-        let Some(found) = self.0.0.find_at(body, earliest) else {
-            return false;
+        let Some(found) = self.0.0.find(body, earliest)? else {
+            return Ok(false);
         };
         let in_first_line = || {
             let end = body.iter().position(|octet| *octet == b'\n');
-            found.start() <= end.unwrap_or(body.len())
+            found <= end.unwrap_or(body.len())
         };
         let latest = self.pattern().max_offset;
-        latest.is_none_or(|latest| found.start().saturating_add(before) <= latest)
-            && (!self.pattern().options.first_line || in_first_line())
+        Ok(
+            latest.is_none_or(|latest| found.saturating_add(before) <= latest)
+                && (!self.pattern().options.first_line || in_first_line()),
+        )
     }
 }
 
@@ -211,7 +204,7 @@ mod tests {
     use super::*;
 
     fn finds(pattern: &Pattern, body: &[u8]) -> bool {
-        pattern.compile().unwrap().accepts(b"", body)
+        pattern.compile().unwrap().accepts(b"", body).unwrap()
     }
 
     #[test]
@@ -255,7 +248,11 @@ mod tests {
             };
             let header = b"HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\n".as_slice();
             assert_eq!(header.len(), 38);
-            pattern.compile().unwrap().accepts(header, b"</html>\n")
+            pattern
+                .compile()
+                .unwrap()
+                .accepts(header, b"</html>\n")
+                .unwrap()
         };
         assert!(accepts(4, None));
         assert!(accepts(40, None));
@@ -274,13 +271,15 @@ mod tests {
                 .compile()
                 .unwrap()
                 .accepts(header, b"all is well\n")
+                .unwrap()
         };
         assert!(accepts("nginx") && accepts("OK") && accepts("^HTTP/1.. 200"));
         assert!(accepts("^all is well$"));
         assert!(!accepts("apache"));
         let mut pattern = Pattern::new("OK");
         pattern.must_not_match = true;
-        assert!(!pattern.compile().unwrap().accepts(header, b"all is well\n"));
+        let compiled = pattern.compile().unwrap();
+        assert_eq!(compiled.accepts(header, b"all is well\n"), Ok(false));
     }
 
     #[test]
@@ -288,6 +287,11 @@ mod tests {
         let mut pattern = Pattern::new("A.b # comment");
         pattern.options = "caseless dotall extended".parse().unwrap();
         assert!(finds(&pattern, b"a\nB"));
+        let mut pattern = Pattern::new(r"^\p{Lu}\w+$");
+        pattern.options = "utf ucp".parse().unwrap();
+        assert!(finds(&pattern, "Él".as_bytes()) && !finds(&pattern, "él".as_bytes()));
+        pattern.options = "utf caseless".parse().unwrap();
+        assert!(finds(&pattern, "él".as_bytes()));
         let mut pattern = Pattern::new("two");
         pattern.options.set("firstline").unwrap();
         assert!(!finds(&pattern, b"one\ntwo"));
@@ -297,8 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_bounded() {
-        assert!(Pattern::new("(?=x)").compile().is_err());
-        assert!(Pattern::new("(").compile().is_err());
+    fn refuses_what_no_engine_can_do() {
+        let compiles = |regex: &&str| Pattern::new(*regex).compile().is_ok();
+        let bad: [&str; 5] = ["(", "a(?R)?b", "a(?&b)", "(?C1)x", "(*VERB)x"];
+        assert_eq!(
+            bad.iter().copied().filter(compiles).collect::<Vec<_>>(),
+            [""; 0]
+        );
     }
 }
