@@ -170,7 +170,7 @@ impl Given {
             (
                 self.dont_release_vrrp,
                 "--dont-release-vrrp",
-                "addresses are released at a stop; a restart after a crash adopts what it finds",
+                "addresses are released at a stop; what a crash left is taken off at the next start",
             ),
             (
                 self.address_monitoring,
