@@ -276,4 +276,25 @@ fn completions_and_manual_pages() {
         !folder.path().join("director-man.8").exists(),
         "a hidden command has no page"
     );
+    // A page names further ones only if they are there.
+    let mut named = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let page = entry.unwrap().path();
+        if page.extension().is_none_or(|extension| extension != "8") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&page).unwrap().replace("\\-", "-");
+        for name in text.lines().filter_map(|line| line.strip_suffix("(8)")) {
+            assert!(
+                folder.path().join(format!("{name}.8")).exists(),
+                "{}: {name}(8) is not there",
+                page.display()
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+    for page in ["director-realserver-up.8", "director-lab-run.8"] {
+        assert!(folder.path().join(page).exists(), "{page}");
+    }
 }

@@ -50,6 +50,7 @@ fn keepalived_answers_what_scripts_ask() {
     // Without a file: as keepalived, and nothing is begun.
     let (status, text) = keepalived(&["-n", "-G", "-l", "-f", "/nonexistent/file"]);
     assert_eq!(status, Some(6), "{text}");
+    assert!(text.contains("name another file with -f"), "{text}");
     for (purpose, number) in [
         ("STOP", "15\n"),
         ("RELOAD", "1\n"),

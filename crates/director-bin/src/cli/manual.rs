@@ -35,7 +35,7 @@ pub(super) fn completions(arguments: &CompletionsArguments) -> Exit {
     Exit::Success
 }
 
-/// One page for the program and one for each command, in section 8.
+/// One page for the program and one for each command, those of commands included, in section 8.
 pub(super) fn man(arguments: &ManArguments) -> Exit {
     match write_pages(&arguments.directory) {
         Ok(()) => Exit::Success,
@@ -50,19 +50,34 @@ pub(super) fn man(arguments: &ManArguments) -> Exit {
 }
 
 fn write_pages(directory: &Path) -> io::Result<()> {
-    let mut command = Arguments::command();
+    let mut command = without_help(Arguments::command());
     command.build();
-    page(directory, "director", command.clone())?;
+    pages(directory, "director", "director", &command)
+}
+
+/// Without the command `help`, which some commands with commands below them have: it needs no page.
+fn without_help(command: clap::Command) -> clap::Command {
+    command
+        .disable_help_subcommand(true)
+        .mut_subcommands(without_help)
+}
+
+/// The page of a command, which is called `name` as a page and typed as `typed`, and those of the commands below it.
+fn pages(directory: &Path, name: &str, typed: &str, command: &clap::Command) -> io::Result<()> {
+    // clap wants names for good; there are a few dozen.
+    let leaked: &'static str = name.to_owned().leak();
+    page(
+        directory,
+        name,
+        command.clone().name(leaked).bin_name(typed),
+    )?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        let name = format!("director-{}", sub.get_name());
-        // clap wants names for good; there are a few dozen.
-        let leaked: &'static str = name.clone().leak();
-        page(
+        let word = sub.get_name();
+        pages(
             directory,
-            &name,
-            sub.clone()
-                .name(leaked)
-                .bin_name(name.replacen('-', " ", 1)),
+            &format!("{name}-{word}"),
+            &format!("{typed} {word}"),
+            sub,
         )?;
     }
     Ok(())

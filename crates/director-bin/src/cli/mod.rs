@@ -156,6 +156,16 @@ pub(crate) struct RunArguments {
     pub(crate) maintenance_dir: Option<PathBuf>,
 }
 
+impl RunArguments {
+    /// The option that names the configuration file, under the name that the program was called by.
+    pub(crate) fn config_option(&self) -> &'static str {
+        match self.log.identity {
+            Some(_) => "-f",
+            None => "--config",
+        }
+    }
+}
+
 /// What systemd's `StateDirectory=` has made, or the usual place.
 fn default_state_dir() -> PathBuf {
     std::env::var_os("STATE_DIRECTORY").map_or_else(|| "/var/lib/director".into(), PathBuf::from)

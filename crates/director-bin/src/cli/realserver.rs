@@ -4,6 +4,7 @@ use crate::doctor::{Depth, Method, Wishes, gather, judge};
 use crate::exit::Exit;
 use crate::output;
 use clap::{Subcommand, ValueEnum};
+use nix::ifaddrs::getifaddrs;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
@@ -93,6 +94,17 @@ pub(super) fn run(arguments: &RealServerArguments) -> Exit {
     }
 }
 
+impl Which {
+    /// Settings that go with the addresses: all of them are IPv4's, and nobody asks for an IPv6 address by ARP.
+    fn settings(&self) -> &'static [(&'static str, &'static str)] {
+        if self.vip.iter().any(IpAddr::is_ipv4) {
+            self.method.settings()
+        } else {
+            &[]
+        }
+    }
+}
+
 fn up(which: &Which) -> Result<(), String> {
     let device = which.method.device();
     if which.method == Forwarding::Tun {
@@ -104,14 +116,17 @@ fn up(which: &Which) -> Result<(), String> {
         ip(&["link", "set", device, "up"])?;
     }
     // Quiet first: otherwise others learn the address as soon as it is there.
-    for (name, value) in which.method.settings() {
+    for (name, value) in which.settings() {
         set(name, value)?;
     }
     for address in &which.vip {
         ip(&["address", "replace", &with_prefix(*address), "dev", device])?;
-        output::print_line(format_args!(
-            "{address} is on {device}, and ARP keeps quiet about it"
-        ));
+        let quiet = if address.is_ipv4() {
+            ", and ARP keeps quiet about it"
+        } else {
+            ""
+        };
+        output::print_line(format_args!("{address} is on {device}{quiet}"));
     }
     output::print(persistent(which));
     Ok(())
@@ -120,12 +135,18 @@ fn up(which: &Which) -> Result<(), String> {
 fn down(which: &Which) -> Result<(), String> {
     let device = which.method.device();
     for address in &which.vip {
+        if !is_on(*address, device)? {
+            output::print_line(format_args!("{address} is not on {device}"));
+            continue;
+        }
         ip(&["address", "del", &with_prefix(*address), "dev", device])?;
         output::print_line(format_args!("{address} is off {device}"));
     }
-    output::print_line(
-        "the settings of ARP stay as they are: other virtual addresses may need them",
-    );
+    if !which.settings().is_empty() {
+        output::print_line(
+            "the settings of ARP stay as they are: other virtual addresses may need them",
+        );
+    }
     Ok(())
 }
 
@@ -155,10 +176,11 @@ fn status(which: &Which) -> Exit {
 
 /// What an administrator writes where so that it is so after the next boot.
 fn persistent(which: &Which) -> String {
-    let mut text = String::from(
-        "\nSo that it stays over a reboot:\n\n# /etc/sysctl.d/90-director-realserver.conf\n",
-    );
-    for (name, value) in which.method.settings() {
+    let mut text = String::from("\nSo that it stays over a reboot:\n");
+    if !which.settings().is_empty() {
+        text.push_str("\n# /etc/sysctl.d/90-director-realserver.conf\n");
+    }
+    for (name, value) in which.settings() {
         text.push_str(&format!("{name} = {value}\n"));
     }
     if which.method == Forwarding::Tun {
@@ -181,6 +203,20 @@ fn persistent(which: &Which) -> String {
          [Install]\nWantedBy=multi-user.target\n"
     ));
     text
+}
+
+/// Is the address on the device, under any label?
+fn is_on(address: IpAddr, device: &str) -> Result<bool, String> {
+    let mut all = getifaddrs()
+        .map_err(|error| format!("the addresses of this machine cannot be read: {error}"))?;
+    Ok(all.any(|interface| {
+        let name = interface.interface_name.split(':').next();
+        let held = interface.address.and_then(|held| {
+            let v4 = held.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+            v4.or_else(|| held.as_sockaddr_in6().map(|v6| v6.ip().into()))
+        });
+        name == Some(device) && held == Some(address)
+    }))
 }
 
 fn with_prefix(address: IpAddr) -> String {
@@ -211,4 +247,38 @@ fn ip(arguments: &[&str]) -> Result<(), String> {
         "`{command}` failed: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn which(vip: &[&str]) -> Which {
+        Which {
+            vip: vip.iter().map(|vip| vip.parse().unwrap()).collect(),
+            method: Forwarding::Dr,
+        }
+    }
+
+    #[test]
+    fn ipv6_needs_no_settings_of_arp() {
+        let text = persistent(&which(&["2001:db8::1"]));
+        assert!(
+            !text.contains("arp") && !text.contains("sysctl.d"),
+            "{text}"
+        );
+        assert!(text.contains("up --vip 2001:db8::1\n"), "{text}");
+        let text = persistent(&which(&["2001:db8::1", "192.0.2.1"]));
+        assert!(
+            text.contains("conf\nnet.ipv4.conf.all.arp_ignore = 1\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_need_not_go() {
+        assert_eq!(is_on("192.0.2.77".parse().unwrap(), "lo"), Ok(false));
+        assert_eq!(is_on("127.0.0.1".parse().unwrap(), "tunl0"), Ok(false));
+        down(&which(&["192.0.2.77", "2001:db8::77"])).unwrap();
+    }
 }

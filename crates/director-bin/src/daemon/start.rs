@@ -202,7 +202,10 @@ fn guard(arguments: &RunArguments) -> std::io::Result<Option<Rc<RefCell<Guardian
 /// Shows every problem of the file.
 fn refuse(arguments: &RunArguments, loaded: &Loaded) {
     let reason = match loaded.unreadable() {
-        Some(problem) => format!("{problem}; name another file with --config"),
+        Some(problem) => format!(
+            "{problem}; name another file with {}",
+            arguments.config_option()
+        ),
         None => format!(
             "{} is refused: {}; nothing has been changed",
             arguments.config.display(),

@@ -87,7 +87,10 @@ fn serve(given: &Given) -> ExitCode {
     if let Some(status) = process::adopt_container() {
         return status;
     }
+    let mut arguments = arguments(given);
     if !given.dont_fork && !process::in_container() {
+        // Relative paths are the caller's; the daemon works in `/`.
+        make_absolute(&mut arguments);
         match process::daemonise() {
             Ok(Side::Caller(status)) => return status,
             Ok(Side::Daemon) => {}
@@ -97,10 +100,9 @@ fn serve(given: &Given) -> ExitCode {
             }
         }
     }
-    match daemon::run(arguments(given)) {
-        Exit::Failure if std::fs::File::open(&given.use_file).is_err() => {
-            ExitCode::from(NO_CONFIGURATION)
-        }
+    let file = arguments.config.clone();
+    match daemon::run(arguments) {
+        Exit::Failure if std::fs::File::open(&file).is_err() => ExitCode::from(NO_CONFIGURATION),
         exit => exit.into(),
     }
 }
@@ -172,6 +174,32 @@ fn arguments(given: &Given) -> RunArguments {
     }
 }
 
+/// Makes all paths absolute against the working directory; those that cannot be made so stay as they are.
+fn make_absolute(arguments: &mut RunArguments) {
+    let RunArguments {
+        config,
+        state_dir,
+        control,
+        maintenance_dir,
+        keepalived_files,
+        log,
+        process,
+        ..
+    } = arguments;
+    let paths = [config, state_dir]
+        .into_iter()
+        .chain(control)
+        .chain(maintenance_dir)
+        .chain(keepalived_files)
+        .chain(&mut log.log_file)
+        .chain(&mut process.pid_file);
+    for path in paths {
+        if let Ok(absolute) = std::path::absolute(&path) {
+            *path = absolute;
+        }
+    }
+}
+
 /// keepalived's main file in any case, those of its processes if they are named: they hold the same number.
 fn pid_files(given: &Given) -> Vec<PathBuf> {
     if process::in_container() {
@@ -214,4 +242,43 @@ fn test(given: &Given, report: Option<&Path>) -> ExitCode {
         }
     }
     ExitCode::from(outcome.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_are_the_callers() {
+        let given = Given::try_parse_from([
+            "keepalived",
+            "-f",
+            "a.conf",
+            "-p",
+            "run/a.pid",
+            "-r",
+            "vrrp.pid",
+            "-c",
+            "/run/checkers.pid",
+            "-b",
+            "./bfd.pid",
+            "-g",
+            "a.log",
+        ])
+        .unwrap();
+        let mut arguments = arguments(&given);
+        make_absolute(&mut arguments);
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(arguments.config, here.join("a.conf"));
+        assert_eq!(arguments.log.log_file, Some(here.join("a.log")));
+        assert_eq!(
+            arguments.process.pid_file,
+            [
+                here.join("run/a.pid"),
+                here.join("vrrp.pid"),
+                "/run/checkers.pid".into(),
+                here.join("bfd.pid")
+            ]
+        );
+    }
 }

@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[&[Check]] = &[&[
         name: "arp-here",
         title: "ARP is kept quiet about them",
         needs: None,
-        applies: addressed,
+        applies: asked_for,
         judge: arp_here,
     },
     Check {
@@ -41,6 +41,15 @@ fn addressed(wishes: &Wishes) -> Result<(), &'static str> {
     match role(wishes) {
         Some((_, Method::Nat)) => Err("a NAT server needs no virtual address"),
         _ => Ok(()),
+    }
+}
+
+fn asked_for(wishes: &Wishes) -> Result<(), &'static str> {
+    match role(wishes) {
+        Some((addresses, _)) if !addresses.is_empty() && addresses.iter().all(IpAddr::is_ipv6) => {
+            Err("nobody asks for an IPv6 address by ARP")
+        }
+        _ => addressed(wishes),
     }
 }
 
