@@ -91,6 +91,11 @@ impl Drop for ControlSocket {
     }
 }
 
+/// Refuses a group that does not exist.
+pub(crate) fn check_group(name: &str) -> Result<(), SocketError> {
+    group_id(name).map(drop)
+}
+
 fn group_id(name: &str) -> Result<Gid, SocketError> {
     let missing = || SocketError::NoGroup(name.to_owned());
     if let Ok(number) = name.parse() {
@@ -207,6 +212,8 @@ mod tests {
     fn the_group_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
+        let checked = check_group("no-such-group").unwrap_err();
+        assert!(checked.to_string().contains("--control-group"), "{checked}");
         let missing =
             ControlSocket::bind(std::slice::from_ref(&path), Some("no-such-group"), false);
         assert!(matches!(missing, Err(SocketError::NoGroup(_))));
