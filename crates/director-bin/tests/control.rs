@@ -446,6 +446,8 @@ fn a_successor_knows_what_waits_to_be_confirmed() {
     let output = daemon.director(&["confirm"]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(snapshot(&daemon)["pending"].is_null());
+    let output = daemon.director(&["confirm"]);
+    assert_eq!(output.status.code(), Some(1), "nothing waits any more");
     // Another file than the one that waits is a new decision.
     std::fs::write(&file, EMPTY).unwrap();
     assert!(

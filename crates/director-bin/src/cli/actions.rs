@@ -1,10 +1,10 @@
 //! What operators tell the running director: drain, weight, maintenance, failover, reload and so on.
 
-use super::connect::{SocketArguments, fail, unexpected};
+use super::connect::{Connection, SocketArguments, fail, unexpected};
 use super::table::{cut, duration};
 use crate::exit::Exit;
 use crate::output;
-use director_control::client::{Client, ClientError};
+use director_control::client::ClientError;
 use director_control::snapshot::{RealServer, ServerState};
 use director_control::{Action, ActionOutcome, Order, Request, Response, Snapshot};
 use std::time::Duration;
@@ -349,7 +349,7 @@ fn wait_until_drained(socket: &SocketArguments, target: &str) -> Result<(), Clie
     }
 }
 
-fn snapshot(client: &mut Client) -> Result<Option<Box<Snapshot>>, ClientError> {
+fn snapshot(client: &mut Connection) -> Result<Option<Box<Snapshot>>, ClientError> {
     Ok(match client.call(Request::Status)? {
         Response::Status { snapshot } => Some(snapshot),
         _ => None,

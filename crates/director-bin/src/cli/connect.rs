@@ -5,8 +5,17 @@ use crate::control::places;
 use crate::exit::Exit;
 use crate::output;
 use director_control::client::{Client, ClientError};
-use director_control::{ProblemKind, Request, Response};
+use director_control::{Action, ProblemKind, Request, Response};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same where the director reads its configuration, which may be large and name hosts.
+const PATIENCE_WITH_READING: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SocketArguments {
@@ -20,8 +29,8 @@ pub(crate) struct SocketArguments {
 
 impl SocketArguments {
     /// Connects to the director.
-    pub(crate) fn connect(&self) -> Result<Client, ClientError> {
-        Client::find(&self.paths())
+    pub(crate) fn connect(&self) -> Result<Connection, ClientError> {
+        Connection::new(Client::find(&self.paths())?)
     }
 
     /// Where to look.
@@ -38,9 +47,97 @@ impl SocketArguments {
     }
 }
 
+/// A connection that does not wait for ever for a director that is stopped or stuck.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    client: Client,
+    patience: Option<Duration>,
+}
+
+impl Connection {
+    fn new(client: Client) -> Result<Self, ClientError> {
+        let mut connection = Self {
+            client,
+            patience: None,
+        };
+        connection.set_patience(Some(PATIENCE))?;
+        Ok(connection)
+    }
+
+    /// How long to wait for each answer; `None` waits for ever.
+    pub(crate) fn set_patience(&mut self, limit: Option<Duration>) -> Result<(), ClientError> {
+        self.client.set_patience(limit)?;
+        self.patience = limit;
+        Ok(())
+    }
+
+    /// Sends a request and waits for its (first) answer.
+    pub(crate) fn call(&mut self, request: Request) -> Result<Response, ClientError> {
+        if let Some(limit) = patience_for(&request) {
+            self.set_patience(Some(limit))?;
+        }
+        let answer = self.client.call(request);
+        answer.map_err(|error| self.explain(error))
+    }
+
+    /// Sends a request.
+    pub(crate) fn send(&mut self, request: Request) -> Result<(), ClientError> {
+        let sent = self.client.send(request);
+        sent.map_err(|error| self.explain(error))
+    }
+
+    /// The next answer; `None` if the director has closed the connection.
+    pub(crate) fn next_response(&mut self) -> Result<Option<Response>, ClientError> {
+        let next = self.client.next_response();
+        next.map_err(|error| self.explain(error))
+    }
+
+    /// Says of a time that is over who was silent for how long.
+    fn explain(&self, error: ClientError) -> ClientError {
+        match (error, self.patience) {
+            (ClientError::Io(error), Some(limit))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ) =>
+            {
+                let who = getsockopt(&self.client, PeerCredentials)
+                    .map_or_else(|_| String::new(), |peer| format!(" (pid {})", peer.pid()));
+                ClientError::Io(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!(
+                        "the director{who} has not answered for {} s; it may be stopped or stuck",
+                        limit.as_secs()
+                    ),
+                ))
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+/// How long what may take longer than usual may take.
+fn patience_for(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Plan => Some(PATIENCE_WITH_READING),
+        Request::Order { order } if matches!(order.action, Action::Reload { .. }) => {
+            Some(PATIENCE_WITH_READING)
+        }
+        _ => None,
+    }
+}
+
+/// Says what went wrong; of a time that is over, only the sentence that says all of it.
+pub(crate) fn report(error: &ClientError) {
+    match error {
+        ClientError::Io(error) if error.kind() == io::ErrorKind::TimedOut => output::report(error),
+        error => output::report(error),
+    }
+}
+
 /// Says why there is no answer.
 pub(crate) fn fail(error: &ClientError) -> Exit {
-    output::report(error);
+    report(error);
     if let ClientError::Problem(problem) = error {
         for reason in &problem.reasons {
             output::print_error(format_args!("  - {reason}\n"));
@@ -58,4 +155,27 @@ pub(crate) fn unexpected(response: &Response) -> Exit {
         "director: error: the director answered something else than what it was asked: {response:?}\n"
     ));
     Exit::Failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_director_that_is_silent_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let mut connection = Connection::new(Client::connect(&path).unwrap()).unwrap();
+        assert_eq!(connection.patience, Some(PATIENCE));
+        connection
+            .set_patience(Some(Duration::from_millis(20)))
+            .unwrap();
+        let error = connection.call(Request::Status).unwrap_err();
+        let wanted = format!("the director (pid {}) has not answered", std::process::id());
+        let text = output::chain(&error);
+        assert!(text.contains(&wanted), "{text}");
+        assert_eq!(patience_for(&Request::Plan), Some(PATIENCE_WITH_READING));
+    }
 }

@@ -87,6 +87,10 @@ fn stream(
     heard: &mut bool,
 ) -> Result<Option<Exit>, ClientError> {
     let mut client = arguments.socket.connect()?;
+    if arguments.follow {
+        // The next event may be long in coming.
+        client.set_patience(None)?;
+    }
     client.send(Request::Events {
         follow: arguments.follow,
         last: place.last,

@@ -20,7 +20,7 @@ mod schema;
 mod status;
 mod table;
 
-pub(crate) use connect::{SocketArguments, fail};
+pub(crate) use connect::{Connection, SocketArguments, fail};
 pub(crate) use status::{server_colour, state_colour};
 pub(crate) use table::{Colour, age, count, cut, duration};
 

@@ -27,7 +27,7 @@ pub(crate) use journal::Journal;
 pub(crate) use lag::LagMeter;
 pub(crate) use overrides::{Overrides, server_of, setting};
 pub(crate) use session::{Asked, Incoming};
-pub(crate) use socket::places;
+pub(crate) use socket::{check_group, places};
 
 use crate::cli::RunArguments;
 use crate::config::{Loaded, Plan};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
+use vrrp_net::vrrp_proto::Reason;
 
 /// Routers remembered for each instance; more only come from somebody who forges addresses.
 const REMEMBERED: usize = 16;
@@ -33,22 +34,35 @@ impl PeerBook {
             let contest = status
                 .contested
                 .and_then(|contest| Some((contest.by, contest.priority?, contest.last)));
-            for (address, priority, at) in master.into_iter().chain(contest) {
-                let heard = self.instances.entry(Arc::clone(name)).or_default();
-                if heard.len() >= REMEMBERED && !heard.contains_key(&address) {
-                    let oldest = heard
-                        .iter()
-                        .min_by_key(|(_, heard)| heard.at)
-                        .map(|(key, _)| *key);
-                    if let Some(oldest) = oldest {
-                        heard.remove(&oldest);
-                    }
-                }
-                heard.insert(address, Heard { priority, at });
+            let preempted = preempted(status.reason.cause())
+                .map(|(address, priority)| (address, priority, status.since));
+            for (address, priority, at) in preempted.into_iter().chain(master).chain(contest) {
+                self.note(name, address, Heard { priority, at });
             }
         }
         self.instances
             .retain(|name, _| snapshot.instances.contains_key(name));
+    }
+
+    /// Notes an advert, unless a later one of the same router is known.
+    fn note(&mut self, instance: &Arc<str>, address: IpAddr, advert: Heard) {
+        let heard = self.instances.entry(Arc::clone(instance)).or_default();
+        if heard
+            .get(&address)
+            .is_some_and(|known| known.at >= advert.at)
+        {
+            return;
+        }
+        if heard.len() >= REMEMBERED && !heard.contains_key(&address) {
+            let oldest = heard
+                .iter()
+                .min_by_key(|(_, heard)| heard.at)
+                .map(|(key, _)| *key);
+            if let Some(oldest) = oldest {
+                heard.remove(&oldest);
+            }
+        }
+        heard.insert(address, advert);
     }
 
     /// Routers heard by an instance.
@@ -58,5 +72,57 @@ impl PeerBook {
             .into_iter()
             .flatten()
             .map(|(address, heard)| (*address, *heard))
+    }
+}
+
+/// The master that an instance took over from although it was heard. It is a backup since, which nothing else tells of.
+fn preempted(cause: &Reason) -> Option<(IpAddr, u8)> {
+    match cause {
+        Reason::MasterDown {
+            preempted: Some((address, priority)),
+            ..
+        } => Some((*address, priority.value())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use vrrp_net::vrrp_proto::Priority;
+
+    #[test]
+    fn a_master_that_was_preempted_is_a_peer() {
+        let address: IpAddr = "172.16.1.3".parse().unwrap();
+        let down = |preempted| Reason::MasterDown {
+            silence: Duration::from_secs(3),
+            preempted,
+        };
+        let lower = Priority::new(100);
+        assert_eq!(
+            preempted(&down(Some((address, lower)))),
+            Some((address, 100))
+        );
+        assert_eq!(preempted(&down(None)), None);
+        assert_eq!(preempted(&Reason::Started), None);
+    }
+
+    #[test]
+    fn a_later_advert_is_not_forgotten_for_an_earlier_one() {
+        let (name, address) = (Arc::from("VI_1"), "172.16.1.3".parse().unwrap());
+        let now = Instant::now();
+        let earlier = Heard {
+            priority: 100,
+            at: now,
+        };
+        let later = Heard {
+            priority: 200,
+            at: now + Duration::from_secs(1),
+        };
+        let mut book = PeerBook::default();
+        book.note(&name, address, later);
+        book.note(&name, address, earlier);
+        assert_eq!(book.of("VI_1").collect::<Vec<_>>(), [(address, later)]);
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::output;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Group, chown};
+use nix::unistd::{Gid, Group, chown, geteuid};
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,11 @@ impl Drop for ControlSocket {
     }
 }
 
+/// Refuses a group that does not exist.
+pub(crate) fn check_group(name: &str) -> Result<(), SocketError> {
+    group_id(name).map(drop)
+}
+
 fn group_id(name: &str) -> Result<Gid, SocketError> {
     let missing = || SocketError::NoGroup(name.to_owned());
     if let Ok(number) = name.parse() {
@@ -105,13 +110,20 @@ fn bind(path: &Path, group: Option<Gid>, taking_over: bool) -> Result<ControlSoc
         path: path.to_owned(),
         source,
     };
-    if let Some(folder) = path.parent() {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        let is_new = !folder.exists();
         let mode = if group.is_some() { 0o755 } else { 0o700 };
         DirBuilder::new()
             .recursive(true)
             .mode(mode)
             .create(folder)
             .map_err(unusable)?;
+        if let Some(group) = group {
+            let_in(folder, group, is_new).map_err(unusable)?;
+        }
     }
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -154,8 +166,21 @@ fn bind(path: &Path, group: Option<Gid>, taking_over: bool) -> Result<ControlSoc
     })
 }
 
+/// Lets a group into the directory of the socket, which an earlier start may have made for its owner alone. One that
+/// everybody may enter, such as /run, stays as it is, and so does one of somebody else.
+fn let_in(folder: &Path, group: Gid, is_new: bool) -> io::Result<()> {
+    let found = fs::metadata(folder)?;
+    let mode = found.permissions().mode();
+    let is_open = mode & 0o001 != 0 && !is_new;
+    let is_done = found.gid() == group.as_raw() && mode & 0o777 == 0o750;
+    if is_open || is_done || found.uid() != geteuid().as_raw() {
+        return Ok(());
+    }
+    chown(folder, None, Some(group))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o750))
+}
+
 fn inode(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
     fs::symlink_metadata(path).ok().map(|found| found.ino())
 }
 
@@ -207,6 +232,8 @@ mod tests {
     fn the_group_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
+        let checked = check_group("no-such-group").unwrap_err();
+        assert!(checked.to_string().contains("--control-group"), "{checked}");
         let missing =
             ControlSocket::bind(std::slice::from_ref(&path), Some("no-such-group"), false);
         assert!(matches!(missing, Err(SocketError::NoGroup(_))));
@@ -214,6 +241,28 @@ mod tests {
         let _socket = ControlSocket::bind(std::slice::from_ref(&path), Some(&own), false).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
+    }
+
+    #[test]
+    fn the_group_is_let_into_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = nix::unistd::getgid().to_string();
+        for (name, before, wanted) in [
+            ("new", None, 0o750),
+            ("private", Some(0o700), 0o750),
+            ("open", Some(0o755), 0o755),
+        ] {
+            let directory = folder.path().join(name);
+            if let Some(mode) = before {
+                fs::create_dir(&directory).unwrap();
+                fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let path = directory.join("control.sock");
+            let _socket =
+                ControlSocket::bind(std::slice::from_ref(&path), Some(&own), false).unwrap();
+            let mode = fs::metadata(&directory).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, wanted, "{name}");
+        }
     }
 
     #[test]

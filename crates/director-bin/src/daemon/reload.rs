@@ -81,9 +81,11 @@ impl Running {
     pub(super) fn confirm(&mut self, order: &Order, who: &Who) -> Result<Told, Problem> {
         let mut told = Told::default();
         if self.control.undo.is_none() {
-            told.notes
-                .push("there is no reload that waits for it".to_owned());
-            return Ok(told);
+            // Who confirms too late must not believe that the new configuration is kept.
+            return Err(Problem::new(
+                ProblemKind::Failed,
+                "nothing waits to be confirmed: it was confirmed before, its time is over and it went back, or a later reload has replaced it; `director events` tells",
+            ));
         }
         told.changes
             .push("the configuration in force stays in force".to_owned());

@@ -4,7 +4,7 @@ use super::running::{Parts, Running};
 use super::{privileges, report, service_manager, takeover, unconfirmed};
 use crate::cli::RunArguments;
 use crate::config::{Against, Kept, Loaded, Memory, Plan, load_after};
-use crate::control::{Control, Journal};
+use crate::control::{Control, Journal, check_group};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, TableError};
@@ -51,6 +51,12 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             what = hindrance.what,
             "{hindrance}"
         );
+    }
+    // Without its group the socket is of no use to whom it is meant for.
+    let group = arguments.control_group.as_deref();
+    if let Some(Err(error)) = group.map(check_group) {
+        fail(&arguments, &output::chain(&error));
+        return Exit::Failure;
     }
     let predecessor = match takeover::ask(&arguments, &loaded.plan) {
         Ok(predecessor) => predecessor,

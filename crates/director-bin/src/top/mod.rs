@@ -3,10 +3,10 @@
 mod screen;
 mod state;
 
-use crate::cli::SocketArguments;
+use crate::cli::{Connection, SocketArguments};
 use crate::exit::Exit;
 use crate::output;
-use director_control::client::{Client, ClientError};
+use director_control::client::ClientError;
 use director_control::{Request, Response};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use state::{Key, Top};
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &TopArguments) -> Exit {
 
 fn watch(
     arguments: &TopArguments,
-    client: Client,
+    client: Connection,
     top: &mut Top,
     terminal: &mut ratatui::DefaultTerminal,
 ) -> std::io::Result<()> {
@@ -95,14 +95,14 @@ fn watch(
     }
 }
 
-fn look(client: &mut Client, top: &mut Top) -> Result<(), ClientError> {
+fn look(client: &mut Connection, top: &mut Top) -> Result<(), ClientError> {
     if let Response::Status { snapshot } = client.call(Request::Status)? {
         top.seen(*snapshot);
     }
     Ok(())
 }
 
-fn explain(client: &mut Client, target: &str) -> String {
+fn explain(client: &mut Connection, target: &str) -> String {
     let target = target.to_owned();
     match client.call(Request::Explain { target }) {
         Ok(Response::Explanation { explanations }) => {

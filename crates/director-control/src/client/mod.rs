@@ -8,6 +8,7 @@ pub mod tokio;
 
 use crate::{Call, Reply, Request, Response, VERSION};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -152,6 +153,13 @@ impl Client {
             return Ok(None);
         }
         decode(&line).map(Some)
+    }
+}
+
+impl AsFd for Client {
+    /// The socket, such as to ask which process listens there.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.get_ref().as_fd()
     }
 }
 

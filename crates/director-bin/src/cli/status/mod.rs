@@ -5,10 +5,10 @@ mod render;
 pub(crate) use super::table::Paint;
 pub(crate) use render::{Part, render, server_colour, state_colour};
 
-use super::connect::{SocketArguments, fail, unexpected};
+use super::connect::{Connection, SocketArguments, fail, report, unexpected};
 use crate::exit::Exit;
 use crate::output;
-use director_control::client::{Client, ClientError};
+use director_control::client::ClientError;
 use director_control::{Request, Response, Snapshot};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Exit {
             // A restart under a watching eye: the next look finds the successor, and a stop may have an end.
             Err(error) if arguments.watch.is_some() && seen => {
                 client = None;
-                output::report(&error);
+                report(&error);
             }
             Err(error) => return fail(&error),
         }
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Exit {
 }
 
 fn ask(
-    client: &mut Option<Client>,
+    client: &mut Option<Connection>,
     socket: &SocketArguments,
 ) -> Result<Result<Box<Snapshot>, Response>, ClientError> {
     let connected = match client {
