@@ -339,8 +339,8 @@ fn of_a_later_version(state: serde_json::Value) -> serde_json::Value {
     match state {
         Value::Array(all) => all.into_iter().map(of_a_later_version).collect(),
         Value::Object(fields) => {
-            // What has one field may be a choice, to which a version adds others, not fields.
-            let more = fields.len() > 1;
+            // What has one field may be a choice, to which a version adds others, not fields; a duration stays what it is.
+            let more = fields.len() > 1 && !fields.contains_key("nanos");
             let mut fields: serde_json::Map<String, Value> = fields
                 .into_iter()
                 .map(|(name, value)| (name, of_a_later_version(value)))

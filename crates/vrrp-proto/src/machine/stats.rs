@@ -137,7 +137,7 @@ impl<'de> serde::Deserialize<'de> for Stats {
                         let name: StrDeserializer<'_, Error> = reason.as_str().into_deserializer();
                         let reason = DropReason::deserialize(name).ok();
                         let place = reason.and_then(|reason| stats.dropped.counter(reason));
-                        if let Some(place) = place {
+                        if let (Some(place), Counter::One(count)) = (place, count) {
                             *place = count;
                         }
                     }
@@ -152,11 +152,12 @@ impl<'de> serde::Deserialize<'de> for Stats {
     }
 }
 
-/// A counter, or the map of those of the drops.
+/// A counter, the map of those of the drops, or something that a later version counts in another way.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Counter {
     One(u64),
-    Many(alloc::collections::BTreeMap<String, u64>),
+    Many(alloc::collections::BTreeMap<String, Counter>),
+    Other(serde::de::IgnoredAny),
 }
