@@ -158,6 +158,6 @@ impl<'de> serde::Deserialize<'de> for Stats {
 #[serde(untagged)]
 enum Counter {
     One(u64),
-    Many(alloc::collections::BTreeMap<String, Counter>),
+    Many(alloc::collections::BTreeMap<String, Self>),
     Other(serde::de::IgnoredAny),
 }
