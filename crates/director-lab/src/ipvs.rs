@@ -1,11 +1,13 @@
-//! The IPVS table of a node, read from `/proc/net/ip_vs` of its namespace and shown as
-//! `ipvsadm -Ln` shows it.
+//! The IPVS table of a node, shown as `ipvsadm -Ln` shows it.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
+use ipvs_netlink::{
+    DestinationEntry, Forwarding, ServiceEntry, ServiceId, ServiceSnapshot, Snapshot, listing,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -32,6 +34,15 @@ impl Protocol {
             "TCP" => Some(Self::Tcp),
             "UDP" => Some(Self::Udp),
             "SCTP" => Some(Self::Sctp),
+            _ => None,
+        }
+    }
+
+    fn of(protocol: ipvs_netlink::Protocol) -> Option<Self> {
+        match protocol {
+            ipvs_netlink::Protocol::Tcp => Some(Self::Tcp),
+            ipvs_netlink::Protocol::Udp => Some(Self::Udp),
+            ipvs_netlink::Protocol::Sctp => Some(Self::Sctp),
             _ => None,
         }
     }
@@ -100,12 +111,12 @@ pub(crate) enum Forward {
 }
 
 impl Forward {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "Route" => Some(Self::Route),
-            "Masq" => Some(Self::Masq),
-            "Tunnel" => Some(Self::Tunnel),
-            "Local" => Some(Self::Local),
+    fn of(forwarding: Forwarding) -> Option<Self> {
+        match forwarding {
+            Forwarding::DirectRouting => Some(Self::Route),
+            Forwarding::Masquerading => Some(Self::Masq),
+            Forwarding::Tunnel(_) => Some(Self::Tunnel),
+            Forwarding::Local => Some(Self::Local),
             _ => None,
         }
     }
@@ -147,31 +158,18 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads the text of `/proc/net/ip_vs`; lines it cannot understand are left out.
-    pub(crate) fn parse(text: &str) -> Self {
-        let mut lines = text.lines();
-        let mut table = Self {
-            heading: lines.next().unwrap_or_default().to_owned(),
-            services: Vec::new(),
-        };
-        for line in lines {
-            if let Some(rest) = line.trim_start().strip_prefix("->") {
-                if let (Some(service), Some(found)) =
-                    (table.services.last_mut(), parse_destination(rest))
-                {
-                    service.destinations.push(found);
-                }
-            } else if let Some(service) = parse_service(line) {
-                table.services.push(service);
-            }
+    /// What the kernel has, without the few kinds of things that no scenario can name.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let mut services: Vec<Service> = snapshot
+            .services
+            .iter()
+            .filter_map(|found| service(&found.entry, &found.destinations))
+            .collect();
+        services.sort_by(|a, b| a.key.cmp(&b.key));
+        Self {
+            heading: snapshot.info.to_string(),
+            services,
         }
-        for service in &mut table.services {
-            service
-                .destinations
-                .sort_by_key(|destination| destination.address);
-        }
-        table.services.sort_by(|a, b| a.key.cmp(&b.key));
-        table
     }
 
     pub(crate) fn service(&self, key: &ServiceKey) -> Option<&Service> {
@@ -288,90 +286,114 @@ impl fmt::Display for Table {
     }
 }
 
-fn parse_service(line: &str) -> Option<Service> {
-    let mut words = line.split_whitespace();
-    let kind = words.next()?;
-    let what = words.next()?;
-    let key = if kind == "FWM" {
-        ServiceKey::Mark(u32::from_str_radix(what, 16).ok()?)
-    } else {
-        ServiceKey::Address {
-            protocol: Protocol::parse(kind)?,
-            address: parse_address(what)?,
-        }
+fn service(entry: &ServiceEntry, destinations: &[DestinationEntry]) -> Option<Service> {
+    let key = match entry.service.id {
+        ServiceId::Fwmark { mark, .. } => ServiceKey::Mark(mark.get()),
+        ServiceId::Address {
+            protocol,
+            address,
+            port,
+        } => ServiceKey::Address {
+            protocol: Protocol::of(protocol)?,
+            address: SocketAddr::new(address, port),
+        },
     };
-    let scheduler = words.next()?.to_owned();
-    let mut flags = Vec::new();
-    while let Some(word) = words.next() {
-        if word == "persistent" {
-            flags.push(format!("persistent {}", words.next()?));
-            let mask = u32::from_str_radix(words.next().unwrap_or("FFFFFFFF"), 16).ok();
-            // A mask for single clients is not shown; for IPv6 it is a prefix length.
-            match (&key, mask) {
-                (
-                    ServiceKey::Address {
-                        address: SocketAddr::V4(_),
-                        ..
-                    },
-                    Some(mask),
-                ) if mask != u32::MAX => {
-                    flags.push(format!("mask {}", Ipv4Addr::from(mask)));
-                }
-                _ => {}
-            }
-        } else {
-            flags.push(word.to_owned());
-        }
-    }
+    // What follows protocol, address and scheduler in the line of the listing.
+    let alone = ServiceSnapshot {
+        entry: entry.clone(),
+        destinations: Vec::new(),
+    };
+    let shown = listing::Listing::default().service(&alone);
+    let line = shown.lines().last().unwrap_or_default();
+    let flags: Vec<&str> = line.split_whitespace().skip(3).collect();
+    let mut destinations: Vec<Destination> = destinations.iter().filter_map(destination).collect();
+    destinations.sort_by_key(|destination| destination.address);
     Some(Service {
         key,
-        scheduler,
+        scheduler: entry.service.scheduler.to_string(),
         flags: flags.join(" "),
-        destinations: Vec::new(),
+        destinations,
     })
 }
 
-fn parse_destination(text: &str) -> Option<Destination> {
-    let mut words = text.split_whitespace();
+fn destination(entry: &DestinationEntry) -> Option<Destination> {
+    let id = entry.destination.id;
     Some(Destination {
-        address: parse_address(words.next()?)?,
-        forward: Forward::parse(words.next()?)?,
-        weight: words.next()?.parse().ok()?,
-        active: words.next()?.parse().ok()?,
-        inactive: words.next()?.parse().ok()?,
+        address: SocketAddr::new(id.address, id.port),
+        forward: Forward::of(entry.destination.forwarding)?,
+        weight: entry.destination.weight.into(),
+        active: entry.active_connections.into(),
+        inactive: entry.inactive_connections.into(),
     })
-}
-
-/// `AC100108:0050` or `[fd00:0000:...:0001]:0050`, the port in hexadecimal.
-fn parse_address(text: &str) -> Option<SocketAddr> {
-    let (address, port) = text.rsplit_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let address = match address
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(six) => IpAddr::V6(six.parse::<Ipv6Addr>().ok()?),
-        None => IpAddr::V4(Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?)),
-    };
-    Some(SocketAddr::new(address, port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "\
-IP Virtual Server version 1.2.1 (size=4096)
-Prot LocalAddress:Port Scheduler Flags
-  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
-TCP  AC100109:0050 wrr persistent 300 FFFFFF00
-TCP  AC100108:0050 rr  
-  -> AC100105:0050      Route   1      0          7         
-  -> AC100104:0050      Route   3      2          0         
-TCP  [fd00:0000:0000:0000:0000:0000:0000:0008]:01BB sh 
-  -> [fd00:0000:0000:0000:0000:0000:0000:0004]:01BB      Masq    1      0          0         
-FWM  0000000A rr 
-";
+    use ipvs_netlink::{Family, Netmask, Persistence, Scheduler, Service as Kernel, Tunnel};
+
+    fn service(
+        kernel: Kernel,
+        destinations: &[(&str, Forwarding, u32, u32, u32)],
+    ) -> ServiceSnapshot {
+        ServiceSnapshot {
+            entry: ServiceEntry {
+                service: kernel,
+                stats: Default::default(),
+            },
+            destinations: destinations
+                .iter()
+                .map(|&(address, forwarding, weight, active, inactive)| {
+                    let address: SocketAddr = address.parse().unwrap();
+                    DestinationEntry {
+                        destination: ipvs_netlink::Destination::new(address, forwarding)
+                            .with_weight(weight),
+                        active_connections: active,
+                        inactive_connections: inactive,
+                        persistent_connections: 0,
+                        stats: Default::default(),
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    fn snapshot() -> Snapshot {
+        let scheduler = |name: &str| name.parse::<Scheduler>().unwrap();
+        let tcp = |address: &str| ServiceId::tcp(address.parse().unwrap());
+        let mut persistent = Kernel::new(tcp("172.16.1.9:80"), scheduler("wrr"));
+        let netmask = Netmask::V4("255.255.255.0".parse().unwrap());
+        persistent.persistence = Some(Persistence {
+            timeout: 300,
+            netmask,
+        });
+        Snapshot {
+            info: ipvs_netlink::Info {
+                version: 0x01_02_01,
+                connection_table_size: 4096,
+            },
+            services: vec![
+                service(persistent, &[]),
+                service(
+                    Kernel::new(tcp("172.16.1.8:80"), scheduler("rr")),
+                    &[
+                        ("172.16.1.5:80", Forwarding::DirectRouting, 1, 0, 7),
+                        ("172.16.1.4:80", Forwarding::DirectRouting, 3, 2, 0),
+                    ],
+                ),
+                service(
+                    Kernel::new(tcp("[fd00::8]:443"), scheduler("sh")),
+                    &[("[fd00::4]:443", Forwarding::Tunnel(Tunnel::ipip()), 1, 0, 0)],
+                ),
+                service(
+                    Kernel::new(ServiceId::fwmark(10, Family::V4).unwrap(), scheduler("rr")),
+                    &[],
+                ),
+            ],
+            ..Snapshot::default()
+        }
+    }
 
     #[test]
     fn shown_as_ipvsadm_shows_it() {
@@ -384,23 +406,20 @@ TCP  172.16.1.8:80 rr
   -> 172.16.1.5:80                Route   1      0          7         
 TCP  172.16.1.9:80 wrr persistent 300 mask 255.255.255.0
 TCP  [fd00::8]:443 sh
-  -> [fd00::4]:443                Masq    1      0          0         
+  -> [fd00::4]:443                Tunnel  1      0          0         
 FWM  10 rr";
-        assert_eq!(Table::parse(TEXT).to_string(), expected);
+        assert_eq!(Table::of(&snapshot()).to_string(), expected);
     }
 
     #[test]
     fn changes_are_told() {
-        let before = Table::parse(TEXT);
-        let after = Table::parse(
-            &TEXT
-                .replace(
-                    "  -> AC100104:0050      Route   3",
-                    "  -> AC100106:0050      Route   3",
-                )
-                .replace("Route   1 ", "Route   0 ")
-                .replace("FWM  0000000A rr \n", ""),
-        );
+        let before = Table::of(&snapshot());
+        let mut changed = snapshot();
+        changed.services.pop();
+        let destinations = &mut changed.services[1].destinations;
+        destinations[0].destination.weight = 0;
+        destinations[1].destination.id.address = "172.16.1.6".parse().unwrap();
+        let after = Table::of(&changed);
         assert_eq!(
             after.changes_since(&before),
             [
@@ -411,22 +430,5 @@ FWM  10 rr";
             ]
         );
         assert!(after.changes_since(&after).is_empty());
-    }
-
-    #[test]
-    fn damaged_lines_are_left_out() {
-        let table = Table::parse("x\nTCP\nTCP nowhere:80 rr\n  -> AC100104:0050 Route 1 0 0\n");
-        assert!(table.services.is_empty());
-    }
-
-    #[test]
-    fn services_are_named_as_people_do() {
-        let tcp = "172.16.1.8:80".parse::<ServiceKey>().unwrap();
-        assert_eq!(tcp, "tcp 172.16.1.8:80".parse().unwrap());
-        assert_eq!(
-            "fwmark 3".parse::<ServiceKey>().unwrap(),
-            ServiceKey::Mark(3)
-        );
-        assert!("www:80".parse::<ServiceKey>().is_err());
     }
 }

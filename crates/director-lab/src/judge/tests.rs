@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event::{AddressFact, Event, Happening, Request};
-use crate::ipvs::Table;
+use crate::ipvs::{Destination, Forward, Service, Table};
 use crate::scenario::duration::Span;
 use crate::scenario::{Prefix, ProcessId, Scenario};
 
@@ -122,10 +122,21 @@ fn a_table_must_hold_exactly_what_is_listed() {
             .seen()
             .contains("no IPVS table")
     );
-    let table = Table::parse(
-        "IP Virtual Server\nProt\n  ->\nTCP  AC100108:0050 rr \n\
-         \x20 -> AC100104:0050 Route 1 0 0\n",
-    );
+    let table = Table {
+        heading: String::new(),
+        services: vec![Service {
+            key: "tcp 172.16.1.8:80".parse().unwrap(),
+            scheduler: "rr".to_owned(),
+            flags: String::new(),
+            destinations: vec![Destination {
+                address: "172.16.1.4:80".parse().unwrap(),
+                forward: Forward::Route,
+                weight: 1,
+                active: 0,
+                inactive: 0,
+            }],
+        }],
+    };
     let what = Happening::Table {
         node: "server".to_owned(),
         table,

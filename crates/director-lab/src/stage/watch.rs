@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt};
+use ipvs_netlink::Client;
 use rtnetlink::packet_core::NetlinkPayload;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
@@ -139,29 +141,61 @@ async fn report_address(
         .await;
 }
 
-/// The table of the calling thread's network namespace; `None` without IPVS.
-pub(crate) fn read_table() -> Option<Table> {
-    let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs").ok()?;
-    Some(Table::parse(&text))
+/// Reads the table of a node; lives in the node's thread.
+///
+/// `/proc/net/ip_vs` would be cheaper, but with several nodes in one kernel it leaves services out:
+/// where a reading has to go on, the kernel counts those of all network namespaces.
+#[derive(Debug, Default)]
+pub(crate) struct TableReader {
+    client: Option<Client>,
+}
+
+impl TableReader {
+    /// `None` without IPVS, or if it could not be read just now.
+    pub(crate) fn read(&mut self) -> Option<Table> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            // To ask for the family would load IPVS where nobody wants it.
+            none if has_ipvs() => none.insert(Client::connect().ok()?),
+            _ => return None,
+        };
+        match client.snapshot() {
+            Ok(snapshot) => Some(Table::of(&snapshot)),
+            Err(_) => {
+                self.client = None;
+                None
+            }
+        }
+    }
+}
+
+fn has_ipvs() -> bool {
+    Path::new("/proc/thread-self/net/ip_vs").exists()
 }
 
 /// Reports the table whenever somebody has changed it.
 pub(crate) async fn table(reporter: Reporter) {
+    if !has_ipvs() {
+        return;
+    }
+    let mut reader = TableReader::default();
     let mut last: Option<Table> = None;
-    let mut ticks = tokio::time::interval(TABLE_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        let Some(table) = read_table() else { return };
-        let configured = table.without_counts();
-        if last.as_ref() != Some(&configured) {
-            last = Some(configured);
-            reporter
-                .send(Happening::Table {
-                    node: reporter.node.clone(),
-                    table,
-                })
-                .await;
+        let started = Instant::now();
+        if let Some(table) = reader.read() {
+            let configured = table.without_counts();
+            if last.as_ref() != Some(&configured) {
+                last = Some(configured);
+                reporter
+                    .send(Happening::Table {
+                        node: reporter.node.clone(),
+                        table,
+                    })
+                    .await;
+            }
         }
+        // A large table is read less often, or the node would do nothing else.
+        let pause = TABLE_INTERVAL.max(started.elapsed().saturating_mul(4));
+        tokio::time::sleep(pause).await;
     }
 }

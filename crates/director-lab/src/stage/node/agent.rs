@@ -97,6 +97,7 @@ impl Agent {
         let Ok(handle) = network::connect() else {
             return;
         };
+        let mut tables = watch::TableReader::default();
         while let Some(demand) = inbox.recv().await {
             match demand {
                 Demand::Configure(reply) => {
@@ -159,7 +160,7 @@ impl Agent {
                         .await;
                 }
                 Demand::ReadTable(reply) => {
-                    let _ = reply.send(watch::read_table());
+                    let _ = reply.send(tables.read());
                 }
             }
         }
