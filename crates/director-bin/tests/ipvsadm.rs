@@ -105,6 +105,7 @@ fn sorted(text: &str) -> String {
 
 fn play(program: Program) -> Result<Vec<Deed>, String> {
     fresh_namespace()?;
+    let mut client = ipvs_netlink::Client::connect().unwrap();
     let lines = LINES.lines().map(|line| (line, ""));
     let texts = TEXTS.iter().map(|text| ("-R", *text));
     let deeds = lines
@@ -119,7 +120,8 @@ fn play(program: Program) -> Result<Vec<Deed>, String> {
             } else {
                 output
             };
-            let table = std::fs::read_to_string("/proc/thread-self/net/ip_vs").unwrap();
+            let snapshot = client.snapshot().unwrap();
+            let table = ipvs_netlink::listing::table(&snapshot);
             // Each service stays with its servers.
             let mut table = sorted(&table.replace("\n  ->", "\r  ->"));
             // The rest of what the kernel knows takes four processes to see, so less often.
