@@ -26,11 +26,19 @@ pub(crate) fn report(error: &dyn std::error::Error) {
     print_error(format_args!("director: error: {}\n", chain(error)));
 }
 
+/// Whether that stream wants colours: a terminal does, unless `NO_COLOR` is set (<https://no-color.org>).
+pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && set("NO_COLOR").is_none()
+}
+
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// How diagnostics look on that stream: colours on a terminal unless `NO_COLOR` is set, box drawing there if the locale's
 /// characters are UTF-8.
 pub(crate) fn style(stream: &impl IsTerminal) -> Style {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let colour = stream.is_terminal() && set("NO_COLOR").is_none();
+    let colour = colours(stream);
     let locale = set("LC_ALL")
         .or_else(|| set("LC_CTYPE"))
         .or_else(|| set("LANG"));

@@ -205,7 +205,9 @@ fn play(arguments: RunArgs, program: &Program) -> ExitCode {
     options.time_limit = Duration::from_secs(arguments.time_limit);
     options.guest_memory = arguments.guest_memory;
 
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // https://no-color.org
+    let colour = io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut timeline = Timeline::new(io::stdout(), colour);
     let played = Lab::run_observed(&scenario, &options, |record| {
         if !arguments.json {

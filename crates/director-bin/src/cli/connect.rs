@@ -8,7 +8,8 @@ use director_control::client::{Client, ClientError};
 use director_control::{Action, ProblemKind, Request, Response};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long an answer may take.
@@ -30,7 +31,16 @@ pub(crate) struct SocketArguments {
 impl SocketArguments {
     /// Connects to the director.
     pub(crate) fn connect(&self) -> Result<Connection, ClientError> {
-        Connection::new(Client::find(&self.paths())?)
+        let paths = self.paths();
+        // Directors of several network namespaces share the usual places; the one of this namespace is meant.
+        let near = paths.iter().find_map(|path| {
+            let client = Client::find(std::slice::from_ref(path)).ok()?;
+            is_of_this_namespace(&client).then_some(client)
+        });
+        Connection::new(match near {
+            Some(client) => client,
+            None => Client::find(&paths)?,
+        })
     }
 
     /// Where to look.
@@ -41,10 +51,29 @@ impl SocketArguments {
         }
     }
 
+    /// The state directory of the director that these arguments mean, unless they name a socket.
+    pub(crate) fn state_dir(&self) -> Option<&Path> {
+        let named = self.control.is_some() || std::env::var_os("DIRECTOR_CONTROL").is_some();
+        (!named).then_some(&self.state_dir)
+    }
+
     /// Asks one thing.
     pub(crate) fn ask(&self, request: Request) -> Result<Response, ClientError> {
         self.connect()?.call(request)
     }
+}
+
+/// `false` also where nobody may look, as in a process of somebody else.
+fn is_of_this_namespace(client: &Client) -> bool {
+    let namespace = |process: &str| {
+        let path = format!("/proc/{process}/ns/net");
+        std::fs::metadata(path).map(|found| found.ino()).ok()
+    };
+    let Ok(peer) = getsockopt(client, PeerCredentials) else {
+        return false;
+    };
+    let own = namespace("self");
+    own.is_some() && own == namespace(&peer.pid().to_string())
 }
 
 /// A connection that does not wait for ever for a director that is stopped or stuck.

@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::output;
 use keepalived_conf::{FileSystem, Options, Severity};
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +86,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> Exit {
             }
         }
     } else {
-        let colour = std::io::stdout().is_terminal();
+        let colour = output::colours(&std::io::stdout());
         output::print(render(&report, colour));
     }
     if report.findings.is_empty() {

@@ -2,11 +2,12 @@
 
 use super::connect::{SocketArguments, fail, unexpected};
 use super::table::{Colour, Paint, cut};
+use crate::control::journal;
 use crate::exit::Exit;
 use crate::output;
+use crate::state::StateDirectory;
 use director_control::client::ClientError;
 use director_control::{Event, Level, Request, Response};
-use std::io::IsTerminal;
 use std::time::Duration;
 
 /// Between two looks for the next director.
@@ -60,6 +61,9 @@ fn show(arguments: &EventsArguments) -> Result<Exit, ClientError> {
             error,
             ClientError::Closed | ClientError::Io(_) | ClientError::NotRunning(_)
         );
+        if matches!(error, ClientError::NotRunning(_)) && !arguments.follow && left(arguments) {
+            return Ok(Exit::Success);
+        }
         if !arguments.follow || !gone || !(heard || waits) {
             return Err(error);
         }
@@ -71,6 +75,40 @@ fn show(arguments: &EventsArguments) -> Result<Exit, ClientError> {
         }
         (waits, heard) = (true, false);
         std::thread::sleep(AGAIN);
+    }
+}
+
+/// Shows what the director has left in its state directory; says whether there was something to read.
+fn left(arguments: &EventsArguments) -> bool {
+    let Some(folder) = arguments.socket.state_dir() else {
+        return false;
+    };
+    let path = StateDirectory::journal_in(folder);
+    let Ok(events) = journal::left_in(&path) else {
+        return false;
+    };
+    output::print_error(format_args!(
+        "director: no director runs; this is what {} tells\n",
+        path.display()
+    ));
+    let skipped = match arguments.after {
+        Some(after) => events.partition_point(|event| event.sequence <= after),
+        None => events.len().saturating_sub(arguments.last),
+    };
+    for event in events.iter().skip(skipped) {
+        show_one(event, arguments);
+    }
+    true
+}
+
+fn show_one(event: &Event, arguments: &EventsArguments) {
+    if !is_about(event, arguments.about.as_deref()) {
+        return;
+    }
+    if arguments.json {
+        output::print_line(serde_json::to_string(event).unwrap_or_default());
+    } else {
+        output::print_line(line(event, Paint(output::colours(&std::io::stdout()))));
     }
 }
 
@@ -96,20 +134,12 @@ fn stream(
         last: place.last,
         after: place.after,
     })?;
-    let paint = Paint(std::io::stdout().is_terminal());
     while let Some(response) = client.next_response()? {
         *heard = true;
         match response {
             Response::Event { event } => {
                 (place.last, place.after) = (None, Some(event.sequence));
-                if !is_about(&event, arguments.about.as_deref()) {
-                    continue;
-                }
-                if arguments.json {
-                    output::print_line(serde_json::to_string(&event).unwrap_or_default());
-                } else {
-                    output::print_line(line(&event, paint));
-                }
+                show_one(&event, arguments);
             }
             Response::Missed { count } => output::print_error(format_args!(
                 "director: {} that are not kept any more are left out here\n",

@@ -266,6 +266,23 @@ impl Ring {
     }
 }
 
+/// What a director that does not run has left in its file, oldest first.
+pub(crate) fn left_in(path: &Path) -> io::Result<Vec<Event>> {
+    let mut file = File::open(path)?;
+    let mut kept = VecDeque::new();
+    // The file may have been begun anew just before the end.
+    if let Ok(mut old) = File::open(put_aside(path)) {
+        kept = read_tail(&mut old)?;
+    }
+    kept.extend(read_tail(&mut file)?);
+    Ok(kept.iter().filter_map(Kept::event).collect())
+}
+
+/// Where the file goes when it is full.
+fn put_aside(path: &Path) -> PathBuf {
+    path.with_extension("old.jsonl")
+}
+
 /// The last events of a file of an earlier run. A broken line is left out.
 fn read_tail(file: &mut File) -> io::Result<VecDeque<Kept>> {
     let length = file.metadata()?.len();
@@ -320,7 +337,7 @@ fn write_lines(lines: &Receiver<Item>, mut file: File, path: &Path) {
 }
 
 fn begin_anew(path: &Path) -> Option<File> {
-    std::fs::rename(path, path.with_extension("old.jsonl")).ok()?;
+    std::fs::rename(path, put_aside(path)).ok()?;
     OpenOptions::new()
         .create_new(true)
         .append(true)
@@ -465,6 +482,18 @@ mod tests {
         assert_eq!(numbers, [1, 2, 3, 4]);
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 5, "{text}");
+
+        drop(second);
+        assert_eq!(left_in(&path).unwrap().len(), 4);
+        std::fs::rename(&path, put_aside(&path)).unwrap();
+        let third = Journal::new();
+        third.attach(&path).unwrap();
+        add(&third, "four");
+        third.flush();
+        let left = left_in(&path).unwrap();
+        assert_eq!(texts(&left).last(), Some(&"four"));
+        assert_eq!(left.len(), 5, "what was put aside comes first");
+        assert!(left_in(&folder.path().join("nothing")).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub(crate) mod changes;
 mod config_state;
 pub(crate) mod explain;
 mod facts;
-mod journal;
+pub(crate) mod journal;
 mod kernel;
 mod lag;
 mod overrides;
@@ -154,6 +154,19 @@ impl Control {
         });
         self.configuration.not_the_file = not_the_file;
         self.undo = undo;
+    }
+
+    /// Says at the start, not when a signal asks for them, that keepalived's files have no place.
+    pub(crate) fn check_keepalived_files(arguments: &RunArguments) {
+        if let Some(folder) = arguments.keepalived_files.as_deref()
+            && !folder.is_dir()
+        {
+            let folder = folder.display();
+            tracing::warn!(
+                event = "keepalived_files",
+                "--keepalived-files: {folder} is no directory; make it, or SIGUSR1 and SIGUSR2 will write nothing"
+            );
+        }
     }
 
     /// Watches the maintenance directory, if there is one.

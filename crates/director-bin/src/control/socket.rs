@@ -1,6 +1,7 @@
 //! The control socket: where it is, and who may use it.
 
 use crate::output;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, chown, geteuid};
 use std::fs::{self, DirBuilder};
@@ -8,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where clients look first.
 pub(crate) const USUAL: &str = "/run/director/control.sock";
@@ -17,6 +19,10 @@ const NAME: &str = "control.sock";
 
 /// The state directory of a director that is told of none.
 const USUAL_STATE: &str = "/var/lib/director";
+
+/// How often, and with which pauses, a start asks to be alone with the directory of its socket.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// No control socket can be had.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +131,7 @@ fn bind(path: &Path, group: Option<Gid>, taking_over: bool) -> Result<ControlSoc
             let_in(folder, group, is_new).map_err(unusable)?;
         }
     }
+    let _alone = alone_in(path);
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             let what = "something that is no socket stands there";
@@ -164,6 +171,23 @@ fn bind(path: &Path, group: Option<Gid>, taking_over: bool) -> Result<ControlSoc
         listener,
         inode,
     })
+}
+
+/// Of two directors that start at once, one sees the socket of the other. Anybody who may read the directory can hold the
+/// lock, so the wait is short and the start goes on without.
+fn alone_in(path: &Path) -> Option<Flock<fs::File>> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = fs::File::open(folder.unwrap_or_else(|| Path::new("."))).ok()?;
+    for _ in 0..LOCK_ATTEMPTS {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((unlocked, _)) => file = unlocked,
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    None
 }
 
 /// Lets a group into the directory of the socket, which an earlier start may have made for its owner alone. One that
@@ -212,6 +236,29 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok(), "the successor's stays");
         drop(heir);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn of_many_that_start_at_once_one_has_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let gate = std::sync::Barrier::new(8);
+        let bound: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        gate.wait();
+                        ControlSocket::bind(std::slice::from_ref(&path), None, false).ok()
+                    })
+                })
+                .collect();
+            starts
+                .into_iter()
+                .filter_map(|start| start.join().unwrap())
+                .collect()
+        });
+        assert_eq!(bound.len(), 1);
+        assert!(UnixStream::connect(&path).is_ok());
     }
 
     #[test]

@@ -230,6 +230,7 @@ impl Running {
         trackers.replace(plan.watched.clone());
         let mut audit = tokio::time::interval_at(tokio::time::Instant::now() + AUDIT, AUDIT);
         audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Control::check_keepalived_files(&arguments);
         control.observe_directory(&arguments);
         if let Err(error) = control.serve_metrics(&arguments) {
             let reason = crate::output::chain(&error);

@@ -69,12 +69,16 @@ impl StateDirectory {
 
     /// Lets the journal of events go on in this directory. Without its file it is only kept in memory.
     pub(crate) fn keep(&self, journal: &Journal) {
-        let name = format!("journal-{}.jsonl", network_namespace());
-        let path = self.path.join(name);
+        let path = Self::journal_in(&self.path);
         if let Err(error) = journal.attach(&path) {
             let path = path.display();
             tracing::warn!(event = "journal_unavailable", %error, "events are kept in memory only, {path} cannot be used: {error}");
         }
+    }
+
+    /// The journal of the director of this network namespace.
+    pub(crate) fn journal_in(folder: &Path) -> PathBuf {
+        folder.join(format!("journal-{}.jsonl", network_namespace()))
     }
 
     /// Where something that belongs to this network namespace is kept, `NAME-NUMBER.json`.

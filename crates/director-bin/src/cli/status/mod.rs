@@ -83,9 +83,8 @@ fn show(arguments: &StatusArguments, snapshot: &Snapshot) {
         return;
     }
     let terminal = std::io::stdout().is_terminal();
-    // https://no-color.org
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let text = render(snapshot, arguments.only, Paint(terminal && colour));
+    let colour = output::colours(&std::io::stdout());
+    let text = render(snapshot, arguments.only, Paint(colour));
     if arguments.watch.is_some() && terminal {
         // Home, then the text, then whatever was below: no flicker.
         output::print(format_args!(
