@@ -15,6 +15,32 @@ fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The names that the program gives its events, taken from its source without the tests.
+fn events_in(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            events_in(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            let names = text.split("event = \"").skip(1);
+            found.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn every_event_is_in_the_document() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut events = Vec::new();
+    events_in(&source, &mut events);
+    assert!(events.len() > 100, "{} events found", events.len());
+    let document = std::fs::read_to_string(project().join("docs/events.md")).unwrap();
+    events.retain(|name| !document.contains(&format!("`{name}`")));
+    assert!(events.is_empty(), "docs/events.md lacks {events:?}");
+}
+
 /// Runs a line in the folder, where `director` is this program; standard output and standard error together.
 fn run(line: &str, folder: &Path) -> String {
     let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
