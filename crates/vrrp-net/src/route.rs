@@ -217,7 +217,11 @@ impl fmt::Display for Route {
         option(f, "via", self.gateway)?;
         option(f, "dev", self.device.as_ref())?;
         option(f, "src", self.preferred_source)?;
-        option(f, "table", Some(self.table).filter(|table| *table != MAIN_TABLE))?;
+        option(
+            f,
+            "table",
+            Some(self.table).filter(|table| *table != MAIN_TABLE),
+        )?;
         option(f, "vrf", self.vrf.as_ref())?;
         option(f, "metric", self.metric)?;
         if self.type_of_service != 0 {

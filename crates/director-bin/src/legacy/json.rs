@@ -1,6 +1,6 @@
 //! `keepalived.json`, version 1: a list of instances, each with `data` and `stats`.
 
-use super::lines::address;
+use super::lines::{address, quoted};
 use super::stats::{AUTHENTICATION, EXTENSION, PACKETS, count, released};
 use crate::config::Plan;
 use crate::daemon::{Trigger, instance_object};
@@ -133,15 +133,6 @@ fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
         add(data, lists);
     }
     data
-}
-
-/// `'/etc/notify' 'an argument'`
-fn quoted(arguments: &[String]) -> String {
-    let each: Vec<String> = arguments
-        .iter()
-        .map(|argument| format!("'{argument}'"))
-        .collect();
-    each.join(" ")
 }
 
 /// Empty lists are left out.

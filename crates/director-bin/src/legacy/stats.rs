@@ -26,11 +26,15 @@ pub(super) const PACKETS: [Counter; 5] = [
         "Advertisement Interval",
         &[DropReason::IntervalZero, DropReason::IntervalMismatch],
     ),
-    (ADDRESS_LIST, "Address List", &[
-        DropReason::AddressList,
-        DropReason::NoAddresses,
-        DropReason::Destination,
-    ]),
+    (
+        ADDRESS_LIST,
+        "Address List",
+        &[
+            DropReason::AddressList,
+            DropReason::NoAddresses,
+            DropReason::Destination,
+        ],
+    ),
 ];
 
 /// It counts accepted advertisements with other addresses too.
@@ -48,12 +52,16 @@ pub(super) const AUTHENTICATION: [Counter; 3] = [
         "Type Mismatch",
         &[DropReason::AuthTypeMismatch],
     ),
-    ("auth_failure", "Failure", &[
-        DropReason::Password,
-        DropReason::HeaderMalformed,
-        DropReason::HeaderDigest,
-        DropReason::HeaderReplay,
-    ]),
+    (
+        "auth_failure",
+        "Failure",
+        &[
+            DropReason::Password,
+            DropReason::HeaderMalformed,
+            DropReason::HeaderDigest,
+            DropReason::HeaderReplay,
+        ],
+    ),
 ];
 
 /// The trailer of `auth_hmac`.

@@ -63,6 +63,7 @@ fn each_disagreement_is_a_state_with_a_name() {
             assert_eq!(contest.by.to_string(), "10.9.0.2", "{contest:?}");
             assert!(contest.adverts > 0 && contest.since <= contest.last);
         }
+        assert!(instance.counters.foreign_identifiers > 0);
         assert!(instance.counters.ignored["wrong version"] > 0);
         assert!(instance.counters.ignored["another interval"] > 0);
         // One line each, not one for each packet.
@@ -133,9 +134,9 @@ fn split_and_heal(started_meanwhile: bool) {
                 && frame[38..42] == told
         });
         assert!(announced);
-        assert_eq!(
-            first.engine.snapshots().latest().instances["VI"].state,
-            State::Master
-        );
+        let snapshot = first.engine.snapshots().latest();
+        let winner = &snapshot.instances["VI"];
+        assert_eq!(winner.state, State::Master);
+        assert!(winner.counters.lower_priority_received > 0);
     });
 }
