@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::route::option;
+
 /// An outer header that the kernel puts around packets of a route. Needs the kernel's light-weight tunnels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -69,25 +71,27 @@ impl<A: Copy + Into<IpAddr>> OuterHeader<A> {
     }
 }
 
+impl<A: Copy + fmt::Display> OuterHeader<A> {
+    fn write(&self, f: &mut fmt::Formatter<'_>, limit: &str, class: &str) -> fmt::Result {
+        option(f, "id", self.id)?;
+        option(f, "dst", self.destination)?;
+        option(f, "src", self.source)?;
+        option(f, limit, self.hop_limit)?;
+        option(f, class, self.traffic_class)?;
+        option(f, "flags", self.flags)
+    }
+}
+
 impl fmt::Display for Encapsulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outer = |f: &mut fmt::Formatter<'_>, id: Option<u64>, to: Option<IpAddr>| {
-            if let Some(id) = id {
-                write!(f, " id {id}")?;
-            }
-            match to {
-                Some(to) => write!(f, " dst {to}"),
-                None => Ok(()),
-            }
-        };
         match self {
             Self::Ip(header) => {
                 f.write_str("ip")?;
-                outer(f, header.id, header.destination.map(IpAddr::V4))
+                header.write(f, "ttl", "tos")
             }
             Self::Ip6(header) => {
                 f.write_str("ip6")?;
-                outer(f, header.id, header.destination.map(IpAddr::V6))
+                header.write(f, "hoplimit", "tc")
             }
             Self::Mpls(labels) => {
                 let labels: Vec<String> = labels.iter().map(u32::to_string).collect();

@@ -201,6 +201,7 @@ impl Route {
     }
 }
 
+/// All that the kernel gets, so that two routes that differ read differently.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("route ")?;
@@ -209,39 +210,81 @@ impl fmt::Display for Route {
         }
         match &self.destination {
             Some(destination) => write!(f, "{destination}")?,
+            None if self.family == Family::V6 => f.write_str("inet6 default")?,
             None => f.write_str("default")?,
         }
-        if let Some(gateway) = &self.gateway {
-            write!(f, " via {gateway}")?;
+        option(f, "from", self.from)?;
+        option(f, "via", self.gateway)?;
+        option(f, "dev", self.device.as_ref())?;
+        option(f, "src", self.preferred_source)?;
+        option(
+            f,
+            "table",
+            Some(self.table).filter(|table| *table != MAIN_TABLE),
+        )?;
+        option(f, "vrf", self.vrf.as_ref())?;
+        option(f, "metric", self.metric)?;
+        if self.type_of_service != 0 {
+            write!(f, " tos {:#x}", self.type_of_service)?;
         }
-        if let Some(device) = &self.device {
-            write!(f, " dev {device}")?;
+        option(f, "scope", self.scope)?;
+        option(f, "protocol", self.protocol)?;
+        if self.on_link {
+            f.write_str(" onlink")?;
         }
-        if let Some(source) = &self.preferred_source {
-            write!(f, " src {source}")?;
+        for metric in &self.metrics {
+            let lock = if metric.lock { "lock " } else { "" };
+            write!(f, " {} {lock}{}", metric.kind.keyword(), metric.value)?;
         }
-        if self.table != MAIN_TABLE {
-            write!(f, " table {}", self.table)?;
+        if let Some((algorithm, lock)) = &self.congestion_control {
+            let lock = if *lock { "lock " } else { "" };
+            write!(f, " congctl {lock}{algorithm}")?;
         }
-        if let Some(metric) = &self.metric {
-            write!(f, " metric {metric}")?;
+        if self.explicit_congestion {
+            f.write_str(" features ecn")?;
         }
-        if let Some(encapsulation) = &self.encapsulation {
-            write!(f, " encap {encapsulation}")?;
-        }
+        option(f, "realms", self.realms.map(RealmsText))?;
+        option(f, "pref", self.preference.map(RoutePreference::keyword))?;
+        option(f, "expires", self.expires)?;
+        option(f, "encap", self.encapsulation.as_ref())?;
+        let propagate = |yes| if yes { "enabled" } else { "disabled" };
+        option(f, "ttl-propagate", self.ttl_propagate.map(propagate))?;
         for hop in &self.next_hops {
             f.write_str(" nexthop")?;
-            if let Some(gateway) = &hop.gateway {
-                write!(f, " via {gateway}")?;
+            option(f, "via", hop.gateway)?;
+            option(f, "dev", hop.device.as_ref())?;
+            option(f, "weight", Some(hop.weight).filter(|weight| *weight != 1))?;
+            if hop.on_link {
+                f.write_str(" onlink")?;
             }
-            if let Some(device) = &hop.device {
-                write!(f, " dev {device}")?;
-            }
-            if let Some(encapsulation) = &hop.encapsulation {
-                write!(f, " encap {encapsulation}")?;
-            }
+            option(f, "realms", hop.realms.map(RealmsText))?;
+            option(f, "encap", hop.encapsulation.as_ref())?;
         }
         Ok(())
+    }
+}
+
+/// A word and its value, if there is one.
+pub(crate) fn option(
+    f: &mut fmt::Formatter<'_>,
+    word: &str,
+    value: Option<impl fmt::Display>,
+) -> fmt::Result {
+    match value {
+        Some(value) => write!(f, " {word} {value}"),
+        None => Ok(()),
+    }
+}
+
+/// Realms as they are configured: `[SOURCE/]DESTINATION`.
+pub(crate) struct RealmsText(pub(crate) (u16, u16));
+
+impl fmt::Display for RealmsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            (0, destination) => write!(f, "{destination}"),
+            (source, destination) => write!(f, "{source}/{destination}"),
+        }
     }
 }
 
@@ -349,26 +392,35 @@ pub enum RouteMetricKind {
 }
 
 impl RouteMetricKind {
+    const KEYWORDS: [(&'static str, Self); 14] = [
+        ("mtu", Self::Mtu),
+        ("window", Self::Window),
+        ("rtt", Self::Rtt),
+        ("rttvar", Self::RttVar),
+        ("ssthresh", Self::SsThresh),
+        ("cwnd", Self::Cwnd),
+        ("advmss", Self::Advmss),
+        ("reordering", Self::Reordering),
+        ("hoplimit", Self::Hoplimit),
+        ("initcwnd", Self::InitCwnd),
+        ("rto_min", Self::RtoMin),
+        ("initrwnd", Self::InitRwnd),
+        ("quickack", Self::QuickAck),
+        ("fastopen_no_cookie", Self::FastopenNoCookie),
+    ];
+
     /// The kind with this keyword of `ip route`, such as `mtu` or `rto_min`.
     #[must_use]
     pub fn from_keyword(keyword: &str) -> Option<Self> {
-        Some(match keyword {
-            "mtu" => Self::Mtu,
-            "window" => Self::Window,
-            "rtt" => Self::Rtt,
-            "rttvar" => Self::RttVar,
-            "ssthresh" => Self::SsThresh,
-            "cwnd" => Self::Cwnd,
-            "advmss" => Self::Advmss,
-            "reordering" => Self::Reordering,
-            "hoplimit" => Self::Hoplimit,
-            "initcwnd" => Self::InitCwnd,
-            "rto_min" => Self::RtoMin,
-            "initrwnd" => Self::InitRwnd,
-            "quickack" => Self::QuickAck,
-            "fastopen_no_cookie" => Self::FastopenNoCookie,
-            _ => return None,
-        })
+        let mut all = Self::KEYWORDS.iter();
+        all.find(|(known, _)| *known == keyword)
+            .map(|(_, kind)| *kind)
+    }
+
+    fn keyword(self) -> &'static str {
+        let mut all = Self::KEYWORDS.iter();
+        all.find(|(_, kind)| *kind == self)
+            .map_or("metric", |(keyword, _)| keyword)
     }
 }
 
@@ -379,6 +431,16 @@ pub enum RoutePreference {
     Low,
     Medium,
     High,
+}
+
+impl RoutePreference {
+    const fn keyword(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// One way among several (`nexthop`).
@@ -436,6 +498,19 @@ mod tests {
         };
         assert_eq!(good.validate(), Ok(()));
         assert_eq!(good.to_string(), "route 10.7.0.0/16 via 10.0.0.1");
+        let mut much = good.clone();
+        much.type_of_service = 16;
+        much.metrics.push(RouteMetric {
+            kind: RouteMetricKind::Mtu,
+            value: 1400,
+            lock: true,
+        });
+        much.realms = Some((0, 7));
+        much.on_link = true;
+        assert_eq!(
+            much.to_string(),
+            "route 10.7.0.0/16 via 10.0.0.1 tos 0x10 onlink mtu lock 1400 realms 7"
+        );
         let wrong = |change: fn(&mut Route)| {
             let mut route = good.clone();
             change(&mut route);

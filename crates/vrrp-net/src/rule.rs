@@ -4,7 +4,7 @@ use std::fmt;
 
 use vrrp_proto::Family;
 
-use crate::route::{Prefix, RoutingError};
+use crate::route::{Prefix, RealmsText, RoutingError, option};
 
 /// One entry of `virtual_rules` or `static_rules`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,27 +133,40 @@ impl Rule {
     }
 }
 
+/// All that the kernel gets, so that two rules that differ read differently.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rule {}:", self.preference)?;
+        if self.family == Family::V6 && self.from.or(self.to).is_none() {
+            f.write_str(" inet6")?;
+        }
         if self.invert {
             f.write_str(" not")?;
         }
-        if let Some(from) = &self.from {
-            write!(f, " from {from}")?;
-        }
-        if let Some(to) = &self.to {
-            write!(f, " to {to}")?;
+        option(f, "from", self.from)?;
+        option(f, "to", self.to)?;
+        if self.type_of_service != 0 {
+            write!(f, " tos {:#x}", self.type_of_service)?;
         }
         if let Some((mark, mask)) = &self.mark {
             write!(f, " fwmark {mark:#x}/{mask:#x}")?;
         }
-        if let Some(input) = &self.input {
-            write!(f, " iif {input}")?;
+        option(f, "iif", self.input.as_ref())?;
+        option(f, "oif", self.output.as_ref())?;
+        option(f, "tunnel-id", self.tunnel)?;
+        if let Some((first, last)) = &self.users {
+            write!(f, " uidrange {first}-{last}")?;
         }
-        if let Some(output) = &self.output {
-            write!(f, " oif {output}")?;
+        option(f, "ipproto", self.ip_protocol)?;
+        for (word, ports) in [
+            ("sport", self.source_ports),
+            ("dport", self.destination_ports),
+        ] {
+            if let Some((first, last)) = ports {
+                write!(f, " {word} {first}-{last}")?;
+            }
         }
+        option(f, "protocol", self.protocol)?;
         match self.action {
             RuleAction::Table(table) => write!(f, " table {table}"),
             RuleAction::Layer3Master => f.write_str(" l3mdev"),
@@ -162,7 +175,10 @@ impl fmt::Display for Rule {
             RuleAction::Blackhole => f.write_str(" blackhole"),
             RuleAction::Unreachable => f.write_str(" unreachable"),
             RuleAction::Prohibit => f.write_str(" prohibit"),
-        }
+        }?;
+        option(f, "realms", self.realms.map(RealmsText))?;
+        option(f, "suppress_prefixlength", self.suppress_prefix_length)?;
+        option(f, "suppress_ifgroup", self.suppress_interface_group)
     }
 }
 
@@ -179,6 +195,13 @@ mod tests {
         });
         assert_eq!(rule.validate(), Ok(()));
         assert_eq!(rule.to_string(), "rule 100: from 10.0.0.0/8 table 7");
+        rule.ip_protocol = Some(6);
+        rule.destination_ports = Some((80, 80));
+        rule.suppress_prefix_length = Some(0);
+        assert_eq!(
+            rule.to_string(),
+            "rule 100: from 10.0.0.0/8 ipproto 6 dport 80-80 table 7 suppress_prefixlength 0"
+        );
         rule.action = RuleAction::Goto(100);
         assert!(rule.validate().is_err());
         rule.action = RuleAction::Goto(101);

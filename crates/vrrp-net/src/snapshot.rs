@@ -122,6 +122,16 @@ pub struct Counters {
     pub send_errors: u64,
     /// Addresses put back after somebody else removed them.
     pub addresses_restored: u64,
+    /// Adverts of another master of lower priority, or of equal priority and a smaller address, heard as master.
+    pub lower_priority_received: u64,
+    /// Accepted adverts that list other addresses.
+    pub address_list_mismatches: u64,
+    /// Accepted adverts of version 3 with another interval.
+    pub interval_differences: u64,
+    /// Adverts of other virtual routers that list addresses of this one.
+    pub foreign_identifiers: u64,
+    /// Times it woke later than its master-down interval.
+    pub overslept: u64,
     /// Packets dropped, by reason.
     pub ignored: BTreeMap<String, u64>,
     /// Longest time from a master-down deadline to the first advert handed to the kernel.

@@ -240,16 +240,48 @@ const fn kind(kind: RouteType) -> RouteKind {
     }
 }
 
+/// A number, or a name of the IANA's list as `/etc/protocols` has them, in capitals too.
 fn ip_protocol(name: &str) -> Result<u8, String> {
-    Ok(match name {
-        "icmp" => 1,
-        "tcp" => 6,
-        "udp" => 17,
-        "ipv6-icmp" | "icmpv6" => 58,
-        "vrrp" => 112,
-        "sctp" => 132,
-        other => other.parse().map_err(|_| unknown("ipproto", other))?,
-    })
+    const NAMES: [(&str, u8); 30] = [
+        ("icmp", 1),
+        ("igmp", 2),
+        ("ipencap", 4),
+        ("tcp", 6),
+        ("egp", 8),
+        ("igp", 9),
+        ("udp", 17),
+        ("dccp", 33),
+        ("ipv6", 41),
+        ("ipv6-route", 43),
+        ("ipv6-frag", 44),
+        ("rsvp", 46),
+        ("gre", 47),
+        ("esp", 50),
+        ("ah", 51),
+        ("ipv6-icmp", 58),
+        ("icmpv6", 58),
+        ("ipv6-opts", 60),
+        ("eigrp", 88),
+        ("ospf", 89),
+        ("ipip", 94),
+        ("etherip", 97),
+        ("encap", 98),
+        ("pim", 103),
+        ("ipcomp", 108),
+        ("vrrp", 112),
+        ("l2tp", 115),
+        ("sctp", 132),
+        ("udplite", 136),
+        ("mpls-in-ip", 137),
+    ];
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let mut known = NAMES.iter();
+    known
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, number)| *number)
+        .ok_or_else(|| unknown("ipproto", name))
 }
 
 fn preference(name: &str) -> Result<RoutePreference, String> {

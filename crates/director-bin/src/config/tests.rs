@@ -455,6 +455,7 @@ static_ipaddress {
 }
 static_routes {
     blackhole 10.2.0.0/16
+    9 10.3.0.0/16
 }
 static_rules {
     from 10.3.0.0/16 table 100 preference 50
@@ -470,6 +471,7 @@ vrrp_instance VI_1 {
     }
     virtual_rules {
         fwmark 1/3 table main preference 60
+        ipproto OSPF sport 1-9 prohibit preference 61
     }
 }
 ",
@@ -486,7 +488,8 @@ vrrp_instance VI_1 {
         entries,
         [
             "route blackhole 10.2.0.0/16",
-            "route 10.4.0.0/16 via 172.16.1.1 dev eth0 src 172.16.1.8 table 100 metric 7",
+            "route throw 10.3.0.0/16",
+            "route 10.4.0.0/16 via 172.16.1.1 dev eth0 src 172.16.1.8 table 100 metric 7 mtu lock 1400",
         ]
     );
     assert!(vrrp.instances[0].routes[0].metrics[0].lock);
@@ -501,6 +504,7 @@ vrrp_instance VI_1 {
         [
             "rule 50: from 10.3.0.0/16 table 100",
             "rule 60: fwmark 0x1/0x3 table 254",
+            "rule 61: ipproto 89 sport 1-9 prohibit",
         ]
     );
 }

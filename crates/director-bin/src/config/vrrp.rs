@@ -335,11 +335,20 @@ fn member_trackers(config: &Config, instance: &VrrpInstance) -> (Vec<Tracker>, V
         let mut groups = config.vrrp_sync_group.iter();
         groups.find(|group| group.name.value == *name)
     });
-    if group.is_none_or(|group| *group.sync_group_tracking_weight) {
-        let interfaces = tracked(&instance.track.track_interface);
-        return (trackers(&instance.track), interfaces);
-    }
     let mut track = instance.track.clone();
+    if *instance.priority == u8::MAX {
+        // The priority of an owner stays, so a file with the default weight is a matter of fault.
+        for entry in &mut track.track_file {
+            if entry.weight.weight == 1 {
+                entry.weight.value.weight = 0;
+            }
+        }
+    }
+    if group.is_none_or(|group| *group.sync_group_tracking_weight) {
+        let interfaces = tracked(&track.track_interface);
+        return (trackers(&track), interfaces);
+    }
+    track.track_bfd.retain(|entry| entry.weight.weight == 0);
     track.track_script.retain(|entry| entry.weight.weight == 0);
     track
         .track_file

@@ -394,3 +394,73 @@ vrrp_instance A {
         ("weighted plain".to_owned(), 7)
     );
 }
+
+#[test]
+fn sessions_and_files_with_weights_are_taken_as_keepalived_takes_them() {
+    let text = |priority: u8, group: &str| {
+        format!(
+            "
+bfd_instance plain {{
+    neighbor_ip 192.0.2.3
+    source_ip 192.0.2.1
+}}
+bfd_instance weighted {{
+    neighbor_ip 192.0.2.4
+    source_ip 192.0.2.1
+    weight 5
+}}
+track_file usual {{
+    file /tmp/usual
+}}
+track_file twice {{
+    file /tmp/twice
+    weight 2
+}}
+{group}
+vrrp_instance A {{
+    interface eth0
+    virtual_router_id 1
+    priority {priority}
+    virtual_ipaddress {{
+        192.0.2.8
+    }}
+    track_bfd {{
+        plain
+        weighted
+    }}
+    track_file {{
+        usual
+        twice
+    }}
+}}
+"
+        )
+    };
+    let tracked = |priority, group| -> Vec<(String, i16)> {
+        let plan = planned(&text(priority, group));
+        let trackers = plan.vrrp.instances[0].trackers.iter();
+        let each = trackers.map(|tracker| (tracker.name.clone(), tracker.weight));
+        each.collect()
+    };
+    let named = |all: &[(&str, i16)]| -> Vec<(String, i16)> {
+        let each = all.iter();
+        each.map(|(name, weight)| ((*name).to_owned(), *weight))
+            .collect()
+    };
+    assert_eq!(
+        tracked(100, ""),
+        named(&[
+            ("bfd plain", 0),
+            ("bfd weighted", 5),
+            ("file usual", 1),
+            ("file twice", 2)
+        ])
+    );
+    assert_eq!(
+        tracked(100, "vrrp_sync_group G {\n group {\n A\n }\n}"),
+        named(&[("bfd plain", 0), ("file usual", 0)])
+    );
+    // The weights of an owner do not count; with the default one a file is a matter of fault.
+    let owner = tracked(255, "");
+    assert!(owner.contains(&("file usual".to_owned(), 0)), "{owner:?}");
+}

@@ -44,7 +44,7 @@ pub(crate) fn snapshot() -> Snapshot {
             "counters": {
                 "adverts_sent": 27, "adverts_received": 3, "became_master": 1, "resignations_sent": 0,
                 "resignations_received": 0, "announcements_sent": 10, "send_errors": 0,
-                "addresses_restored": 0, "ignored": { "bad TTL": 2 }, "slowest_takeover_seconds": 0.0005,
+                "addresses_restored": 0, "ignored": { "hop limit is not 255": 2 }, "slowest_takeover_seconds": 0.0005,
             },
         }],
         "groups": [{ "name": "G1", "state": "master", "since": at(3), "members": ["VI_1"] }],

@@ -350,7 +350,7 @@ mod tests {
             "     172.16.1.9 dev eth0 scope global",
             "   Using smtp notification = no",
             "   Notify deleted = Fault",
-            "   Master state transition script = '/bin/true arg'",
+            "   Master state transition script = '/bin/true' 'arg'",
             "------< VRRP Sync groups >------",
             " VRRP Sync Group = G1, MASTER",
             "   VRRP member instances :",

@@ -1,7 +1,7 @@
 //! `keepalived.json`, version 1: a list of instances, each with `data` and `stats`.
 
-use super::lines::address;
-use super::stats::{dropped, released};
+use super::lines::{address, quoted};
+use super::stats::{AUTHENTICATION, EXTENSION, PACKETS, count, released};
 use crate::config::Plan;
 use crate::daemon::{Trigger, instance_object};
 use director_control::snapshot::{Instance, InstanceState};
@@ -94,6 +94,8 @@ fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
     let scripts = scripts
         .filter(|tracker| super::is_configured(&tracker.name))
         .map(|tracker| tracker.name.clone());
+    let processes = config.trackers.iter();
+    let processes = processes.filter_map(|tracker| tracker.name.strip_prefix("process "));
     let interfaces = config.track_interfaces.iter();
     let interfaces = interfaces.map(|tracker| tracker.name.clone());
     let lists = [
@@ -109,6 +111,7 @@ fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
         ),
         ("track_ifp", interfaces.collect()),
         ("track_script", scripts.collect()),
+        ("track_process", processes.map(str::to_owned).collect()),
     ];
     if let Some(data) = data.as_object_mut() {
         for (trigger, program) in plan.hooks.of(&instance_object(&instance.name)) {
@@ -117,11 +120,15 @@ fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
                 Trigger::Master => "script_master",
                 Trigger::Fault => "script_fault",
                 Trigger::Stop => "script_stop",
+                Trigger::Deleted => "script_deleted",
                 Trigger::Any => "script",
                 Trigger::LowerPriority => "script_master_rx_lower_pri",
                 _ => continue,
             };
-            data.insert(name.to_owned(), format!("'{}'", program.line()).into());
+            data.insert(name.to_owned(), quoted(&program.arguments).into());
+        }
+        if router.authentication != Authentication::None {
+            data.insert("auth_data".to_owned(), "********".into());
         }
         add(data, lists);
     }
@@ -139,22 +146,20 @@ fn add<const N: usize>(data: &mut Map<String, Value>, lists: [(&str, Vec<String>
 
 fn stats(instance: &Instance) -> Value {
     let counters = &instance.counters;
-    json!({
+    let mut stats = json!({
         "advert_rcvd": counters.adverts_received,
         "advert_sent": counters.adverts_sent,
         "become_master": counters.became_master,
         "release_master": released(instance),
-        "packet_len_err": dropped(instance, &["length", "short", "truncated"]),
-        "advert_interval_err": dropped(instance, &["interval"]),
-        "ip_ttl_err": dropped(instance, &["TTL", "hop limit"]),
-        "invalid_type_rcvd": dropped(instance, &["message type"]),
-        "addr_list_err": dropped(instance, &["address list", "addresses"]),
-        "invalid_authtype": dropped(instance, &["unknown authentication"]),
-        "authtype_mismatch": dropped(instance, &["authentication type"]),
-        "auth_failure": dropped(instance, &["password", "digest", "signature", "HMAC"]),
         "pri_zero_rcvd": counters.resignations_received,
         "pri_zero_sent": counters.resignations_sent,
-    })
+    });
+    if let Some(stats) = stats.as_object_mut() {
+        for counter in PACKETS.iter().chain(&AUTHENTICATION).chain(&EXTENSION) {
+            stats.insert(counter.0.to_owned(), count(instance, counter).into());
+        }
+    }
+    stats
 }
 
 #[cfg(test)]
@@ -170,9 +175,15 @@ mod tests {
         let address =
             vrrp_net::VirtualAddress::new("172.16.1.8".parse().unwrap()).with_prefix_length(24);
         config.addresses.push(address);
+        config.router.authentication =
+            Authentication::Password(vrrp_proto::auth::Password::new(b"secret"));
         let instances = sample::snapshot().instances;
         let mut plan = Plan::default();
         plan.vrrp.instances.push(config);
+        let notify = ["/etc/notify", "an argument"].map(str::to_owned);
+        let notify = crate::script::Program::new(notify.to_vec());
+        plan.hooks
+            .add(instance_object("VI_1"), Trigger::Deleted, notify);
         let text = json(&instances, &plan);
         assert!(
             text.ends_with("]\n") && text.contains("172.16.1.8\\/24 dev eth0 scope global set"),
@@ -189,6 +200,11 @@ mod tests {
             (&stats["advert_sent"], &stats["ip_ttl_err"]),
             (&json!(27), &json!(2))
         );
+        assert_eq!(
+            (&data["script_deleted"], &data["auth_data"]),
+            (&json!("'/etc/notify' 'an argument'"), &json!("********"))
+        );
+        assert_eq!(stats["auth_ext_replay"], 0);
         assert!(data.get("evips").is_none(), "empty lists are left out");
         assert_eq!(json(&[], &plan), "");
     }

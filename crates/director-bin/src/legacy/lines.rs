@@ -54,9 +54,19 @@ impl Lines {
             let who = who.map_or_else(String::new, |who| {
                 format!(", uid:gid {}:{}", who.uid, who.gid)
             });
-            self.line(3, format_args!("{title} = '{}'{who}", program.line()));
+            let command = quoted(&program.arguments);
+            self.line(3, format_args!("{title} = {command}{who}"));
         }
     }
+}
+
+/// `'/etc/notify' 'an argument'`
+pub(super) fn quoted(arguments: &[String]) -> String {
+    let each: Vec<String> = arguments
+        .iter()
+        .map(|argument| format!("'{argument}'"))
+        .collect();
+    each.join(" ")
 }
 
 /// `10.0.0.1/24 dev eth0 scope global label eth0:1 set`

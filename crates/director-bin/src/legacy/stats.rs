@@ -2,27 +2,106 @@
 
 use director_control::snapshot::Instance;
 use std::fmt::Write;
+use vrrp_proto::DropReason;
 
-/// What the reasons of dropped packets are called in keepalived's file, by a word of theirs.
-const PACKETS: [(&str, &[&str]); 5] = [
-    ("Length", &["length", "short", "truncated"]),
-    ("TTL", &["TTL", "hop limit"]),
-    ("Invalid Type", &["message type"]),
-    ("Advertisement Interval", &["interval"]),
-    ("Address List", &["address list", "addresses"]),
+/// A counter of keepalived: its name in `keepalived.json`, its line in `keepalived.stats`, and the reasons of dropped packets
+/// that it counts.
+type Counter = (&'static str, &'static str, &'static [DropReason]);
+
+/// Packets that are no proper advertisements.
+pub(super) const PACKETS: [Counter; 5] = [
+    (
+        "packet_len_err",
+        "Length",
+        &[DropReason::Truncated, DropReason::Excess],
+    ),
+    (
+        "ip_ttl_err",
+        "TTL",
+        &[DropReason::HopLimit, DropReason::PeerHopLimit],
+    ),
+    ("invalid_type_rcvd", "Invalid Type", &[DropReason::Type]),
+    (
+        "advert_interval_err",
+        "Advertisement Interval",
+        &[DropReason::IntervalZero, DropReason::IntervalMismatch],
+    ),
+    (
+        ADDRESS_LIST,
+        "Address List",
+        &[
+            DropReason::AddressList,
+            DropReason::NoAddresses,
+            DropReason::Destination,
+        ],
+    ),
 ];
 
-const AUTHENTICATION: [(&str, &[&str]); 3] = [
-    ("Invalid Type", &["unknown authentication"]),
-    ("Type Mismatch", &["authentication type"]),
-    ("Failure", &["password", "digest", "signature", "HMAC"]),
+/// It counts accepted advertisements with other addresses too.
+const ADDRESS_LIST: &str = "addr_list_err";
+
+/// Passwords and authentication headers.
+pub(super) const AUTHENTICATION: [Counter; 3] = [
+    (
+        "invalid_authtype",
+        "Invalid Type",
+        &[DropReason::AuthTypeUnknown],
+    ),
+    (
+        "authtype_mismatch",
+        "Type Mismatch",
+        &[DropReason::AuthTypeMismatch],
+    ),
+    (
+        "auth_failure",
+        "Failure",
+        &[
+            DropReason::Password,
+            DropReason::HeaderMalformed,
+            DropReason::HeaderDigest,
+            DropReason::HeaderReplay,
+        ],
+    ),
 ];
 
-/// The number of packets dropped for a reason that has one of these words.
-pub(super) fn dropped(instance: &Instance, words: &[&str]) -> u64 {
-    let ignored = instance.counters.ignored.iter();
-    let of = ignored.filter(|(reason, _)| words.iter().any(|word| reason.contains(word)));
-    of.map(|(_, count)| *count).fold(0, u64::saturating_add)
+/// The trailer of `auth_hmac`.
+pub(super) const EXTENSION: [Counter; 6] = [
+    (
+        "auth_ext_missing",
+        "Missing",
+        &[DropReason::SignatureMissing],
+    ),
+    (
+        "auth_ext_malformed",
+        "Malformed",
+        &[DropReason::SignatureMalformed],
+    ),
+    (
+        "auth_ext_unknown_key",
+        "Unknown Key",
+        &[DropReason::SignatureUnknownKey],
+    ),
+    (
+        "auth_ext_invalid_hmac",
+        "Invalid HMAC",
+        &[DropReason::SignatureInvalid],
+    ),
+    ("auth_ext_stale", "Stale", &[DropReason::SignatureStale]),
+    ("auth_ext_replay", "Replay", &[DropReason::SignatureReplay]),
+];
+
+/// What a counter of keepalived stands at.
+pub(super) fn count(instance: &Instance, (name, _, reasons): &Counter) -> u64 {
+    let ignored = &instance.counters.ignored;
+    let dropped = reasons
+        .iter()
+        .filter_map(|reason| ignored.get(&reason.to_string()))
+        .fold(0, |sum: u64, count| sum.saturating_add(*count));
+    if *name == ADDRESS_LIST {
+        dropped.saturating_add(instance.counters.address_list_mismatches)
+    } else {
+        dropped
+    }
 }
 
 /// One group of lines for each instance.
@@ -34,15 +113,19 @@ pub(crate) fn stats(instances: &[Instance]) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             text,
-            "VRRP Instance: {}\n  Advertisements:\n    Received: {}\n    Sent: {}\n  Became master: {}\n  Released master: {released}\n  Packet Errors:\n",
+            "VRRP Instance: {}\n  Advertisements:\n    Received: {}\n    Sent: {}\n  Became master: {}\n  Released master: {released}\n",
             instance.name, counters.adverts_received, counters.adverts_sent, counters.became_master
         );
-        for (name, words) in PACKETS {
-            let _ = writeln!(text, "    {name}: {}", dropped(instance, words));
-        }
-        text.push_str("  Authentication Errors:\n");
-        for (name, words) in AUTHENTICATION {
-            let _ = writeln!(text, "    {name}: {}", dropped(instance, words));
+        let sections: [(&str, &[Counter]); 3] = [
+            ("Packet Errors", &PACKETS),
+            ("Authentication Errors", &AUTHENTICATION),
+            ("Authentication Extension Errors", &EXTENSION),
+        ];
+        for (title, all) in sections {
+            let _ = writeln!(text, "  {title}:");
+            for counter in all {
+                let _ = writeln!(text, "    {}: {}", counter.1, count(instance, counter));
+            }
         }
         let _ = write!(
             text,
@@ -66,6 +149,7 @@ pub(super) fn released(instance: &Instance) -> u64 {
 mod tests {
     use super::*;
     use crate::control::sample;
+    use std::collections::BTreeSet;
 
     #[test]
     fn it_reads_as_keepalived_writes_it() {
@@ -76,5 +160,26 @@ mod tests {
             text.ends_with("  Priority Zero:\n    Received: 0\n    Sent: 0\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn every_reason_counts_in_one_place_at_most() {
+        let mut instance = sample::snapshot().instances.remove(0);
+        let all = || PACKETS.iter().chain(&AUTHENTICATION).chain(&EXTENSION);
+        let mut counted = BTreeSet::new();
+        for reason in DropReason::ALL {
+            instance.counters.ignored = [(reason.to_string(), 7)].into();
+            let moved: Vec<&str> = all()
+                .filter(|counter| count(&instance, counter) == 7)
+                .map(|(name, ..)| *name)
+                .collect();
+            assert!(moved.len() <= 1, "{reason}: {moved:?}");
+            counted.extend(moved);
+        }
+        assert_eq!(counted.len(), all().count(), "{counted:?}");
+        instance.counters.ignored.clear();
+        instance.counters.address_list_mismatches = 3;
+        let text = stats(&[instance]);
+        assert!(text.contains("    Address List: 3\n"), "{text}");
     }
 }

@@ -477,7 +477,7 @@ mod tests {
         for line in [
             "director_vrrp_state{vrrp_instance=\"VI_1\",state=\"master\"} 1",
             "director_vrrp_effective_priority{vrrp_instance=\"VI_1\"} 80",
-            "director_vrrp_ignored_packets_total{vrrp_instance=\"VI_1\",reason=\"bad TTL\"} 2",
+            "director_vrrp_ignored_packets_total{vrrp_instance=\"VI_1\",reason=\"hop limit is not 255\"} 2",
             "director_virtual_server_connections_total{virtual_server=\"[172.16.1.8]:tcp:80\"} 1000",
             "director_check_duration_seconds_count{virtual_server=\"[172.16.1.8]:tcp:80\"} 80",
             "director_hooks_total{result=\"failed\"} 1",

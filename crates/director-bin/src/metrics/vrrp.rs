@@ -91,7 +91,7 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
         }
     }
     type Count = fn(&Instance) -> u64;
-    let counters: [(&'static str, &str, Count); 8] = [
+    let counters: [(&'static str, &str, Count); 13] = [
         (
             "director_vrrp_adverts_sent",
             "Advertisements sent.",
@@ -131,6 +131,31 @@ pub(super) fn add(snapshot: &Snapshot, text: &mut Text) {
             "director_vrrp_addresses_restored",
             "Addresses put back after somebody else removed them.",
             |instance| instance.counters.addresses_restored,
+        ),
+        (
+            "director_vrrp_lower_priority_received",
+            "Advertisements of another master with a lower claim, heard as master.",
+            |instance| instance.counters.lower_priority_received,
+        ),
+        (
+            "director_vrrp_address_list_mismatches",
+            "Accepted advertisements that list other addresses.",
+            |instance| instance.counters.address_list_mismatches,
+        ),
+        (
+            "director_vrrp_interval_differences",
+            "Accepted advertisements with another interval (version 3).",
+            |instance| instance.counters.interval_differences,
+        ),
+        (
+            "director_vrrp_foreign_identifiers",
+            "Advertisements of other virtual router ids that list addresses of this instance.",
+            |instance| instance.counters.foreign_identifiers,
+        ),
+        (
+            "director_vrrp_overslept",
+            "Times the instance woke later than its master-down interval.",
+            |instance| instance.counters.overslept,
         ),
     ];
     for (family, help, of) in counters {

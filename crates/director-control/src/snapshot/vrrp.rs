@@ -222,6 +222,21 @@ pub struct Counters {
     pub send_errors: u64,
     /// Addresses put back after somebody else removed them.
     pub addresses_restored: u64,
+    /// Adverts of another master of lower priority, or of equal priority and a smaller address, heard as master.
+    #[serde(default)]
+    pub lower_priority_received: u64,
+    /// Accepted adverts that list other addresses.
+    #[serde(default)]
+    pub address_list_mismatches: u64,
+    /// Accepted adverts of version 3 with another interval.
+    #[serde(default)]
+    pub interval_differences: u64,
+    /// Adverts of other virtual routers that list addresses of this one.
+    #[serde(default)]
+    pub foreign_identifiers: u64,
+    /// Times it woke later than its master-down interval.
+    #[serde(default)]
+    pub overslept: u64,
     /// Packets dropped, by reason.
     pub ignored: BTreeMap<String, u64>,
     /// Longest time from a master-down deadline to the first advert handed to the kernel.

@@ -356,14 +356,17 @@ fn weights(config: &Config, reader: &mut Reader<'_>) {
             .and_then(|name| groups.get(name));
         let grouped = group.is_some_and(|keeps_weights| !keeps_weights);
         let track = &instance.track;
+        // A group takes no weight from processes.
         let lists = [
-            &track.track_script,
-            &track.track_interface,
-            &track.track_process,
-            &track.track_bfd,
+            (&track.track_script, grouped),
+            (&track.track_interface, grouped),
+            (&track.track_process, false),
+            (&track.track_bfd, grouped),
         ];
-        for entry in lists.into_iter().flatten().filter(|e| e.resolved) {
-            weight(instance, entry, grouped, reader);
+        for (list, grouped) in lists {
+            for entry in list.iter().filter(|entry| entry.resolved) {
+                weight(instance, entry, grouped, reader);
+            }
         }
     }
 }

@@ -240,6 +240,8 @@ pub(crate) fn route_entry(call: &mut Call<'_, '_>) -> Option<Route> {
             _ if !has_destination => {
                 if let Some((_, kind)) = TYPES.iter().find(|(name, _)| *name == text) {
                     route.kind = *kind;
+                } else if let Ok(number) = text.parse() {
+                    route.kind = RouteType::Number(number);
                 } else if looks_like_address(&text) {
                     route.destination = Some(call.prefix(option)?);
                     has_destination = true;

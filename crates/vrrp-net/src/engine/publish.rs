@@ -116,6 +116,11 @@ fn counters(instance: &Instance) -> Counters {
         announcements_sent: instance.counts.announcements_sent,
         send_errors: instance.counts.send_errors,
         addresses_restored: instance.counts.addresses_restored,
+        lower_priority_received: stats.lower_priority_received,
+        address_list_mismatches: stats.address_list_mismatches,
+        interval_differences: stats.interval_differences,
+        foreign_identifiers: stats.foreign_identifiers,
+        overslept: stats.overslept,
         ignored: dropped
             .map(|(reason, count)| (reason.to_string(), count))
             .collect(),

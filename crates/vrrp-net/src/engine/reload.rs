@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vrrp_proto::group::SyncGroup;
-use vrrp_proto::tracking::{Tracker, Tracking};
+use vrrp_proto::tracking::Tracking;
 use vrrp_proto::{
     Event as RouterEvent, GroupOrder, Instant, Reason as Cause, State, Version, Vrid,
 };
@@ -13,7 +13,7 @@ use super::check;
 use super::core::{Core, Group, Later};
 use super::instance::{Instance, InstanceId};
 use super::routing::Statics;
-use super::track::INTERFACE_PREFIX;
+use super::track::trackers_of;
 use crate::error::ConfigurationError;
 use crate::event::{Event, Reason};
 use crate::handover::Counts;
@@ -159,20 +159,7 @@ impl Core {
     /// Makes the list of trackers that of the configuration, with what each has said.
     fn set_trackers(&self, instance: &mut Instance, all: &Configuration) {
         let group = group_of(all, &instance.name);
-        let interfaces = |list: &[Tracker]| {
-            list.iter()
-                .map(|tracker| Tracker {
-                    name: format!("{INTERFACE_PREFIX}{}", tracker.name),
-                    ..tracker.clone()
-                })
-                .collect::<Vec<_>>()
-        };
-        let mut wanted = instance.config.trackers.clone();
-        wanted.extend(interfaces(&instance.config.track_interfaces));
-        if let Some(group) = group {
-            wanted.extend(group.trackers.iter().cloned());
-            wanted.extend(interfaces(&group.track_interfaces));
-        }
+        let wanted = trackers_of(&instance.config, group);
         let mut tracking = Tracking::new(instance.config.router.priority);
         for tracker in wanted {
             let state = self.trackers.get(&tracker.name).copied();

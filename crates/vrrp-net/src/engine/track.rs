@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use vrrp_proto::auth::Authentication;
-use vrrp_proto::tracking::TrackerState;
+use vrrp_proto::tracking::{Tracker, TrackerState};
 use vrrp_proto::{
     Event as RouterEvent, Fault, Instant, PROTOCOL_AH, PROTOCOL_VRRP, Priority, Transport,
 };
@@ -14,12 +14,12 @@ use super::core::Core;
 use super::instance::{Instance, InstanceId};
 use super::sockets::Attachment;
 use crate::event::Event;
-use crate::instance::ReceiveBuffer;
+use crate::instance::{GroupConfig, InstanceConfig, ReceiveBuffer};
 use crate::kernel::{AddressKey, primary_source};
 use crate::wire::{SocketKey, last_word};
 
 /// How a tracked interface is called among the trackers of an instance; keeps it apart from a script of that name.
-pub(super) const INTERFACE_PREFIX: &str = "interface ";
+const INTERFACE_PREFIX: &str = "interface ";
 
 impl Core {
     pub(super) fn refresh_all(&mut self) {
@@ -261,6 +261,33 @@ impl Core {
     }
 }
 
+/// What an instance tracks: its own objects, then those of its group. Where both track one, the group's weight counts,
+/// except for a member that is at fault without it; and an owner, whose priority stays, is at fault without those of the
+/// group. So keepalived has it.
+pub(super) fn trackers_of(config: &InstanceConfig, group: Option<&GroupConfig>) -> Vec<Tracker> {
+    let interface = |tracker: &Tracker| Tracker {
+        name: format!("{INTERFACE_PREFIX}{}", tracker.name),
+        ..tracker.clone()
+    };
+    let interfaces = config.track_interfaces.iter().map(interface);
+    let mut all: Vec<Tracker> = config.trackers.iter().cloned().chain(interfaces).collect();
+    let Some(group) = group else {
+        return all;
+    };
+    let interfaces = group.track_interfaces.iter().map(interface);
+    for mut shared in group.trackers.iter().cloned().chain(interfaces) {
+        if config.router.priority.is_owner() {
+            shared.weight = 0;
+        }
+        match all.iter_mut().find(|own| own.name == shared.name) {
+            Some(own) if own.weight == 0 => {}
+            Some(own) => *own = shared,
+            None => all.push(shared),
+        }
+    }
+    all
+}
+
 /// Bytes an instance wants to have room for.
 fn room_for(instance: &Instance, mtu: u32) -> Option<usize> {
     let bytes = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -289,5 +316,57 @@ fn attachment_of(instance: &Instance, index: u32) -> Attachment {
         },
         vrid: router.vrid.value(),
         group,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vrrp_proto::{Config, Family, Vrid};
+
+    #[test]
+    fn the_groups_weight_counts_unless_the_member_is_at_fault_without_it() {
+        let tracker = |name: &str, weight| Tracker {
+            name: name.to_owned(),
+            weight,
+            reverse: false,
+        };
+        let router = Config::new(Vrid::new(51).unwrap(), Family::V4);
+        let mut member = InstanceConfig::new("VI", "eth0", router);
+        member.trackers = vec![tracker("vital", 0), tracker("both", -5)];
+        member.track_interfaces = vec![tracker("eth1", 0)];
+        let mut group = GroupConfig::new("G", vec!["VI".to_owned()]);
+        group.trackers = vec![
+            tracker("vital", -10),
+            tracker("both", -20),
+            tracker("shared", -30),
+        ];
+        group.track_interfaces = vec![tracker("eth1", -40), tracker("eth2", -50)];
+        let weights = |member: &InstanceConfig, group| -> Vec<(String, i16)> {
+            let all = trackers_of(member, group).into_iter();
+            all.map(|tracker| (tracker.name, tracker.weight)).collect()
+        };
+        let named = |all: &[(&str, i16)]| -> Vec<(String, i16)> {
+            let each = all.iter();
+            each.map(|(name, weight)| ((*name).to_owned(), *weight))
+                .collect()
+        };
+        assert_eq!(
+            weights(&member, None),
+            named(&[("vital", 0), ("both", -5), ("interface eth1", 0)])
+        );
+        assert_eq!(
+            weights(&member, Some(&group)),
+            named(&[
+                ("vital", 0),
+                ("both", -20),
+                ("interface eth1", 0),
+                ("shared", -30),
+                ("interface eth2", -50)
+            ])
+        );
+        member.router.priority = Priority::OWNER;
+        let all = weights(&member, Some(&group));
+        assert!(all.iter().all(|(_, weight)| *weight == 0), "{all:?}");
     }
 }

@@ -63,6 +63,7 @@ fn each_disagreement_is_a_state_with_a_name() {
             assert_eq!(contest.by.to_string(), "10.9.0.2", "{contest:?}");
             assert!(contest.adverts > 0 && contest.since <= contest.last);
         }
+        assert!(instance.counters.foreign_identifiers > 0);
         assert!(instance.counters.ignored["wrong version"] > 0);
         assert!(instance.counters.ignored["another interval"] > 0);
         // One line each, not one for each packet.
@@ -78,6 +79,15 @@ fn each_disagreement_is_a_state_with_a_name() {
 
 #[test]
 fn after_a_split_the_winner_announces_its_addresses_again() {
+    split_and_heal(false);
+}
+
+#[test]
+fn after_a_split_a_router_started_meanwhile_makes_the_winner_announce_again() {
+    split_and_heal(true);
+}
+
+fn split_and_heal(started_meanwhile: bool) {
     let Some(trio) = trio() else { return };
     let Trio {
         a,
@@ -90,10 +100,16 @@ fn after_a_split_the_winner_announces_its_addresses_again() {
         // The loser answers the one it took over from; else the winner may never learn that there was another one.
         let mut loser = fast("VI", 51, 100, &["10.9.0.100"]);
         loser.router.answer_returning_master = true;
+        // The port blocks: neither of the two sees its own link go.
+        let split = || switch.ip("link set port2 nomaster");
+        if started_meanwhile {
+            split();
+        }
         let mut second = b.start(settings(), one(loser));
         first.wait("the address", added("10.9.0.100")).await;
-        // The port blocks: neither of the two sees its own link go.
-        switch.ip("link set port2 nomaster");
+        if !started_meanwhile {
+            split();
+        }
         second.wait("the address", added("10.9.0.100")).await;
         let tap = Tap::new(witness);
         switch.ip("link set port2 master br0");
@@ -118,9 +134,9 @@ fn after_a_split_the_winner_announces_its_addresses_again() {
                 && frame[38..42] == told
         });
         assert!(announced);
-        assert_eq!(
-            first.engine.snapshots().latest().instances["VI"].state,
-            State::Master
-        );
+        let snapshot = first.engine.snapshots().latest();
+        let winner = &snapshot.instances["VI"];
+        assert_eq!(winner.state, State::Master);
+        assert!(winner.counters.lower_priority_received > 0);
     });
 }

@@ -148,9 +148,12 @@ fn killed_at(interval: u16) {
             return;
         };
         eventually(|| !b.holds(ADDRESS));
-        for _ in 0..8 {
+        // At such intervals a busy machine may hold us up for so long that the other one takes over for a moment.
+        let mut in_a_row = 0;
+        while in_a_row < 8 {
             let (_, advert) = tap.advert_when("any", |_| true);
-            assert_eq!(advert.source.to_string(), OURS);
+            let is_ours = advert.source.to_string() == OURS;
+            in_a_row = if is_ours { in_a_row + 1 } else { 0 };
         }
         let before = tap.advert_when("ours", |advert| advert.source.to_string() == OURS);
         us.engine.abort();

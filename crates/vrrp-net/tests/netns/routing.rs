@@ -105,7 +105,7 @@ fn they_come_after_the_addresses_and_go_before_them() {
         let expected = [
             "rule 4711",
             "route blackhole 10.71.0.0/16 table 1000",
-            "route 10.70.0.0/16 via 10.9.0.77 src 10.9.0.100 metric 5",
+            "route 10.70.0.0/16 via 10.9.0.77 src 10.9.0.100 metric 5 mtu lock 1400",
             "10.9.0.100",
         ];
         assert_eq!(order, expected);

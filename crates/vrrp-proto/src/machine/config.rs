@@ -44,9 +44,10 @@ pub struct Config {
     /// As master, send one more advert before yielding to a higher priority
     /// (`higher_prio_send_advert`).
     pub higher_priority_send_advert: bool,
-    /// The same, but only before yielding to the very router whose silence made this one master. After a split that
-    /// router may never have stopped being master, and then nothing else would tell it to announce the addresses again:
-    /// hosts would go on sending to us. Default false.
+    /// The same, but only before yielding to the very router whose silence made this one master, or to any if this one
+    /// became master without having heard anybody: it may have started during the split. After a split the other router
+    /// may never have stopped being master, and then nothing else would tell it to announce the addresses again: hosts
+    /// would go on sending to us. Default false.
     pub answer_returning_master: bool,
     /// As owner (255), ignore all adverts (`owner_ignore_adverts`).
     pub owner_ignore_adverts: bool,

@@ -155,6 +155,7 @@ impl VirtualRouter {
         self.preempted = self.lower_master(now).map(heard);
         let silent = self.master.filter(|_| self.resigned_by.is_none());
         self.silent = silent.map(|master| master.source);
+        self.unheard = self.master.is_none() && self.lower.is_none() && self.resigned_by.is_none();
         self.timers.clear();
         self.master_interval = self.config.interval;
         self.reduced = false;
@@ -355,7 +356,8 @@ impl VirtualRouter {
             self.answer_lower(now, heard);
             return Accepted::LowerPriority;
         };
-        let returns = self.config.answer_returning_master && self.silent == Some(heard.source);
+        let unaware = self.unheard || self.silent == Some(heard.source);
+        let returns = self.config.answer_returning_master && unaware;
         if self.config.higher_priority_send_advert || returns {
             self.send_advert(now, ours);
         }

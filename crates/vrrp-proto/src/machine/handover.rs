@@ -54,6 +54,8 @@ pub struct Handover {
     stands_down: bool,
     stands_down_until: Option<Instant>,
     silent: Option<IpAddr>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    unheard: bool,
     preempted: Option<(IpAddr, Instant)>,
     #[cfg_attr(feature = "serde", serde(default))]
     wants_master: bool,
@@ -203,6 +205,7 @@ impl VirtualRouter {
             stands_down: self.yielding.is_some(),
             stands_down_until: self.yielding.flatten(),
             silent: self.silent,
+            unheard: self.unheard,
             preempted: self.preempted,
             wants_master: self.wants_master,
             contests: self.contests.clone(),
@@ -263,6 +266,7 @@ impl VirtualRouter {
         router.preempt_at = from.preempt_at;
         router.yielding = from.stands_down.then_some(from.stands_down_until);
         router.silent = from.silent;
+        router.unheard = from.unheard;
         router.preempted = from.preempted;
         router.wants_master = from.wants_master && router.config.grouped;
         router.contests.clone_from(&from.contests);

@@ -105,6 +105,8 @@ pub struct VirtualRouter {
     yielding: Option<Option<Instant>>,
     /// Master: whose silence made this router master.
     silent: Option<IpAddr>,
+    /// Master: nobody was heard before.
+    unheard: bool,
     /// Master: from whom it took over, though heard, and when.
     preempted: Option<(IpAddr, Instant)>,
     /// Grouped: this member's election says master.
@@ -158,6 +160,7 @@ impl VirtualRouter {
             preempt_at: None,
             yielding: None,
             silent: None,
+            unheard: false,
             preempted: None,
             wants_master: false,
             contests: Vec::new(),

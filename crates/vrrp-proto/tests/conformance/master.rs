@@ -87,6 +87,12 @@ fn item_070_a_master_that_returns_from_a_split_is_told_that_there_was_another() 
     let mut bench = taken_over();
     bench.accepts(&other("10.0.0.9", 101), Accepted::Yielded);
     assert_eq!(names(&bench.actions), ["remove", "transition"]);
+    // One that has never heard anybody may have started during the split.
+    let mut bench = Bench::backup(config.clone());
+    bench.run_until_next();
+    assert_eq!(bench.router.state(), State::Master);
+    bench.accepts(&silent, Accepted::Yielded);
+    assert_eq!(names(&bench.actions), ["advert", "remove", "transition"]);
     // One that resigned knows.
     let mut bench = Bench::backup(config.clone());
     bench.accepts(&silent, Accepted::MasterAlive);

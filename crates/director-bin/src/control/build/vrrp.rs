@@ -190,6 +190,11 @@ fn counters(counters: &vrrp_net::Counters) -> Counters {
         announcements_sent: counters.announcements_sent,
         send_errors: counters.send_errors,
         addresses_restored: counters.addresses_restored,
+        lower_priority_received: counters.lower_priority_received,
+        address_list_mismatches: counters.address_list_mismatches,
+        interval_differences: counters.interval_differences,
+        foreign_identifiers: counters.foreign_identifiers,
+        overslept: counters.overslept,
         ignored: counters.ignored.clone(),
         slowest_takeover_seconds: counters.slowest_takeover.as_secs_f64(),
     }
