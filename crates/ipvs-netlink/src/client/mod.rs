@@ -186,13 +186,11 @@ impl<T: Transport> Client<T> {
     ///
     /// [`ApplyError::RolledBack`] with the refusal, or the failure of the conversation.
     pub fn apply_changes(&mut self, changes: &[Change]) -> Result<(), ApplyError> {
-        let commands: Vec<Command> = changes.iter().map(Change::command).collect();
-        let applied = self.run(Batch::new(&commands, true))?;
+        let applied = self.run(Batch::new(changes, true))?;
         let Some(failed) = settle(changes, applied)? else {
             return Ok(());
         };
-        let back: Vec<Command> = failed.back.iter().map(Change::command).collect();
-        let taken_back = self.run(Batch::new(&back, false))?;
+        let taken_back = self.run(Batch::new(failed.back.as_slice(), false))?;
         Err(failed.rolled_back(taken_back).into())
     }
 

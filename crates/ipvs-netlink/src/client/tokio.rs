@@ -182,13 +182,11 @@ impl<T: AsyncTransport> Client<T> {
     ///
     /// [`ApplyError::RolledBack`] with the refusal, or the failure of the conversation.
     pub async fn apply_changes(&mut self, changes: &[Change]) -> Result<(), ApplyError> {
-        let commands: Vec<Command> = changes.iter().map(Change::command).collect();
-        let applied = self.run(Batch::new(&commands, true)).await?;
+        let applied = self.run(Batch::new(changes, true)).await?;
         let Some(failed) = settle(changes, applied)? else {
             return Ok(());
         };
-        let back: Vec<Command> = failed.back.iter().map(Change::command).collect();
-        let taken_back = self.run(Batch::new(&back, false)).await?;
+        let taken_back = self.run(Batch::new(failed.back.as_slice(), false)).await?;
         Err(failed.rolled_back(taken_back).into())
     }
 
