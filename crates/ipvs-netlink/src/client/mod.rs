@@ -204,14 +204,15 @@ impl<T: Transport> Client<T> {
         wished: &Table,
         owned: Owned<'_>,
     ) -> Result<Vec<Change>, ApplyError> {
-        let mut made = Vec::new();
+        let mut made = None;
         for _ in 0..RECONCILE_ATTEMPTS {
             let changes = self.table()?.diff(wished, owned);
             let result = self.apply_changes(&changes);
-            made.extend(changes);
+            // What is found again later is a part of what was to be done at first.
+            let made = made.get_or_insert(changes);
             match result {
                 Err(ApplyError::AnswersLost) => {}
-                result => return result.map(|()| made),
+                result => return result.map(|()| std::mem::take(made)),
             }
         }
         Err(ApplyError::AnswersLost)

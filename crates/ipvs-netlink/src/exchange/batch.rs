@@ -211,7 +211,8 @@ impl<C: Commands + ?Sized> Exchange for Batch<'_, C> {
     }
 
     fn finish(mut self) -> Applied {
-        self.outcomes.resize(self.commands.count(), Outcome::NotSent);
+        self.outcomes
+            .resize(self.commands.count(), Outcome::NotSent);
         Applied {
             outcomes: self.outcomes,
         }
