@@ -1,5 +1,6 @@
 //! Waits until a destination has a weight, for measurements: `await_weight SERVICE SERVER WEIGHT`. Prints when that was, in
 //! microseconds since 1970.
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use ipvs_netlink::{Client, DestinationId, ServiceId};
 use std::net::SocketAddr;
