@@ -1,8 +1,10 @@
-//! Waits until a destination has a weight, for measurements: `await_weight SERVICE SERVER WEIGHT`.
+//! Waits until a destination has a weight, for measurements: `await_weight SERVICE SERVER WEIGHT`. Prints when that was, in
+//! microseconds since 1970.
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use ipvs_netlink::{Client, DestinationId, ServiceId};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
@@ -21,6 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .iter()
             .find(|entry| entry.destination.id == server);
         if found.is_some_and(|entry| entry.destination.weight == weight) {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+            println!("{}", now.as_micros());
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(2));

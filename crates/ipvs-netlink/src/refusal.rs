@@ -9,6 +9,12 @@ use crate::types::{Family, Forwarding, Name, Netmask, Scheduler, ServiceId, Tunn
 /// The kernel's refusal of one command: what it was, why, and what helps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    // Boxed, for there is room for one with every command of a list, and hardly any is refused.
+    of: Box<Refused>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refused {
     request: Request,
     errno: i32,
     kernel_text: Option<Box<str>>,
@@ -17,7 +23,7 @@ pub struct Refusal {
 /// What was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Request {
-    Command(Box<Command>),
+    Command(Command),
     Read {
         what: &'static str,
         service: Option<ServiceId>,
@@ -73,12 +79,7 @@ pub enum Reason {
 
 impl Refusal {
     pub(crate) fn of_command(command: &Command, errno: i32, kernel_text: Option<&str>) -> Self {
-        let request = Request::Command(Box::new(command.clone()));
-        Self {
-            request,
-            errno,
-            kernel_text: kernel_text.map(Into::into),
-        }
+        Self::new(Request::Command(command.clone()), errno, kernel_text)
     }
 
     pub(crate) fn of_read(
@@ -87,30 +88,35 @@ impl Refusal {
         errno: i32,
         kernel_text: Option<&str>,
     ) -> Self {
-        let request = Request::Read { what, service };
+        Self::new(Request::Read { what, service }, errno, kernel_text)
+    }
+
+    fn new(request: Request, errno: i32, kernel_text: Option<&str>) -> Self {
         Self {
-            request,
-            errno,
-            kernel_text: kernel_text.map(Into::into),
+            of: Box::new(Refused {
+                request,
+                errno,
+                kernel_text: kernel_text.map(Into::into),
+            }),
         }
     }
 
     /// The errno, positive.
     #[must_use]
     pub const fn errno(&self) -> i32 {
-        self.errno
+        self.of.errno
     }
 
     /// The kernel's own words (extended acknowledgement), where it has some.
     #[must_use]
     pub fn kernel_text(&self) -> Option<&str> {
-        self.kernel_text.as_deref()
+        self.of.kernel_text.as_deref()
     }
 
     /// The command, if it was one (and not a read).
     #[must_use]
     pub fn command(&self) -> Option<&Command> {
-        match &self.request {
+        match &self.of.request {
             Request::Command(command) => Some(command),
             Request::Read { .. } => None,
         }
@@ -119,22 +125,22 @@ impl Refusal {
     /// Why, in the light of the command.
     #[must_use]
     pub fn reason(&self) -> Reason {
-        match self.errno {
+        match self.of.errno {
             errno::EPERM | errno::EACCES => return Reason::NotPermitted,
             errno::ENOMEM => return Reason::NoMemory,
             errno::EAFNOSUPPORT => return Reason::FamilyNotSupported,
             _ => {}
         }
-        let command = match &self.request {
-            Request::Command(command) => &**command,
+        let command = match &self.of.request {
+            Request::Command(command) => command,
             Request::Read {
                 service: Some(_), ..
-            } if self.errno == errno::ESRCH => {
+            } if self.of.errno == errno::ESRCH => {
                 return Reason::NoSuchService;
             }
             Request::Read { .. } => return self.otherwise(),
         };
-        match (command, self.errno) {
+        match (command, self.of.errno) {
             (Command::AddService(_), errno::EEXIST) => Reason::ServiceExists,
             (Command::AddService(service) | Command::EditService(service), errno::ENOENT) => {
                 match &service.persistence_engine {
@@ -185,7 +191,7 @@ impl Refusal {
     }
 
     const fn otherwise(&self) -> Reason {
-        match self.errno {
+        match self.of.errno {
             errno::EINVAL => Reason::Invalid,
             other => Reason::Other(other),
         }
@@ -202,7 +208,7 @@ const fn netmask_fits(netmask: Netmask, family: Family) -> bool {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.request {
+        match &self.of.request {
             Request::Command(command) => write!(f, "cannot {command}: ")?,
             Request::Read {
                 what,
@@ -214,7 +220,7 @@ impl fmt::Display for Refusal {
             } => write!(f, "cannot {what}: ")?,
         }
         self.reason().fmt(f)?;
-        match &self.kernel_text {
+        match &self.of.kernel_text {
             Some(text) => write!(f, " (the kernel says: {text})"),
             None => Ok(()),
         }

@@ -13,8 +13,9 @@ mod suite;
 
 use std::time::Duration;
 
-use ipvs_netlink::fake::FakeKernel;
+use ipvs_netlink::fake::{FakeKernel, FakeTransport};
 use ipvs_netlink::table::Outcome;
+use ipvs_netlink::transport::Transport;
 use ipvs_netlink::{
     Change, Client, Command, ConnectError, Destination, Error, Forwarding, Owned, Reason,
     Scheduler, Service, Table,
@@ -137,6 +138,43 @@ fn lost_answers_to_commands_are_unknown_and_reconcile_reads_again() {
         []
     );
     assert_eq!(kernel.table().services, two_servers().services);
+}
+
+/// Loses the answers to one datagram, the one after so many others.
+struct LosesOne {
+    inner: FakeTransport,
+    kernel: FakeKernel,
+    left: usize,
+}
+
+impl Transport for LosesOne {
+    fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        self.left = self.left.wrapping_sub(1);
+        if self.left == 0 {
+            self.kernel.lose_answers(1);
+        }
+        self.inner.send(datagram)
+    }
+
+    fn receive(&mut self, datagram: &mut Vec<u8>, timeout: Duration) -> std::io::Result<()> {
+        self.inner.receive(datagram, timeout)
+    }
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_told_once() {
+    let kernel = FakeKernel::new();
+    let transport = LosesOne {
+        inner: kernel.transport(),
+        kernel: kernel.clone(),
+        // The family, four questions for the empty table, then the commands.
+        left: 6,
+    };
+    let mut client = Client::with_transport(transport).unwrap();
+    let told = client.reconcile(&two_servers(), Owned::Everything).unwrap();
+    assert_eq!(told, Table::new().diff(&two_servers(), Owned::Everything));
+    assert_eq!(kernel.table().services, two_servers().services);
+    assert!(kernel.datagrams() > 6, "the table was read again");
 }
 
 #[test]

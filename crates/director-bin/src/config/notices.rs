@@ -12,6 +12,7 @@ use keepalived_conf::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is told to whom, besides scripts.
@@ -27,8 +28,8 @@ pub(crate) struct Notices {
     pub(crate) group_mail: BTreeSet<String>,
     /// Virtual servers whose quorum is mailed.
     pub(crate) virtual_server_mail: BTreeSet<String>,
-    /// Real servers whose checks are mailed.
-    pub(crate) real_server_mail: BTreeSet<(String, DestinationId)>,
+    /// Virtual servers with real servers whose checks are mailed.
+    pub(super) real_server_mail: BTreeMap<Arc<str>, Mailed>,
     /// No mail for FAULT.
     pub(crate) no_email_faults: bool,
     /// No mail for a check that leaves its server as it was.
@@ -43,6 +44,26 @@ pub(crate) struct Notices {
     pub(crate) initial_servers: bool,
     /// Protocols of virtual servers whose names do not tell them: those of groups.
     pub(crate) group_protocols: BTreeMap<String, String>,
+}
+
+/// Of which real servers of a virtual server the checks are mailed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mailed {
+    /// Of all, which is usual.
+    All,
+    /// Of these.
+    Some(Arc<BTreeSet<DestinationId>>),
+}
+
+impl Notices {
+    /// Whether the checks of this real server are mailed.
+    pub(crate) fn mails_checks_of(&self, virtual_server: &str, real_server: DestinationId) -> bool {
+        match self.real_server_mail.get(virtual_server) {
+            None => false,
+            Some(Mailed::All) => true,
+            Some(Mailed::Some(servers)) => servers.contains(&real_server),
+        }
+    }
 }
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
@@ -130,13 +151,23 @@ fn servers(config: &Config, notices: &mut Notices) {
         if *server.smtp_alert {
             notices.virtual_server_mail.insert(name.clone());
         }
-        for real in server.real_server.iter().filter(|real| *real.smtp_alert) {
-            let id = DestinationId {
-                address: real.address,
-                port: real.port.unwrap_or(0),
-            };
-            notices.real_server_mail.insert((name.clone(), id));
-        }
+        let all = &server.real_server;
+        let mailed = if all.iter().all(|real| *real.smtp_alert) {
+            Mailed::All
+        } else {
+            let some = all.iter().filter(|real| *real.smtp_alert);
+            let ids: BTreeSet<DestinationId> = some
+                .map(|real| DestinationId {
+                    address: real.address,
+                    port: real.port.unwrap_or(0),
+                })
+                .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            Mailed::Some(ids.into())
+        };
+        notices.real_server_mail.insert(name.into(), mailed);
     }
 }
 
@@ -356,4 +387,33 @@ fn user_name() -> String {
         .ok()
         .flatten()
         .map_or_else(|| "root".to_owned(), |user| user.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_mailed_unless_a_real_server_says_otherwise() {
+        let server = |last: u8, third: &str| {
+            format!(
+                "virtual_server 10.0.0.{last} 80 {{\n protocol TCP\n real_server 10.1.0.1 80 {{\n }}\n \
+                 real_server 10.1.0.2 80 {{\n {third}\n }}\n}}\n"
+            )
+        };
+        let text = server(1, "") + &server(2, "smtp_alert false");
+        let parsed = keepalived_conf::load_str(&text);
+        let (plan, problems) = crate::config::plan(&parsed.config);
+        assert!(problems.is_empty(), "{problems:?}");
+        let mailed = |virtual_server: &str, last: u8| {
+            let id = DestinationId {
+                address: [10, 1, 0, last].into(),
+                port: 80,
+            };
+            plan.notices.mails_checks_of(virtual_server, id)
+        };
+        assert!(mailed("[10.0.0.1]:tcp:80", 1) && mailed("[10.0.0.1]:tcp:80", 2));
+        assert!(mailed("[10.0.0.2]:tcp:80", 1) && !mailed("[10.0.0.2]:tcp:80", 2));
+        assert!(!mailed("[10.0.0.3]:tcp:80", 1));
+    }
 }

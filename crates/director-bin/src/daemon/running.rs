@@ -12,7 +12,7 @@ use super::signals::{Signals, Wish};
 use super::suspend::Suspension;
 use super::table::{AUDIT, Pass, problem};
 use super::takeover::Predecessor;
-use super::{report, start};
+use super::{report, start, unconfirmed};
 use crate::cli::RunArguments;
 use crate::config::{Memory, Plan};
 use crate::control::{Control, Incoming};
@@ -192,7 +192,6 @@ impl Running {
                 .map_err(|error| problem(&error, &plan.virtual_servers, &sources))?;
             report::changes(&changes);
         }
-        drop(sources);
         let mut marks = Marks::of(state.file("nftables-table"));
         let marked = marks
             .replace(plan.marks.as_ref())
@@ -215,6 +214,9 @@ impl Running {
                 return Err(problem);
             }
         };
+        // The services come first: this is for later.
+        unconfirmed::keep(&state, &sources);
+        drop(sources);
         let (monitor, verdicts) = Monitor::spawn(MonitorSettings::default());
         for (id, check) in plan.checks.iter() {
             let check = if from_down.contains(&id) {

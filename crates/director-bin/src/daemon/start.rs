@@ -85,7 +85,6 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     if is_over {
         state.0.forget(unconfirmed::WAITING);
     }
-    unconfirmed::keep(&state.0, &loaded.sources);
     let mut control = Control::new(&arguments, &loaded, journal, &state.0);
     if let Some(reason) = &why {
         tracing::warn!(event = "not_the_file", reason, "{reason}");

@@ -132,8 +132,7 @@ fn real_server(
         ),
     );
     lines.notifications(plan, &real_server_object(&of.name, destination.id));
-    let who = (of.name.to_string(), destination.id);
-    let mailed = plan.notices.real_server_mail.contains(&who);
+    let mailed = plan.notices.mails_checks_of(&of.name, destination.id);
     lines.field(3, "Using smtp notification", yes_no(mailed));
     lines.field(3, "initial weight", shown.configured_weight);
     lines.field(

@@ -182,13 +182,11 @@ impl<T: AsyncTransport> Client<T> {
     ///
     /// [`ApplyError::RolledBack`] with the refusal, or the failure of the conversation.
     pub async fn apply_changes(&mut self, changes: &[Change]) -> Result<(), ApplyError> {
-        let commands: Vec<Command> = changes.iter().map(Change::command).collect();
-        let applied = self.run(Batch::new(&commands, true)).await?;
+        let applied = self.run(Batch::new(changes, true)).await?;
         let Some(failed) = settle(changes, applied)? else {
             return Ok(());
         };
-        let back: Vec<Command> = failed.back.iter().map(Change::command).collect();
-        let taken_back = self.run(Batch::new(&back, false)).await?;
+        let taken_back = self.run(Batch::new(failed.back.as_slice(), false)).await?;
         Err(failed.rolled_back(taken_back).into())
     }
 
@@ -202,14 +200,15 @@ impl<T: AsyncTransport> Client<T> {
         wished: &Table,
         owned: Owned<'_>,
     ) -> Result<Vec<Change>, ApplyError> {
-        let mut made = Vec::new();
+        let mut made = None;
         for _ in 0..RECONCILE_ATTEMPTS {
             let changes = self.table().await?.diff(wished, owned);
             let result = self.apply_changes(&changes).await;
-            made.extend(changes);
+            // What is found again later is a part of what was to be done at first.
+            let made = made.get_or_insert(changes);
             match result {
                 Err(ApplyError::AnswersLost) => {}
-                result => return result.map(|()| made),
+                result => return result.map(|()| std::mem::take(made)),
             }
         }
         Err(ApplyError::AnswersLost)

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -5,7 +6,7 @@ use super::{Exchange, Session};
 use crate::command::Command;
 use crate::error::Error;
 use crate::refusal::Refusal;
-use crate::table::{Applied, Outcome};
+use crate::table::{Applied, Change, Outcome};
 use crate::wire::consts::netlink;
 use crate::wire::{Body, Query, decode, encode_command};
 
@@ -16,13 +17,43 @@ const MOST_COMMANDS: usize = 128;
 /// Bytes in one datagram.
 const MOST_BYTES: usize = 32 << 10;
 
+/// What commands are taken from, one after the other, so that a long list need not stand in memory twice.
+pub(crate) trait Commands {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The one at this position.
+    fn command(&self, position: usize) -> Option<Cow<'_, Command>>;
+}
+
+impl Commands for [Command] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn command(&self, position: usize) -> Option<Cow<'_, Command>> {
+        self.get(position).map(Cow::Borrowed)
+    }
+}
+
+impl Commands for [Change] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn command(&self, position: usize) -> Option<Cow<'_, Command>> {
+        self.get(position)
+            .map(|change| Cow::Owned(change.command()))
+    }
+}
+
 /// Many commands, in as few datagrams as the limits allow.
 ///
 /// Only the last command of a datagram asks for an acknowledgement: the kernel works through a
 /// datagram in order and answers refusals without being asked, so that one tells that all are
 /// done.
-pub(crate) struct Batch<'a> {
-    commands: &'a [Command],
+pub(crate) struct Batch<'a, C: ?Sized> {
+    commands: &'a C,
     stop_at_refusal: bool,
     outcomes: Vec<Outcome>,
     /// The commands of the datagram that is under way, and the number of its first message.
@@ -37,13 +68,13 @@ pub(crate) struct Batch<'a> {
     barriers: u32,
 }
 
-impl<'a> Batch<'a> {
+impl<'a, C: Commands + ?Sized> Batch<'a, C> {
     /// `stop_at_refusal` sends no further datagram after one with a refusal in it.
-    pub(crate) fn new(commands: &'a [Command], stop_at_refusal: bool) -> Self {
+    pub(crate) fn new(commands: &'a C, stop_at_refusal: bool) -> Self {
         Self {
             commands,
             stop_at_refusal,
-            outcomes: Vec::with_capacity(commands.len()),
+            outcomes: Vec::with_capacity(commands.count()),
             sent: 0..0,
             first_sequence: 0,
             last_sequence: 0,
@@ -61,16 +92,14 @@ impl<'a> Batch<'a> {
         if !self.sent.contains(&position) {
             return;
         }
-        let (Some(command), Some(outcome)) =
-            (self.commands.get(position), self.outcomes.get_mut(position))
-        else {
+        let Some(outcome) = self.outcomes.get_mut(position) else {
             return;
         };
         if errno == 0 {
             *outcome = Outcome::Done;
-        } else {
+        } else if let Some(command) = self.commands.command(position) {
             self.refused = true;
-            *outcome = Outcome::Refused(Refusal::of_command(command, errno, text));
+            *outcome = Outcome::Refused(Refusal::of_command(&command, errno, text));
         }
     }
 
@@ -93,7 +122,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Exchange for Batch<'_> {
+impl<C: Commands + ?Sized> Exchange for Batch<'_, C> {
     type Output = Applied;
 
     fn doing(&self) -> &'static str {
@@ -109,17 +138,19 @@ impl Exchange for Batch<'_> {
             return Some(self.last_sequence);
         }
         let start = self.sent.end;
-        let remaining = self.commands.get(start..).unwrap_or_default();
-        if remaining.is_empty() || (self.refused && self.stop_at_refusal) {
+        if start >= self.commands.count() || (self.refused && self.stop_at_refusal) {
             return None;
         }
         let mut last = 0;
         let mut count = 0;
-        for command in remaining.iter().take(MOST_COMMANDS) {
+        let mut stops_daemon = false;
+        while count < MOST_COMMANDS
+            && let Some(command) = self.commands.command(start + count)
+        {
             let before = out.len();
             // Numbers are drawn only for what is sent.
             let sequence = session.next_sequence;
-            encode_command(command, session.family, sequence, false, out);
+            encode_command(&command, session.family, sequence, false, out);
             if out.len() > MOST_BYTES && count > 0 {
                 out.truncate(before);
                 break;
@@ -131,9 +162,10 @@ impl Exchange for Batch<'_> {
             self.last_sequence = sequence;
             last = before;
             count += 1;
+            stops_daemon = matches!(*command, Command::StopDaemon(_));
         }
         self.sent = start..start + count;
-        if matches!(remaining.get(count - 1), Some(Command::StopDaemon(_))) {
+        if stops_daemon {
             // A daemon that is stopped before its thread ran for the first time makes the kernel
             // interrupt its own answer (EINTR), which netlink then does not send.
             self.last_sequence = session.sequence();
@@ -179,7 +211,8 @@ impl Exchange for Batch<'_> {
     }
 
     fn finish(mut self) -> Applied {
-        self.outcomes.resize(self.commands.len(), Outcome::NotSent);
+        self.outcomes
+            .resize(self.commands.count(), Outcome::NotSent);
         Applied {
             outcomes: self.outcomes,
         }
