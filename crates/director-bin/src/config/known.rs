@@ -3,7 +3,6 @@
 use super::lvs::name;
 use super::{Beside, Plan, plan_beside};
 use crate::lvs::VirtualServer;
-use ipvs_netlink::DestinationId;
 use keepalived_conf::{Diagnostic, Known, Loader, Options, Parsed, load_again};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -85,12 +84,8 @@ fn take_over(plan: &mut Plan, before: &Plan, server: Arc<VirtualServer>) {
     if known.virtual_server_mail.contains(&**name) {
         mail.virtual_server_mail.insert(name.to_string());
     }
-    if !known.real_server_mail.is_empty() {
-        let ids = server.real_servers.iter().map(|real| real.destination.id);
-        let mailed = |id: &DestinationId| known.real_server_mail.contains(&(name.to_string(), *id));
-        let mailed = ids.filter(mailed).map(|id| (name.to_string(), id));
-        mail.real_server_mail.extend(mailed);
-    }
+    mail.real_server_mail
+        .take_over(&known.real_server_mail, name);
     plan.virtual_servers.push(server);
 }
 

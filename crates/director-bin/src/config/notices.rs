@@ -12,6 +12,7 @@ use keepalived_conf::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is told to whom, besides scripts.
@@ -28,7 +29,7 @@ pub(crate) struct Notices {
     /// Virtual servers whose quorum is mailed.
     pub(crate) virtual_server_mail: BTreeSet<String>,
     /// Real servers whose checks are mailed.
-    pub(crate) real_server_mail: BTreeSet<(String, DestinationId)>,
+    pub(crate) real_server_mail: MailedServers,
     /// No mail for FAULT.
     pub(crate) no_email_faults: bool,
     /// No mail for a check that leaves its server as it was.
@@ -43,6 +44,32 @@ pub(crate) struct Notices {
     pub(crate) initial_servers: bool,
     /// Protocols of virtual servers whose names do not tell them: those of groups.
     pub(crate) group_protocols: BTreeMap<String, String>,
+}
+
+/// Real servers by the name of their virtual server. Unless the file says otherwise it is all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MailedServers(BTreeMap<String, Arc<[DestinationId]>>);
+
+impl MailedServers {
+    /// True if this real server of this virtual server is one of them.
+    pub(crate) fn contains(&self, virtual_server: &str, real_server: &DestinationId) -> bool {
+        let servers = self.0.get(virtual_server);
+        servers.is_some_and(|servers| servers.binary_search(real_server).is_ok())
+    }
+
+    fn insert(&mut self, virtual_server: String, mut servers: Vec<DestinationId>) {
+        if !servers.is_empty() {
+            servers.sort_unstable();
+            self.0.insert(virtual_server, servers.into());
+        }
+    }
+
+    /// Takes those of a virtual server from an earlier plan.
+    pub(super) fn take_over(&mut self, before: &Self, virtual_server: &str) {
+        if let Some((name, servers)) = before.0.get_key_value(virtual_server) {
+            self.0.insert(name.clone(), Arc::clone(servers));
+        }
+    }
 }
 
 pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems: &mut Problems) {
@@ -130,13 +157,12 @@ fn servers(config: &Config, notices: &mut Notices) {
         if *server.smtp_alert {
             notices.virtual_server_mail.insert(name.clone());
         }
-        for real in server.real_server.iter().filter(|real| *real.smtp_alert) {
-            let id = DestinationId {
-                address: real.address,
-                port: real.port.unwrap_or(0),
-            };
-            notices.real_server_mail.insert((name.clone(), id));
-        }
+        let mailed = server.real_server.iter().filter(|real| *real.smtp_alert);
+        let mailed = mailed.map(|real| DestinationId {
+            address: real.address,
+            port: real.port.unwrap_or(0),
+        });
+        notices.real_server_mail.insert(name, mailed.collect());
     }
 }
 

@@ -288,8 +288,8 @@ impl Notifier {
             real_server,
             index,
         } = change.id;
-        let key = (virtual_server.to_string(), *real_server);
-        if !plan.notices.real_server_mail.contains(&key)
+        let mailed = &plan.notices.real_server_mail;
+        if !mailed.contains(virtual_server, real_server)
             || (plan.notices.no_checker_emails && !change.server_changed)
         {
             return;
@@ -321,8 +321,8 @@ impl Notifier {
         up: bool,
         body: &str,
     ) {
-        let key = (virtual_server.to_owned(), real_server);
-        if plan.notices.real_server_mail.contains(&key) {
+        let mailed = &plan.notices.real_server_mail;
+        if mailed.contains(virtual_server, &real_server) {
             let name = named(&plan.notices, virtual_server, real_server);
             let alert = server_alert(virtual_server, &name, up, body.to_owned(), "");
             self.mail(alert);

@@ -132,8 +132,8 @@ fn real_server(
         ),
     );
     lines.notifications(plan, &real_server_object(&of.name, destination.id));
-    let who = (of.name.to_string(), destination.id);
-    let mailed = plan.notices.real_server_mail.contains(&who);
+    let mailed = &plan.notices.real_server_mail;
+    let mailed = mailed.contains(&of.name, &destination.id);
     lines.field(3, "Using smtp notification", yes_no(mailed));
     lines.field(3, "initial weight", shown.configured_weight);
     lines.field(
