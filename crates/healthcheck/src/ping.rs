@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use socket2::{Protocol, Type};
 use tokio::net::UdpSocket;
@@ -44,7 +43,7 @@ impl PingSettings {
 /// `CAP_NET_RAW`.
 #[derive(Clone, Debug)]
 pub struct PingProbe {
-    settings: Arc<PingSettings>,
+    settings: PingSettings,
 }
 
 /// The two kinds of socket that can send an echo request.
@@ -59,10 +58,8 @@ enum Kind {
 impl PingProbe {
     /// A probe with these settings.
     #[must_use]
-    pub fn new(settings: PingSettings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-        }
+    pub const fn new(settings: PingSettings) -> Self {
+        Self { settings }
     }
 
     fn open(&self) -> Result<(UdpSocket, Kind), Cause> {
@@ -195,7 +192,7 @@ impl Probe for PingProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::shared(Arc::clone(&self.settings)))
+        Some(ProbeKey::new(self.settings.clone()))
     }
 
     fn host(&self) -> Option<IpAddr> {

@@ -78,6 +78,11 @@ impl ProbeKey {
     pub fn shared<S: Eq + Hash + Send + Sync + 'static>(settings: Arc<S>) -> Self {
         Self(settings)
     }
+
+    /// The same for equal keys, and hardly ever for others.
+    pub(crate) fn digest(&self) -> u64 {
+        self.0.digest()
+    }
 }
 
 impl PartialEq for ProbeKey {

@@ -32,16 +32,14 @@ impl TcpSettings {
 /// Opens a TCP connection and closes it (`TCP_CHECK`).
 #[derive(Clone, Debug)]
 pub struct TcpProbe {
-    settings: Arc<TcpSettings>,
+    settings: TcpSettings,
 }
 
 impl TcpProbe {
     /// A probe with these settings.
     #[must_use]
-    pub fn new(settings: TcpSettings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-        }
+    pub const fn new(settings: TcpSettings) -> Self {
+        Self { settings }
     }
 
     async fn attempt(&self) -> Outcome {
@@ -63,7 +61,7 @@ impl Probe for TcpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::shared(Arc::clone(&self.settings)))
+        Some(ProbeKey::new(self.settings.clone()))
     }
 
     fn host(&self) -> Option<IpAddr> {

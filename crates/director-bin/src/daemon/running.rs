@@ -25,7 +25,6 @@ use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
 use keepalived_conf::SourceMap;
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -392,11 +391,7 @@ impl Running {
                 ..
             } = &event
             {
-                let verdict = Verdict {
-                    up: to.is_up(),
-                    weight: *weight,
-                    reason: Cow::Owned(reason.to_string()),
-                };
+                let verdict = Verdict::made(to.is_up(), *weight, &reason.to_string());
                 let was_down = self.model.is_down(id);
                 let follows = self.model.observe(id, verdict, &mut touched);
                 if was_down == to.is_up() {

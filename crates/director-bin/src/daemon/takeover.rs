@@ -20,7 +20,6 @@ use healthcheck::{Monitor, Weight};
 use ipvs_netlink::DestinationId;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -139,7 +138,7 @@ impl InheritedLvs {
                         real_server: real.config.destination.id.address_and_port(),
                         index,
                         up: verdict.up,
-                        made: matches!(verdict.reason, Cow::Owned(_)),
+                        made: verdict.made,
                         weight: verdict.weight.and_then(InheritedWeight::of),
                         reason: verdict.reason.to_string(),
                     });
@@ -156,9 +155,8 @@ impl InheritedLvs {
     pub(super) fn give_to(&self, model: &mut Model) {
         for check in &self.checks {
             let verdict = Verdict {
-                up: check.up,
-                weight: check.weight(),
-                reason: Cow::Owned(check.reason.clone()),
+                made: check.made,
+                ..Verdict::made(check.up, check.weight(), &check.reason)
             };
             // The predecessor has told what follows from it.
             let _ = model.observe(&check.id(), verdict, &mut Touched::default());

@@ -480,7 +480,7 @@ proptest! {
                 Step::Verdict { server, real, up } => {
                     let id = CheckId { virtual_server: server.to_string().into(), real_server: address(real, 80).into(), index: 0 };
                     let mut touched = Touched::default();
-                    model.observe(&id, Verdict { up, weight: None, reason: "".into() }, &mut touched);
+                    model.observe(&id, Verdict::made(up, None, ""), &mut touched);
                     director.change(model.delta(&touched)).unwrap();
                 }
                 Step::Reload { servers } => {

@@ -9,10 +9,9 @@ use director_control::Timestamp;
 use director_control::snapshot::Held;
 use healthcheck::Weight;
 use ipvs_netlink::{DestinationId, ServiceId, Table, VirtualService};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Which check of which real server of which virtual server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,33 +41,44 @@ impl fmt::Display for CheckId {
 pub(crate) struct Verdict {
     /// Passed or failed.
     pub(crate) up: bool,
+    /// By an attempt; otherwise it is what holds before one.
+    pub(crate) made: bool,
     /// The weight it asks for, if it does.
     pub(crate) weight: Option<Weight>,
-    /// What it saw.
-    pub(crate) reason: Cow<'static, str>,
+    /// What it saw. Real servers of which the same was seen share the text.
+    pub(crate) reason: Arc<str>,
 }
 
 impl Verdict {
     /// What holds before the first attempt.
-    pub(super) const fn start(check: &CheckStart) -> Self {
-        let reason = if check.alpha {
-            "no check has succeeded yet"
-        } else {
-            "no check has failed yet"
-        };
+    pub(super) fn start(check: &CheckStart) -> Self {
+        static UP: LazyLock<Arc<str>> = LazyLock::new(|| "no check has failed yet".into());
+        static DOWN: LazyLock<Arc<str>> = LazyLock::new(|| "no check has succeeded yet".into());
         Self {
             up: !check.alpha,
+            made: false,
             weight: None,
-            reason: Cow::Borrowed(reason),
+            reason: Arc::clone(if check.alpha { &DOWN } else { &UP }),
         }
     }
 
     /// Down until the check succeeds.
-    pub(super) const fn down(reason: &'static str) -> Self {
+    pub(super) fn down(reason: &str) -> Self {
         Self {
             up: false,
+            made: false,
             weight: None,
-            reason: Cow::Borrowed(reason),
+            reason: reason.into(),
+        }
+    }
+
+    /// What an attempt has found.
+    pub(crate) fn made(up: bool, weight: Option<Weight>, reason: &str) -> Self {
+        Self {
+            up,
+            made: true,
+            weight,
+            reason: reason.into(),
         }
     }
 }

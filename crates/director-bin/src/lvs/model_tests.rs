@@ -71,11 +71,7 @@ fn tell(model: &mut Model, last: u8, index: usize, up: bool) -> Vec<Happening> {
 }
 
 fn verdict(up: bool) -> Verdict {
-    Verdict {
-        up,
-        weight: None,
-        reason: "test".into(),
-    }
+    Verdict::made(up, None, "test")
 }
 
 /// Last octet and weight of what the table has.
@@ -260,11 +256,7 @@ fn a_dynamic_weight_is_programmed() {
         real_server: address(4).into(),
         index: 0,
     };
-    let verdict = |weight| Verdict {
-        up: true,
-        weight: Some(weight),
-        reason: "test".into(),
-    };
+    let verdict = |weight| Verdict::made(true, Some(weight), "test");
     let mut touched = Touched::default();
     let told = model.observe(&check, verdict(Weight::Exact(3)), &mut touched);
     assert!(

@@ -188,10 +188,17 @@ impl ServerState {
         &mut self,
         id: DestinationId,
         index: usize,
-        verdict: Verdict,
+        mut verdict: Verdict,
         touched: &mut Touched,
     ) -> Option<Vec<Happening>> {
         let reason = verdict.reason.to_string();
+        let first = self
+            .known
+            .first()
+            .and_then(|known| known.verdicts.get(index));
+        if let Some(first) = first.filter(|first| first.reason == verdict.reason) {
+            verdict.reason = Arc::clone(&first.reason);
+        }
         let take = |known: &mut Known| {
             *known.verdicts.get_mut(index)? = verdict;
             Some(())

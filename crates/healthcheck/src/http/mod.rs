@@ -7,6 +7,7 @@ mod page;
 mod probe;
 mod request;
 mod response;
+mod rules;
 mod settings;
 mod status;
 

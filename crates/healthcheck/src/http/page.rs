@@ -5,48 +5,16 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use super::response::Consumer;
-use super::{BodyDigest, Header, HttpSettings, HttpUrl, Request, StatusCode};
+use super::{BodyDigest, Header, HttpUrl, StatusCode};
 use crate::outcome::{Cause, Detail};
 use crate::regex::{Compiled, TooCostly};
 
-/// What is wanted of a page, ready for use.
-#[derive(Clone, Debug)]
-pub(super) struct Page {
-    pub(super) pattern: Option<Compiled>,
-    pub(super) body_limit: u64,
-    pub(super) target: SocketAddr,
-    /// The request as it goes over the wire.
-    pub(super) request: Box<[u8]>,
-}
-
-impl Page {
-    pub(super) fn new(
-        settings: &HttpSettings,
-        url: &HttpUrl,
-    ) -> Result<Self, super::InvalidPattern> {
-        let request = Request {
-            protocol: settings.protocol,
-            path: &url.path,
-            virtual_host: settings.host(url),
-            target: settings.target,
-        };
-        Ok(Self {
-            request: request.encode().into(),
-            pattern: url
-                .regex
-                .as_ref()
-                .map(super::Pattern::compile)
-                .transpose()?,
-            body_limit: settings.body_limit,
-            target: settings.target,
-        })
-    }
-}
-
 /// The answer so far.
 pub(super) struct Judge<'a> {
-    page: &'a Page,
     wanted: &'a HttpUrl,
+    pattern: Option<&'a Compiled>,
+    target: SocketAddr,
+    body_limit: u64,
     status: Option<StatusCode>,
     digest: BodyDigest,
     body: Vec<u8>,
@@ -54,10 +22,17 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(page: &'a Page, wanted: &'a HttpUrl) -> Self {
+    pub(super) fn new(
+        wanted: &'a HttpUrl,
+        pattern: Option<&'a Compiled>,
+        target: SocketAddr,
+        body_limit: u64,
+    ) -> Self {
         Self {
-            page,
             wanted,
+            pattern,
+            target,
+            body_limit,
             status: None,
             digest: BodyDigest::default(),
             body: Vec::new(),
@@ -73,7 +48,6 @@ impl<'a> Judge<'a> {
         certificate_expires: Option<SystemTime>,
         url: impl Fn() -> String,
     ) -> Result<Detail, Cause> {
-        let page = self.page;
         let status = self.status.unwrap_or_else(|| StatusCode::new(0));
         if !self.wanted.status.contains(status) {
             return Err(Cause::Status {
@@ -82,11 +56,11 @@ impl<'a> Judge<'a> {
                 wanted: self.wanted.status.clone(),
             });
         }
-        let body_matters = self.wanted.digest.is_some() || page.pattern.is_some();
-        if body_matters && self.seen > page.body_limit {
+        let body_matters = self.wanted.digest.is_some() || self.pattern.is_some();
+        if body_matters && self.seen > self.body_limit {
             return Err(Cause::TooLong {
                 url: url(),
-                limit: page.body_limit,
+                limit: self.body_limit,
             });
         }
         if let Some(wanted) = self.wanted.digest {
@@ -99,11 +73,11 @@ impl<'a> Judge<'a> {
                 });
             }
         }
-        if let Some(pattern) = &page.pattern {
+        if let Some(pattern) = self.pattern {
             let regex = || pattern.pattern().regex.clone();
             let accepted = pattern.accepts(header, &self.body);
             if !accepted.map_err(|TooCostly| Cause::RegexTooCostly {
-                target: page.target,
+                target: self.target,
                 regex: regex(),
             })? {
                 return Err(Cause::Regex {
@@ -137,10 +111,10 @@ impl Consumer for Judge<'_> {
         if self.wanted.digest.is_some() {
             self.digest.update(octets);
         }
-        if self.seen > self.page.body_limit {
+        if self.seen > self.body_limit {
             return ControlFlow::Break(());
         }
-        if self.page.pattern.is_some() {
+        if self.pattern.is_some() {
             self.body.extend_from_slice(octets);
         }
         ControlFlow::Continue(())

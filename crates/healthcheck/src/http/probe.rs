@@ -1,23 +1,27 @@
 //! The socket part of `HTTP_GET` and `SSL_GET`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::exchange::Question;
-use super::page::{Judge, Page};
+use super::page::Judge;
+use super::rules::Rules;
 use super::{HttpSettings, HttpUrl, InvalidHttp, Request, ResponseReader};
+use crate::dial::Dialer;
 use crate::outcome::{Cause, Detail, Outcome};
 use crate::probe::{Attempt, Probe, ProbeKey};
-use crate::tls::Connector;
+use crate::regex::Compiled;
 
 /// Asks for pages and judges their status, digest and text (`HTTP_GET`, `SSL_GET`).
-#[derive(Clone, Debug)]
+///
+/// Checks whose settings differ only in target and dialer share the memory of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpProbe {
-    settings: Arc<HttpSettings>,
-    pages: Box<[Page]>,
-    connector: Option<Connector>,
+    target: SocketAddr,
+    dialer: Dialer,
+    rules: Arc<Rules>,
 }
 
 impl HttpProbe {
@@ -26,32 +30,12 @@ impl HttpProbe {
     /// # Errors
     /// If there is no page, a path or host would break the request apart, an expression cannot be
     /// compiled, or the TLS settings cannot be used.
-    pub fn new(mut settings: HttpSettings) -> Result<Self, InvalidHttp> {
-        // Most checks have one page, and a list that has grown has room for four.
-        settings.urls.shrink_to_fit();
-        if settings.urls.is_empty() {
-            return Err(InvalidHttp::NoUrl);
-        }
-        let hosts = settings
-            .urls
-            .iter()
-            .filter_map(|url| url.virtual_host.as_ref());
-        let paths = settings.urls.iter().map(|url| &url.path);
-        for text in paths.chain(hosts).chain(&settings.virtual_host) {
-            if !Request::is_safe(text) {
-                return Err(InvalidHttp::UnsafeText(text.clone()));
-            }
-        }
-        let pages = settings
-            .urls
-            .iter()
-            .map(|url| Page::new(&settings, url))
-            .collect::<Result<_, _>>()?;
-        let connector = settings.tls.as_ref().map(Connector::new).transpose()?;
+    pub fn new(settings: HttpSettings) -> Result<Self, InvalidHttp> {
+        let (target, dialer, rules) = Rules::shared(settings)?;
         Ok(Self {
-            settings: Arc::new(settings),
-            pages,
-            connector,
+            target,
+            dialer,
+            rules,
         })
     }
 
@@ -63,37 +47,41 @@ impl HttpProbe {
 
     async fn check(&self) -> Result<Detail, Cause> {
         let mut last = Detail::Connected;
-        for (url, page) in self.settings.urls.iter().zip(&self.pages) {
-            last = self.check_page(url, page).await?;
+        let rules = &self.rules;
+        for (url, pattern) in rules.settings.urls.iter().zip(&rules.patterns) {
+            last = self.check_page(url, pattern.as_ref()).await?;
         }
         Ok(last)
     }
 
-    async fn check_page(&self, url: &HttpUrl, page: &Page) -> Result<Detail, Cause> {
-        let settings = &self.settings;
-        let target = settings.target;
-        let question = Question {
-            dialer: &settings.dialer,
-            connector: self.connector.as_ref(),
+    async fn check_page(&self, url: &HttpUrl, pattern: Option<&Compiled>) -> Result<Detail, Cause> {
+        let (settings, target) = (&self.rules.settings, self.target);
+        let connector = self.rules.connector.as_ref();
+        let host = settings.host(url);
+        let request = Request {
+            protocol: settings.protocol,
+            path: &url.path,
+            virtual_host: host,
             target,
-            host: settings.host(url),
-            request: &page.request,
+        };
+        let question = Question {
+            dialer: &self.dialer,
+            connector,
+            target,
+            host,
+            request: &request.encode(),
             limit: settings
                 .answer_timeout
-                .unwrap_or(settings.dialer.connect_timeout),
+                .unwrap_or(self.dialer.connect_timeout),
         };
-        let mut reader = if page.pattern.is_some() {
+        let mut reader = if pattern.is_some() {
             ResponseReader::keeping_header()
         } else {
             ResponseReader::new()
         };
-        let mut judge = Judge::new(page, url);
+        let mut judge = Judge::new(url, pattern, target, settings.body_limit);
         let certificate_expires = question.ask(&mut reader, &mut judge).await?;
-        let scheme = if self.connector.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if connector.is_some() { "https" } else { "http" };
         let header = reader.raw_header().unwrap_or_default();
         judge.finish(header, certificate_expires, || {
             format!("{scheme}://{target}{}", url.path)
@@ -111,10 +99,10 @@ impl Probe for HttpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::shared(Arc::clone(&self.settings)))
+        Some(ProbeKey::new(self.clone()))
     }
 
     fn host(&self) -> Option<IpAddr> {
-        Some(self.settings.target.ip())
+        Some(self.target.ip())
     }
 }

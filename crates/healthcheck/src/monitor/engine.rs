@@ -1,25 +1,26 @@
 //! The one task of a monitor: due times, the attempts that run, and the events to tell.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{poll_fn, ready};
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashTable;
 use tokio::sync::{mpsc, oneshot};
 
 use super::attempts::{Attempts, Ended};
-use super::entry::{Entry, Subscription, same_probe};
+use super::entry::Entry;
+use super::names::{Name, Names, Number};
 use super::queue::Admission;
 use super::store::Store;
 use super::wheel::Wheel;
 use super::{Check, Event, MonitorSettings, Snapshot, Stats};
 use crate::outcome::{Cause, Outcome, Weight};
-use crate::probe::ProbeKey;
-use crate::schedule::{Policy, Tracker, Verdict};
+use crate::schedule::{Tracker, Verdict};
 
 /// A step of this size through all 64-bit values spreads any number of points evenly (the golden
 /// ratio).
@@ -27,6 +28,9 @@ const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Commands taken before the due attempts have their turn.
 const COMMANDS_AT_ONCE: usize = 1000;
+
+/// Room that is kept for attempts that end together; a burst may need much more.
+const ENDED_KEPT: usize = 256;
 
 /// What the handle asks of the engine.
 pub(super) enum Command<K> {
@@ -46,16 +50,17 @@ pub(super) struct Engine<K> {
     inbox: mpsc::UnboundedReceiver<Command<K>>,
     /// `None` once the reader is gone.
     pub(super) events: Option<mpsc::Sender<Event<K>>>,
-    pub(super) names: HashMap<K, Subscription>,
-    pub(super) entries: Store<Entry<K>>,
-    shared: HashMap<(ProbeKey, Arc<Policy>), u64>,
+    pub(super) names: Names<K>,
+    pub(super) entries: Store<Entry>,
+    /// Checks that may be shared, by the digest of their probe.
+    shared: HashTable<u64>,
     wheel: Wheel,
     admission: Admission,
     attempts: Attempts,
     /// Checks that have lost their last name; they end unless another name takes them at once.
     orphans: Vec<u64>,
     /// Names whose owner is to be told something, in order.
-    pub(super) outbox: VecDeque<K>,
+    pub(super) outbox: VecDeque<Number>,
     phase: u64,
     started: u64,
     worst_lateness: Duration,
@@ -76,9 +81,9 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
             settings,
             inbox,
             events: Some(events),
-            names: HashMap::new(),
+            names: Names::default(),
             entries: Store::default(),
-            shared: HashMap::new(),
+            shared: HashTable::new(),
             wheel: Wheel::new(now()),
             attempts: Attempts::default(),
             orphans: Vec::new(),
@@ -132,6 +137,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                     for ended in ended.drain(..) {
                         self.finish(ended, now);
                     }
+                    ended.shrink_to(ENDED_KEPT);
                 }
                 () = alarm.as_mut(), if due.is_some() => {}
             }
@@ -142,8 +148,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         match command {
             Command::Set(id, check) => self.set(id, check),
             Command::Remove(id) => {
-                if let Some(subscription) = self.names.remove(&id) {
-                    self.leave(subscription.entry, &id);
+                if let Some((name, entry)) = self.names.remove(&id) {
+                    self.leave(entry, name);
                 }
             }
             Command::CheckNow(id) => {
@@ -152,9 +158,10 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                 }
             }
             Command::Adopt(id, verdict, weight) => {
-                if let Some(subscription) = self.names.get_mut(&id) {
-                    subscription.told = (verdict, weight);
-                    if let Some(check) = self.entries.get_mut(subscription.entry) {
+                let number = self.names.number_of(&id);
+                if let Some(name) = number.and_then(|number| self.names.get_mut(number)) {
+                    name.told = (verdict, weight);
+                    if let Some(check) = self.entries.get_mut(name.entry) {
                         check.tracker.adopt(verdict, weight);
                     }
                 }
@@ -185,11 +192,12 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     }
 
     fn entry_of(&self, id: &K) -> Option<u64> {
-        self.names.get(id).map(|subscription| subscription.entry)
+        let name = self.names.get(self.names.number_of(id)?)?;
+        Some(name.entry)
     }
 
     /// Changes an entry and puts its new due time into the wheel.
-    fn with_entry(&mut self, entry: u64, change: impl FnOnce(&mut Entry<K>, Instant)) {
+    fn with_entry(&mut self, entry: u64, change: impl FnOnce(&mut Entry, Instant)) {
         if let Some(check) = self.entries.get_mut(entry) {
             change(check, now());
         }
@@ -198,83 +206,88 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
 
     fn set(&mut self, id: K, check: Check) {
         let now = now();
-        let mut told = None;
-        let mut suspended = false;
+        let number = self.names.number_of(&id);
         let mut verdict = None;
-        if let Some(subscription) = self.names.get(&id) {
-            let old = self.entries.get(subscription.entry);
-            if old.is_some_and(|old| old.check.same_as(&check)) {
+        if let Some((number, name)) = number.and_then(|at| Some((at, self.names.get(at)?))) {
+            let entry = name.entry;
+            let old = self.entries.get(entry);
+            if old.is_some_and(|old| old.does(&check)) {
                 return;
             }
-            told = Some(subscription.told);
-            suspended = subscription.suspended;
             // The same probe under new rules: what is known of the server stays known.
             verdict = old
-                .filter(|old| same_probe(&old.check, &check))
+                .filter(|old| old.runs_probe_of(&check))
                 .map(|old| (old.tracker.verdict(), old.tracker.weight()));
-            let entry = subscription.entry;
-            self.names.remove(&id);
-            self.leave(entry, &id);
+            self.leave(entry, number);
         }
         let key = check.probe.as_ref().and_then(|probe| probe.key());
-        let shared_as = key.map(|key| (key, Arc::clone(&check.policy)));
-        let existing = shared_as
-            .as_ref()
-            .and_then(|key| self.shared.get(key))
-            .copied();
-        let entry = existing.unwrap_or_else(|| self.insert(check, shared_as, verdict, now));
+        // Zero and one are as good as the same.
+        let digest = key.as_ref().map(|key| key.digest().max(1));
+        let digest = digest.and_then(NonZeroU64::new);
+        let existing = digest.and_then(|digest| {
+            let is_same = |number: &u64| {
+                let other = self.entries.get(*number);
+                other.is_some_and(|other| other.does(&check))
+            };
+            self.shared.find(digest.get(), is_same).copied()
+        });
+        let entry = existing.unwrap_or_else(|| self.insert(check, digest, verdict, now));
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
-        // Nearly every check has one name; the usual growth would reserve four.
-        state.names.reserve_exact(1);
-        state.names.push(id.clone());
-        let assumed = (
-            Verdict::Unknown {
-                assumed_up: !state.tracker.policy().alpha,
-            },
-            None,
-        );
-        self.names.insert(
-            id.clone(),
-            Subscription {
+        let assumed_up = !state.tracker.policy().alpha;
+        let number = match number {
+            Some(number) => {
+                if let Some(name) = self.names.get_mut(number) {
+                    name.entry = entry;
+                }
+                number
+            }
+            None => self.names.insert(Name {
+                id,
                 entry,
-                suspended,
+                suspended: false,
                 queued: false,
-                told: told.unwrap_or(assumed),
-            },
-        );
+                told: (Verdict::Unknown { assumed_up }, None),
+            }),
+        };
+        state.names.push(number);
         self.settle_suspension(entry);
-        self.tell(&id);
+        self.tell(number);
     }
 
     fn insert(
         &mut self,
         check: Check,
-        shared_as: Option<(ProbeKey, Arc<Policy>)>,
+        shared_as: Option<NonZeroU64>,
         verdict: Option<(Verdict, Option<Weight>)>,
         now: Instant,
     ) -> u64 {
         self.phase = self.phase.wrapping_add(GOLDEN_STEP);
-        let mut tracker = Tracker::new(Arc::clone(&check.policy), now, self.phase);
+        let mut tracker = Tracker::new(check.policy, now, self.phase);
         if let Some((verdict, weight)) = verdict {
             tracker.adopt(verdict, weight);
         }
-        let key = shared_as.clone();
-        let number = self.entries.insert(Entry::new(check, shared_as, tracker));
-        if let Some(key) = key {
-            self.shared.insert(key, number);
+        let entry = Entry::new(check.probe, shared_as, tracker);
+        let number = self.entries.insert(entry);
+        if let Some(digest) = shared_as {
+            let entries = &self.entries;
+            self.shared.insert_unique(digest.get(), number, |number| {
+                let entry = entries.get(*number);
+                let digest = entry.and_then(|entry| entry.shared_as);
+                digest.map_or(0, NonZeroU64::get)
+            });
         }
         number
     }
 
     /// Takes a name off a check, and ends the check if it was the last one.
-    fn leave(&mut self, entry: u64, id: &K) {
+    fn leave(&mut self, entry: u64, name: Number) {
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
-        state.names.retain(|name| name != id);
-        if !state.names.is_empty() {
+        state.names.remove(name);
+        if !state.names.as_slice().is_empty() {
             self.settle_suspension(entry);
             return;
         }
@@ -286,14 +299,15 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     fn end_orphans(&mut self) {
         while let Some(entry) = self.orphans.pop() {
             let orphan = self.entries.get(entry);
-            if orphan.is_none_or(|orphan| !orphan.names.is_empty()) {
+            if orphan.is_none_or(|orphan| !orphan.names.as_slice().is_empty()) {
                 continue;
             }
             let Some(gone) = self.entries.remove(entry) else {
                 continue;
             };
-            if let Some(key) = &gone.shared_as {
-                self.shared.remove(key);
+            let digest = gone.shared_as.map_or(0, NonZeroU64::get);
+            if let Ok(found) = self.shared.find_entry(digest, |other| *other == entry) {
+                found.remove();
             }
             if let Some(slot) = gone.running {
                 self.attempts.cancel(slot);
@@ -303,13 +317,16 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
     }
 
     fn suspend(&mut self, id: &K, suspended: bool) {
-        let Some(subscription) = self.names.get_mut(id) else {
+        let Some(number) = self.names.number_of(id) else {
             return;
         };
-        subscription.suspended = suspended;
-        let entry = subscription.entry;
+        let Some(name) = self.names.get_mut(number) else {
+            return;
+        };
+        name.suspended = suspended;
+        let entry = name.entry;
         self.settle_suspension(entry);
-        self.tell(id);
+        self.tell(number);
     }
 
     /// A check rests while all its names are suspended.
@@ -318,10 +335,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
-        let all = state
-            .names
-            .iter()
-            .all(|id| names.get(id).is_some_and(|name| name.suspended));
+        let suspended = |number: &Number| names.get(*number).is_some_and(|name| name.suspended);
+        let all = state.names.as_slice().iter().all(suspended);
         if all && !state.tracker.is_suspended() {
             state.tracker.suspend();
             if let Some(slot) = state.running.take() {
@@ -340,7 +355,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
-        if state.check.probe.is_none() || state.waiting {
+        if state.probe.is_none() || state.waiting {
             return;
         }
         let due = state.tracker.poll_timeout();
@@ -367,18 +382,14 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                 None => self.admission.decline(host),
             }
         }
-        while let Some((slice, list)) = self.wheel.take_due(now) {
-            let due = self.wheel.end(slice);
-            for entry in &list {
-                let Some(state) = self.entries.get_mut(*entry) else {
-                    continue;
-                };
-                if state.scheduled == Some(slice) {
-                    state.scheduled = None;
-                    self.start(*entry, due, now);
-                }
+        while let Some((slice, entry)) = self.wheel.take_due(now) {
+            let Some(state) = self.entries.get_mut(entry) else {
+                continue;
+            };
+            if state.scheduled == Some(slice) {
+                state.scheduled = None;
+                self.start(entry, self.wheel.end(slice), now);
             }
-            self.wheel.recycle(list);
         }
     }
 
@@ -386,7 +397,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let Some(state) = self.entries.get_mut(entry) else {
             return;
         };
-        let Some(probe) = state.check.probe.clone() else {
+        let Some(probe) = state.probe.clone() else {
             return;
         };
         if !self.admission.admit(entry, state.host) {
@@ -428,13 +439,10 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
         let certificate = state.certificate_warning(&outcome, wall);
         let tell_failure =
             change.is_none() && !outcome.is_up() && state.tracker.policy().log_all_failures;
-        state.last_attempt = Some(wall);
-        state.last_outcome = Some(outcome);
+        state.saw(outcome, wall);
         if let Some(change) = change {
             state.apply(change, now, wall);
-            for id in state.names.clone() {
-                self.tell(&id);
-            }
+            self.tell_change(entry);
         } else if tell_failure {
             self.tell_failure(entry, wall);
         }

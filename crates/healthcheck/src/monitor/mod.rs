@@ -5,6 +5,7 @@ mod engine;
 mod entry;
 mod event;
 mod latency;
+mod names;
 mod queue;
 mod store;
 mod telling;
@@ -69,12 +70,14 @@ impl Check {
         self.policy == other.policy
             && match (&self.probe, &other.probe) {
                 (None, None) => true,
-                (Some(a), Some(b)) => {
-                    Arc::ptr_eq(a, b) || a.key().is_some_and(|key| b.key() == Some(key))
-                }
+                (Some(a), Some(b)) => same_probe(a, b),
                 _ => false,
             }
     }
+}
+
+fn same_probe(a: &Arc<dyn Probe>, b: &Arc<dyn Probe>) -> bool {
+    Arc::ptr_eq(a, b) || a.key().is_some_and(|key| b.key() == Some(key))
 }
 
 /// Limits of a [`Monitor`].

@@ -3,6 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
+/// Hosts for which room is kept.
+const HOSTS_KEPT: usize = 1024;
+
 /// Counts running attempts and keeps, in order, those that have to wait.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -95,6 +98,12 @@ impl Admission {
         }
         if load.running == 0 && load.waiting.is_empty() {
             self.hosts.remove(&address);
+            // A burst may have needed much more room than is needed now.
+            if self.hosts.capacity() > 2 * HOSTS_KEPT
+                && self.hosts.len() < self.hosts.capacity() / 8
+            {
+                self.hosts.shrink_to(HOSTS_KEPT);
+            }
         }
     }
 
@@ -134,6 +143,21 @@ mod tests {
             admission.release(host(last));
         }
         assert_eq!((admission.running(), admission.hosts.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_room_that_a_burst_needs_is_given_back() {
+        let mut admission = Admission::new(usize::MAX, 1);
+        let host = |number: u32| Some(IpAddr::from(number.to_be_bytes()));
+        for number in 0..20_000 {
+            assert!(admission.admit(number.into(), host(number)));
+        }
+        assert!(admission.hosts.capacity() >= 20_000);
+        for number in 0..20_000 {
+            admission.release(host(number));
+        }
+        assert_eq!((admission.running(), admission.hosts.len()), (0, 0));
+        assert!(admission.hosts.capacity() < 4 * HOSTS_KEPT);
     }
 
     #[test]

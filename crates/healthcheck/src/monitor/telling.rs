@@ -5,12 +5,15 @@ use std::hash::Hash;
 use std::time::SystemTime;
 
 use super::engine::{Engine, now};
+use super::entry::Entry;
+use super::names::Number;
+use super::store::Store;
 use super::{Event, Snapshot};
 
 impl<K: Clone + Eq + Hash> Engine<K> {
     /// Puts a name into the outbox if its owner does not know the present state.
-    pub(super) fn tell(&mut self, id: &K) {
-        let Some(name) = self.names.get_mut(id) else {
+    pub(super) fn tell(&mut self, number: Number) {
+        let Some(name) = self.names.get_mut(number) else {
             return;
         };
         let Some(state) = self.entries.get(name.entry) else {
@@ -19,7 +22,20 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let news = state.made.is_some() && state.tells() != name.told;
         if news && !name.suspended && !name.queued && self.events.is_some() {
             name.queued = true;
-            self.outbox.push_back(id.clone());
+            self.outbox.push_back(number);
+        }
+    }
+
+    /// The same for every name of a check.
+    pub(super) fn tell_change(&mut self, entry: u64) {
+        let mut next = 0;
+        let nth = |store: &Store<Entry>, nth: usize| {
+            let names = store.get(entry)?.names.as_slice();
+            names.get(nth).copied()
+        };
+        while let Some(number) = nth(&self.entries, next) {
+            self.tell(number);
+            next += 1;
         }
     }
 
@@ -27,10 +43,10 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let Some(state) = self.entries.get(entry) else {
             return;
         };
-        let Some(reason) = &state.last_outcome else {
+        let Some(reason) = state.last_outcome() else {
             return;
         };
-        let (verdict, reason) = (state.tracker.verdict(), reason.clone());
+        let verdict = state.tracker.verdict();
         self.tell_all(entry, |id| Event::Failed {
             id,
             verdict,
@@ -48,14 +64,15 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let Some(state) = self.entries.get(entry) else {
             return;
         };
-        for id in &state.names {
-            if self.names.get(id).is_none_or(|name| name.suspended) {
+        for number in state.names.as_slice() {
+            let name = self.names.get(*number);
+            let Some(name) = name.filter(|name| !name.suspended) else {
                 continue;
-            }
+            };
             let sent = self
                 .events
                 .as_ref()
-                .is_some_and(|events| events.try_send(event(id.clone())).is_ok());
+                .is_some_and(|events| events.try_send(event(name.id.clone())).is_ok());
             if !sent {
                 self.lost_events += 1;
             }
@@ -64,8 +81,7 @@ impl<K: Clone + Eq + Hash> Engine<K> {
 
     /// The news for the first name in the outbox, if it still is news.
     pub(super) fn next_event(&mut self) -> Option<Event<K>> {
-        let id = self.outbox.pop_front()?;
-        let name = self.names.get_mut(&id)?;
+        let name = self.names.get_mut(self.outbox.pop_front()?)?;
         name.queued = false;
         if name.suspended {
             return None;
@@ -79,11 +95,11 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         }
         name.told = (to, weight);
         Some(Event::Changed {
-            id,
+            id: name.id.clone(),
             from,
             to,
             weight,
-            reason: made.reason.clone(),
+            reason: made.reason.outcome(),
             first: made.first,
             last: made.last,
             attempts: made.attempts,
@@ -94,9 +110,10 @@ impl<K: Clone + Eq + Hash> Engine<K> {
         let now = now();
         let mut all = Vec::with_capacity(self.names.len());
         for state in self.entries.values() {
-            for id in &state.names {
-                let suspended = self.names.get(id).is_some_and(|name| name.suspended);
-                all.push(state.snapshot(id, suspended, now));
+            for number in state.names.as_slice() {
+                if let Some(name) = self.names.get(*number) {
+                    all.push(state.snapshot(name.id.clone(), name.suspended, now));
+                }
             }
         }
         all

@@ -1,7 +1,8 @@
 //! Due times of all checks, in slices: what is due within one slice starts together, so that many
 //! checks cost few wake-ups.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 /// The length of a slice. An attempt starts at the end of the slice in which it is due.
@@ -10,21 +11,19 @@ pub(super) const SLICE: Duration = Duration::from_millis(10);
 /// Number of a slice, counted from the origin of the wheel.
 pub(super) type Slice = u64;
 
-/// Checks by the slice in which they are due.
+/// Checks by the slice in which they are due. Checks that are far apart take no more room than those
+/// that are close together.
 #[derive(Debug)]
 pub(super) struct Wheel {
     origin: Instant,
-    slices: BTreeMap<Slice, Vec<u64>>,
-    /// An emptied list, kept for the next slice.
-    spare: Vec<u64>,
+    due: BinaryHeap<Reverse<(Slice, u64)>>,
 }
 
 impl Wheel {
     pub(super) const fn new(origin: Instant) -> Self {
         Self {
             origin,
-            slices: BTreeMap::new(),
-            spare: Vec::new(),
+            due: BinaryHeap::new(),
         }
     }
 
@@ -42,32 +41,21 @@ impl Wheel {
     }
 
     pub(super) fn insert(&mut self, slice: Slice, check: u64) {
-        let spare = &mut self.spare;
-        let list = self.slices.entry(slice);
-        list.or_insert_with(|| std::mem::take(spare)).push(check);
+        self.due.push(Reverse((slice, check)));
     }
 
     /// When the next slice ends.
     pub(super) fn next(&self) -> Option<Instant> {
-        let (slice, _) = self.slices.first_key_value()?;
+        let Reverse((slice, _)) = self.due.peek()?;
         Some(self.end(*slice))
     }
 
-    /// The first slice that has ended, and what was put into it. Give the list back with
-    /// [`recycle`](Self::recycle).
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Slice, Vec<u64>)> {
-        let (slice, _) = self.slices.first_key_value()?;
-        if self.end(*slice) > now {
+    /// A check of the first slice, with that slice, if it has ended.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Slice, u64)> {
+        if self.next()? > now {
             return None;
         }
-        self.slices.pop_first()
-    }
-
-    pub(super) fn recycle(&mut self, mut list: Vec<u64>) {
-        if list.capacity() > self.spare.capacity() {
-            list.clear();
-            self.spare = list;
-        }
+        self.due.pop().map(|Reverse(due)| due)
     }
 }
 
@@ -85,13 +73,13 @@ mod tests {
             assert!(wheel.end(slice) >= at(due));
             wheel.insert(slice, check);
         }
-        assert_eq!(wheel.next(), Some(origin));
-        assert_eq!(wheel.take_due(origin), Some((0, vec![1])));
-        assert_eq!(wheel.take_due(at(9_999)), None);
-        assert_eq!(wheel.take_due(at(10_000)), Some((1, vec![2, 3, 4])));
-        wheel.recycle(vec![2, 3, 4]);
+        let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
+        assert_eq!(due(origin), [(0, 1)]);
+        assert!(due(at(9_999)).is_empty());
+        assert_eq!(due(at(10_000)), [(1, 2), (1, 3), (1, 4)]);
         assert_eq!(wheel.next(), Some(at(20_000)));
-        assert_eq!(wheel.take_due(at(50_000)), Some((2, vec![5])));
+        let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
+        assert_eq!(due(at(50_000)), [(2, 5)]);
         assert_eq!(wheel.next(), None);
     }
 }
