@@ -37,7 +37,7 @@ static struct kernel {
     char reply[REPLY];
 } *kernel;
 
-/* How many commands have come, in the file that IPVS_COUNTER names, for a meter that looks at it. */
+/* How many commands that change something have come, in the file that IPVS_COUNTER names, for a meter that looks at it. */
 static unsigned long own_counter, *counter = &own_counter;
 
 __attribute__((constructor)) static void begin(void)
@@ -298,6 +298,7 @@ static size_t answer(size_t at, const struct nlmsghdr *request)
         if (command->cmd == GET_SERVICE || command->cmd == GET_DEST || (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
             return list(at, request, command->cmd, &service);
         change(command->cmd, &service, &destination);
+        count();
     }
     return request->nlmsg_flags & NLM_F_ACK ? finish(at, request, 0) : at;
 }
@@ -309,7 +310,6 @@ static ssize_t take(int socket, const char *data, size_t length)
         const struct nlmsghdr *request = (const void *)(data + at);
         if (request->nlmsg_len < NLMSG_HDRLEN || at + request->nlmsg_len > length)
             break;
-        count();
         end = answer(end, request);
         at += NLMSG_ALIGN(request->nlmsg_len);
         if (end > REPLY - 4096)

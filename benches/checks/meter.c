@@ -141,7 +141,7 @@ int main(int count, char **words)
         dup2(out, 1);
         dup2(out, 2);
         const char *preload = getenv("METER_PRELOAD");
-        if (preload)
+        if (preload && *preload)
             setenv("LD_PRELOAD", preload, 1);
         execvp(words[4], words + 4);
         _exit(127);
