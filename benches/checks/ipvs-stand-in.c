@@ -1,6 +1,9 @@
 /*
- * Stands in for the kernel's IPVS, for measurements on kernels without it: accepts every command and remembers nothing.
- * Preloaded into keepalived (libnl) and into director (plain netlink sockets). Never for anything but measurements.
+ * Stands in for the kernel's IPVS, for measurements on kernels without it: accepts every command. Preloaded into keepalived
+ * (libnl, which only tells) and into director (plain netlink sockets, which also ask what is in the table, so services and
+ * destinations are kept). Never for anything but measurements.
+ *
+ * What would be the kernel's memory is a shared mapping, so that a meter can leave it out.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,13 +17,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FAMILY = 0x77, DESCRIPTORS = 4096, CMD_GET_INFO = 15, CMD_SET_INFO = 14 };
+enum { FAMILY = 0x77, DESCRIPTORS = 4096, SERVICES = 4096, DESTINATIONS = 1 << 15, RECORD = 120, REPLY = 1 << 20 };
 
-/* How many commands have come, in the file that IPVS_COUNTER names, for a meter that looks at it. */
+/* IPVS_CMD_ of <linux/ip_vs.h>, and its attributes. */
+enum { NEW_SERVICE = 1, SET_SERVICE, DEL_SERVICE, GET_SERVICE, NEW_DEST, SET_DEST, DEL_DEST, GET_DEST, SET_INFO = 14, GET_INFO, FLUSH = 17 };
+enum { ATTR_SERVICE = 1, ATTR_DEST = 2, SERVICE_PORT = 4, SERVICE_FWMARK = 5, DEST_PORT = 2 };
+
+/* The attributes of a service or destination as they came; those that name it stand first. */
+struct record {
+    unsigned short name, length;
+    int next, destinations; /* the next in the list, and of a service its first destination; 0 for none */
+    char attributes[RECORD];
+};
+
+/* The table. Records are numbered from 1 and never used twice. */
+static struct kernel {
+    int services, service_count, destination_count;
+    struct record service[SERVICES], destination[DESTINATIONS];
+    char reply[REPLY];
+} *kernel;
+
+/* How many commands that change something have come, in the file that IPVS_COUNTER names, for a meter that looks at it. */
 static unsigned long own_counter, *counter = &own_counter;
 
-__attribute__((constructor)) static void find_counter(void)
+__attribute__((constructor)) static void begin(void)
 {
+    kernel = mmap(NULL, sizeof *kernel, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (kernel == MAP_FAILED)
+        abort();
     const char *path = getenv("IPVS_COUNTER");
     int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0)
@@ -110,14 +134,12 @@ int getsockname(int socket, struct sockaddr *address, socklen_t *length)
     return 0;
 }
 
-static char reply[1 << 20];
-
 static size_t put(size_t at, unsigned type, const struct nlmsghdr *to, const void *payload, size_t length)
 {
     struct nlmsghdr head = { NLMSG_LENGTH(length), (unsigned short)type, 0, to->nlmsg_seq, (unsigned)getpid() };
-    memset(reply + at, 0, NLMSG_SPACE(length));
-    memcpy(reply + at, &head, sizeof head);
-    memcpy(reply + at + NLMSG_HDRLEN, payload, length);
+    memset(kernel->reply + at, 0, NLMSG_SPACE(length));
+    memcpy(kernel->reply + at, &head, sizeof head);
+    memcpy(kernel->reply + at + NLMSG_HDRLEN, payload, length);
     return at + NLMSG_SPACE(length);
 }
 
@@ -130,13 +152,131 @@ static size_t attribute(char *to, unsigned short type, const void *value, unsign
     return NLA_HDRLEN + NLA_ALIGN(length);
 }
 
+/* The attribute of this type among these. */
+static const struct nlattr *find(const char *at, size_t length, int type)
+{
+    while (length >= NLA_HDRLEN) {
+        const struct nlattr *one = (const void *)at;
+        if (one->nla_len < NLA_HDRLEN || one->nla_len > length)
+            break;
+        if ((one->nla_type & NLA_TYPE_MASK) == type)
+            return one;
+        size_t step = NLA_ALIGN(one->nla_len);
+        if (step >= length)
+            break;
+        at += step;
+        length -= step;
+    }
+    return NULL;
+}
+
+/* A service or destination of a request; nothing if there is none. */
+static struct record record_of(const struct nlmsghdr *request, int type)
+{
+    struct record record = { 0 };
+    const char *attributes = (const char *)request + NLMSG_HDRLEN + GENL_HDRLEN;
+    const struct nlattr *found = NULL, *last = NULL;
+    if (request->nlmsg_len > NLMSG_HDRLEN + GENL_HDRLEN)
+        found = find(attributes, request->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN, type);
+    if (!found || found->nla_len - NLA_HDRLEN > RECORD)
+        return record;
+    record.length = (unsigned short)(found->nla_len - NLA_HDRLEN);
+    memcpy(record.attributes, (const char *)found + NLA_HDRLEN, record.length);
+    last = find(record.attributes, record.length, type == ATTR_SERVICE ? SERVICE_PORT : DEST_PORT);
+    if (!last && type == ATTR_SERVICE)
+        last = find(record.attributes, record.length, SERVICE_FWMARK);
+    if (last)
+        record.name = (unsigned short)((const char *)last - record.attributes + last->nla_len);
+    return record;
+}
+
+/* Where the number of a record of that name stands, or would stand. */
+static int *place_of(int *at, struct record *all, const struct record *wanted)
+{
+    for (; *at != 0; at = &all[*at].next)
+        if (all[*at].name == wanted->name && memcmp(all[*at].attributes, wanted->attributes, wanted->name) == 0)
+            break;
+    return at;
+}
+
+static void keep(int *place, struct record *all, int *count, int limit, const struct record *record)
+{
+    if (*place == 0 && *count + 1 < limit)
+        *place = ++*count;
+    struct record *kept = &all[*place];
+    kept->name = record->name;
+    kept->length = record->length;
+    memcpy(kept->attributes, record->attributes, record->length);
+}
+
+/* Does what a command says to services and destinations. */
+static void change(int command, const struct record *service, const struct record *destination)
+{
+    if (command == FLUSH)
+        kernel->services = 0;
+    int *place = place_of(&kernel->services, kernel->service, service);
+    if (command == NEW_SERVICE || command == SET_SERVICE)
+        keep(place, kernel->service, &kernel->service_count, SERVICES, service);
+    else if (*place != 0 && command == DEL_SERVICE)
+        *place = kernel->service[*place].next;
+    if (*place == 0 || command < NEW_DEST || command > DEL_DEST)
+        return;
+    place = place_of(&kernel->service[*place].destinations, kernel->destination, destination);
+    if (command != DEL_DEST)
+        keep(place, kernel->destination, &kernel->destination_count, DESTINATIONS, destination);
+    else if (*place != 0)
+        *place = kernel->destination[*place].next;
+}
+
+static size_t tell(size_t at, const struct nlmsghdr *request, const struct record *record, int type)
+{
+    char payload[GENL_HDRLEN + NLA_HDRLEN + RECORD];
+    struct genlmsghdr head = { type == ATTR_SERVICE ? NEW_SERVICE : NEW_DEST, 1, 0 };
+    memcpy(payload, &head, sizeof head);
+    size_t length = sizeof head + attribute(payload + sizeof head, (unsigned short)type, record->attributes, record->length);
+    struct nlmsghdr *message = (void *)(kernel->reply + at);
+    at = put(at, FAMILY, request, payload, length);
+    if ((request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+        message->nlmsg_flags = NLM_F_MULTI;
+    return at;
+}
+
+/* An error, or 0 for good. */
+static size_t finish(size_t at, const struct nlmsghdr *request, int error)
+{
+    struct nlmsgerr result = { .error = -error, .msg = *request };
+    return put(at, NLMSG_ERROR, request, &result, sizeof result);
+}
+
+/* What was asked of the table. */
+static size_t list(size_t at, const struct nlmsghdr *request, int command, const struct record *service)
+{
+    int all = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    int first = command == GET_SERVICE && all ? kernel->services : *place_of(&kernel->services, kernel->service, service);
+    if (command == GET_SERVICE && !all) {
+        if (first == 0)
+            return finish(at, request, ESRCH);
+        at = tell(at, request, &kernel->service[first], ATTR_SERVICE);
+        return request->nlmsg_flags & NLM_F_ACK ? finish(at, request, 0) : at;
+    }
+    struct record *records = command == GET_DEST ? kernel->destination : kernel->service;
+    if (command == GET_DEST)
+        first = kernel->service[first].destinations;
+    for (int number = first; number != 0 && at < REPLY / 2; number = records[number].next)
+        at = tell(at, request, &records[number], command == GET_DEST ? ATTR_DEST : ATTR_SERVICE);
+    int done = 0;
+    struct nlmsghdr *last = (void *)(kernel->reply + at);
+    at = put(at, NLMSG_DONE, request, &done, sizeof done);
+    last->nlmsg_flags = NLM_F_MULTI;
+    return at;
+}
+
 static size_t answer(size_t at, const struct nlmsghdr *request)
 {
     const struct genlmsghdr *command = (const void *)((const char *)request + NLMSG_HDRLEN);
     char payload[256];
     struct genlmsghdr head = { command->cmd, command->version, 0 };
     size_t length = sizeof head;
-    memcpy(payload, &head, sizeof head);
     if (request->nlmsg_type == GENL_ID_CTRL) {
         unsigned short id = FAMILY;
         unsigned version = 1;
@@ -146,25 +286,21 @@ static size_t answer(size_t at, const struct nlmsghdr *request)
         length += attribute(payload + length, CTRL_ATTR_FAMILY_ID, &id, sizeof id);
         length += attribute(payload + length, CTRL_ATTR_VERSION, &version, sizeof version);
         at = put(at, GENL_ID_CTRL, request, payload, length);
-    } else if (command->cmd == CMD_GET_INFO) {
+    } else if (command->cmd == GET_INFO) {
         unsigned version = 0x010201, size = 4096;
-        head.cmd = CMD_SET_INFO;
+        head.cmd = SET_INFO;
         memcpy(payload, &head, sizeof head);
         length += attribute(payload + length, 1, &version, sizeof version);
         length += attribute(payload + length, 2, &size, sizeof size);
         at = put(at, FAMILY, request, payload, length);
-    } else if ((request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
-        int done = 0;
-        at = put(at, NLMSG_DONE, request, &done, sizeof done);
-        struct nlmsghdr *last = (void *)(reply + at - NLMSG_SPACE(sizeof done));
-        last->nlmsg_flags = NLM_F_MULTI;
-        return at;
+    } else {
+        struct record service = record_of(request, ATTR_SERVICE), destination = record_of(request, ATTR_DEST);
+        if (command->cmd == GET_SERVICE || command->cmd == GET_DEST || (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+            return list(at, request, command->cmd, &service);
+        change(command->cmd, &service, &destination);
+        count();
     }
-    if (request->nlmsg_flags & NLM_F_ACK) {
-        struct nlmsgerr good = { .error = 0, .msg = *request };
-        at = put(at, NLMSG_ERROR, request, &good, sizeof good);
-    }
-    return at;
+    return request->nlmsg_flags & NLM_F_ACK ? finish(at, request, 0) : at;
 }
 
 static ssize_t take(int socket, const char *data, size_t length)
@@ -174,13 +310,12 @@ static ssize_t take(int socket, const char *data, size_t length)
         const struct nlmsghdr *request = (const void *)(data + at);
         if (request->nlmsg_len < NLMSG_HDRLEN || at + request->nlmsg_len > length)
             break;
-        count();
         end = answer(end, request);
         at += NLMSG_ALIGN(request->nlmsg_len);
-        if (end > sizeof reply - 4096)
+        if (end > REPLY - 4096)
             break;
     }
-    if (end > 0 && write(answers_to[socket], reply, end) < 0)
+    if (end > 0 && write(answers_to[socket], kernel->reply, end) < 0)
         return -1;
     return (ssize_t)length;
 }

@@ -32,11 +32,37 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Processor seconds and greatest resident kilobytes of a process and its children. */
-static void usage(pid_t root, double *seconds, long *kilobytes)
+/* What a program takes: all its processes together. */
+struct usage {
+    double seconds;     /* processor time */
+    long resident;      /* kilobytes; pages that processes share count in each of them */
+    long proportional;  /* kilobytes; pages that processes share are divided among them */
+};
+
+/* Shared memory is left out: it is what stands in for the kernel's. */
+static void add_memory(pid_t pid, struct usage *usage)
 {
-    *seconds = 0;
-    *kilobytes = 0;
+    static const char *const files[] = { "smaps_rollup", "status" };
+    for (int i = 0; i < 2; i++) {
+        char path[64], line[1024];
+        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i]);
+        FILE *file = fopen(path, "r");
+        while (file && fgets(line, sizeof line, file)) {
+            long size;
+            if (sscanf(line, "Pss_Anon: %ld", &size) == 1 || sscanf(line, "Pss_File: %ld", &size) == 1)
+                usage->proportional += size;
+            else if (sscanf(line, "RssAnon: %ld", &size) == 1 || sscanf(line, "RssFile: %ld", &size) == 1)
+                usage->resident += size;
+        }
+        if (file)
+            fclose(file);
+    }
+}
+
+/* Of a process and its children. */
+static struct usage usage_of(pid_t root)
+{
+    struct usage usage = { 0 };
     DIR *proc = opendir("/proc");
     struct dirent *entry;
     while (proc && (entry = readdir(proc)) != NULL) {
@@ -57,19 +83,12 @@ static void usage(pid_t root, double *seconds, long *kilobytes)
             continue;
         if (pid != root && parent != root)
             continue;
-        *seconds += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-        snprintf(path, sizeof path, "/proc/%d/status", pid);
-        file = fopen(path, "r");
-        while (file && fgets(line, sizeof line, file)) {
-            long size;
-            if (sscanf(line, "VmRSS: %ld", &size) == 1 && size > *kilobytes)
-                *kilobytes = size;
-        }
-        if (file)
-            fclose(file);
+        usage.seconds += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+        add_memory(pid, &usage);
     }
     if (proc)
         closedir(proc);
+    return usage;
 }
 
 static int ascending(const void *a, const void *b)
@@ -109,8 +128,9 @@ int main(int count, char **words)
         fprintf(stderr, "meter: IPVS_COUNTER must name a file\n");
         return 1;
     }
-    double start = now(), round = 0, begin = 0, end = 0, before = 0, after = 0;
-    long memory = 0, checks = 0;
+    double start = now(), round = 0, begin = 0, end = 0;
+    struct usage before = { 0 }, after = { 0 };
+    long checks = 0;
     int seen = 0;
     pid_t child = fork();
     if (child == 0) {
@@ -121,7 +141,7 @@ int main(int count, char **words)
         dup2(out, 1);
         dup2(out, 2);
         const char *preload = getenv("METER_PRELOAD");
-        if (preload)
+        if (preload && *preload)
             setenv("LD_PRELOAD", preload, 1);
         execvp(words[4], words + 4);
         _exit(127);
@@ -138,11 +158,11 @@ int main(int count, char **words)
         }
         if (round > 0 && begin == 0 && time - start > round + 2) {
             begin = time;
-            usage(child, &before, &memory);
+            before = usage_of(child);
         }
         if (begin > 0 && time - begin >= window) {
             end = time;
-            usage(child, &after, &memory);
+            after = usage_of(child);
             break;
         }
         int ready = epoll_wait(epoll, events, 256, 20);
@@ -196,8 +216,9 @@ int main(int count, char **words)
     unsigned busiest = 0;
     for (int i = 0; i < SLICES; i++)
         busiest = slice[i] > busiest ? slice[i] : busiest;
-    printf("%-11s %8.0f/s %8.1f us %8.1f MB %9.2f s %9.1f x %8.0f ms %8.0f ms %9.2f s\n", words[3], (double)checks / (end - begin),
-           (after - before) * 1e6 / (double)checks, (double)memory / 1024, round,
+    printf("%-11s %8.0f/s %8.1f us %8.1f MB %8.1f MB %9.2f s %9.1f x %8.0f ms %8.0f ms %9.2f s\n", words[3], (double)checks / (end - begin),
+           (after.seconds - before.seconds) * 1e6 / (double)checks, (double)after.proportional / 1024,
+           (double)after.resident / 1024, round,
            (double)busiest * SLICES / (double)checks, (gap[gaps / 100 * 99] - 1) * 1e3, (gap[gaps - 1] - 1) * 1e3, dead);
     return 0;
 }

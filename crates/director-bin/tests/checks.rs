@@ -19,7 +19,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes, so that a busy machine does not fail the test.
@@ -197,23 +198,109 @@ fn stand_in(folder: &Path) -> Option<std::path::PathBuf> {
         .then_some(library)
 }
 
-#[test]
-fn shared_checks_reloads_and_a_rack_that_dies() {
+/// A network namespace of this thread's own, and what stands in for its IPVS; `None` if that cannot be here.
+fn namespace(folder: &Path) -> Option<std::path::PathBuf> {
     if !Uid::effective().is_root() {
         println!("skipped: only root can make network namespaces");
-        return;
+        return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let Some(library) = stand_in(path) else {
+    let Some(library) = stand_in(folder) else {
         println!("skipped: no C compiler");
-        return;
+        return None;
     };
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
     let up = Command::new("ip")
         .args(["link", "set", "lo", "up"])
         .status();
     assert!(up.unwrap().success());
+    Some(library)
+}
+
+/// A port that takes connections until it is dropped.
+struct Port {
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Port {
+    fn open(number: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", number)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (stop, stopped) = channel();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+                while listener.accept().is_ok() {}
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn damping_holds_a_server_down_but_never_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let Some(library) = namespace(path) else {
+        return;
+    };
+    let (flapping, steady) = (8001, 8002);
+    let real = |port: u16| {
+        format!(
+            "    real_server 127.0.0.1 {port} {{\n        TCP_CHECK {{\n            connect_timeout 5\n            retry 0\n        }}\n    }}\n"
+        )
+    };
+    let text = format!(
+        "virtual_server 10.9.9.1 80 {{\n    delay_loop 1\n    lb_algo wrr\n    lb_kind NAT\n    protocol TCP\n    weight 40\n    \
+         slow_start 3600\n    flap_damping 3600\n    flap_limit 1\n{}{}}}\n",
+        real(flapping),
+        real(steady)
+    );
+    std::fs::write(path.join("director.conf"), text).unwrap();
+    let first = Port::open(flapping);
+    let second = Port::open(steady);
+    let daemon = Daemon::start(path, &library);
+    daemon.until(&["\"started\""]);
+    let flaps = format!("127.0.0.1:{flapping}");
+    let flaps = flaps.as_str();
+
+    drop(first);
+    daemon.until(&["real_server_down", flaps]);
+    let first = Port::open(flapping);
+    // Its weight grows from a twentieth on.
+    daemon.until(&["slow_start", flaps, "5%"]);
+    drop(first);
+    daemon.until(&["held_down", flaps, "flap_damping"]);
+    // Its port is open again, but only when nobody else is left it is let up.
+    let _first = Port::open(flapping);
+    drop(second);
+    let before = daemon.until(&["recovered", flaps, "the quorum is missing"]);
+    assert!(
+        !before.iter().any(|line| line.contains("real_server_up")),
+        "{before:#?}"
+    );
+    daemon.until(&["real_server_up", flaps]);
+    daemon.until(&["quorum_gained"]);
+}
+
+#[test]
+fn shared_checks_reloads_and_a_rack_that_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let Some(library) = namespace(path) else {
+        return;
+    };
 
     let (told, requests) = channel();
     let (close, closed) = channel();

@@ -1,13 +1,17 @@
 //! How a check reaches its server: source address, interface, mark and the limit on connecting.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::outcome::{Cause, SystemError};
+use crate::shared::Shared;
 
 /// `connect_timeout` where nothing else is said.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,22 +75,41 @@ impl Dialer {
         self.connect_and(target, Next::Listen).await
     }
 
+    /// The same dialer, in memory once for all checks that use one like it.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static IN_USE: LazyLock<Mutex<Shared<Dialer>>> = LazyLock::new(Mutex::default);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(shared) = in_use.find_or_make(self, Self::eq, Ok::<_, Infallible>);
+        shared
+    }
+
     /// Opens a TCP connection, knowing what comes next.
     pub(crate) async fn connect_and(
         &self,
         target: SocketAddr,
         next: Next,
     ) -> Result<TcpStream, Cause> {
-        let stream = self.begin(target, next).await?;
-        match stream.take_error() {
-            Ok(None) => Ok(stream),
-            Ok(Some(error)) | Err(error) => Err(connect_cause(target, error.into())),
+        let stream = self.begin(target, next)?;
+        let ready = self.made(&stream, &target).await?;
+        // A connection that could not be made is closed; of any other there is nothing to ask.
+        if ready.is_write_closed()
+            && let Ok(Some(error)) | Err(error) = stream.take_error()
+        {
+            return Err(connect_cause(target, error.into()));
         }
+        Ok(stream)
     }
 
     /// Opens a TCP connection that is to be written to at once: if it could not be made, the first
-    /// write tells why, by an error for [`connect_cause`]. That saves asking for it.
-    pub(crate) async fn begin(&self, target: SocketAddr, next: Next) -> Result<TcpStream, Cause> {
+    /// write tells why, by an error for [`connect_cause`].
+    pub(crate) async fn connect_to_write(&self, target: &SocketAddr) -> Result<TcpStream, Cause> {
+        let stream = self.begin(*target, Next::Speak)?;
+        self.made(&stream, target).await?;
+        Ok(stream)
+    }
+
+    /// Begins to make a connection.
+    fn begin(&self, target: SocketAddr, next: Next) -> Result<TcpStream, Cause> {
         let failed = |error: std::io::Error| Cause::Connect {
             target,
             error: error.into(),
@@ -104,14 +127,18 @@ impl Dialer {
         {
             return Err(connect_cause(target, error.into()));
         }
-        let stream = TcpStream::from_std(socket.into()).map_err(failed)?;
-        match timeout(self.connect_timeout, stream.writable()).await {
+        TcpStream::from_std(socket.into()).map_err(failed)
+    }
+
+    /// Waits until the connection is made or has failed.
+    async fn made(&self, stream: &TcpStream, target: &SocketAddr) -> Result<Ready, Cause> {
+        match timeout(self.connect_timeout, stream.ready(Interest::WRITABLE)).await {
             Err(_elapsed) => Err(Cause::ConnectTimeout {
-                target,
+                target: *target,
                 after: self.connect_timeout,
             }),
-            Ok(Err(error)) => Err(connect_cause(target, error.into())),
-            Ok(Ok(())) => Ok(stream),
+            Ok(Err(error)) => Err(connect_cause(*target, error.into())),
+            Ok(Ok(ready)) => Ok(ready),
         }
     }
 

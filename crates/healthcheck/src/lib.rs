@@ -13,6 +13,7 @@ pub mod ping;
 mod probe;
 mod regex;
 mod schedule;
+mod shared;
 pub mod smtp;
 pub mod talk;
 pub mod tcp;

@@ -30,22 +30,27 @@ impl TcpSettings {
 }
 
 /// Opens a TCP connection and closes it (`TCP_CHECK`).
-#[derive(Clone, Debug)]
+///
+/// Checks whose settings differ only in the target share the memory of the dialer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpProbe {
-    settings: TcpSettings,
+    target: SocketAddr,
+    dialer: Arc<Dialer>,
 }
 
 impl TcpProbe {
     /// A probe with these settings.
     #[must_use]
-    pub const fn new(settings: TcpSettings) -> Self {
-        Self { settings }
+    pub fn new(settings: TcpSettings) -> Self {
+        Self {
+            target: settings.target,
+            dialer: settings.dialer.shared(),
+        }
     }
 
     async fn attempt(&self) -> Outcome {
         let start = Instant::now();
-        let settings = &self.settings;
-        let connection = settings.dialer.connect_and(settings.target, Next::Speak);
+        let connection = self.dialer.connect_and(self.target, Next::Speak);
         let result = connection.await;
         Outcome::from_result(result.map(|_stream| Detail::Connected), start.elapsed())
     }
@@ -61,10 +66,10 @@ impl Probe for TcpProbe {
     }
 
     fn key(&self) -> Option<ProbeKey> {
-        Some(ProbeKey::new(self.settings.clone()))
+        Some(ProbeKey::new(self.clone()))
     }
 
     fn host(&self) -> Option<IpAddr> {
-        Some(self.settings.target.ip())
+        Some(self.target.ip())
     }
 }

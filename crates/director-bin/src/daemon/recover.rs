@@ -65,7 +65,37 @@ impl Running {
                 changes.push((id, influence));
             }
         }
-        self.influence(changes, touched)
+        let mut follows = self.influence(changes, touched);
+        let fewer = happenings.iter().any(|happening| {
+            matches!(
+                happening,
+                Happening::RealServerDown { .. } | Happening::QuorumLost { .. }
+            )
+        });
+        if fewer {
+            follows.extend(self.let_up(touched));
+        }
+        follows
+    }
+
+    /// A server that fails too often is better than none: where the quorum is missing nobody is held down.
+    fn let_up(&mut self, touched: &mut Touched) -> Vec<Happening> {
+        let model = &self.model;
+        let lacks_quorum = |(name, _): &ServerId| {
+            let state = model.state(name);
+            state.is_some_and(|state| !state.quorum_up())
+        };
+        let changes = self
+            .recovering
+            .0
+            .let_up(Instant::now(), |id| lacks_quorum(id));
+        for ((virtual_server, real_server), _) in &changes {
+            tracing::warn!(event = "recovered", %virtual_server, %real_server, "{virtual_server}: {real_server} is held down no longer: the quorum is missing");
+        }
+        let mut happenings = self.influence(changes, touched);
+        // They begin with a small weight.
+        happenings.extend(self.recover(&happenings, touched));
+        happenings
     }
 
     /// Time has passed: weights grow, and servers are held down no longer.
@@ -92,11 +122,13 @@ impl Running {
                 .real_server(name, *id)
                 .map(|(_, server)| server.recovery)
         });
-        if changes.is_empty() {
+        let mut touched = Touched::default();
+        let nothing = changes.is_empty();
+        let mut happenings = self.influence(changes, &mut touched);
+        happenings.extend(self.let_up(&mut touched));
+        if nothing && happenings.is_empty() {
             return;
         }
-        let mut touched = Touched::default();
-        let happenings = self.influence(changes, &mut touched);
         self.change_table(self.model.delta(&touched));
         self.tell(&happenings, Moment::Running);
     }

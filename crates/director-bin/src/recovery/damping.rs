@@ -41,6 +41,22 @@ impl Failures {
         }
     }
 
+    /// Other rules hold from now on. What has happened stays; who is held down is so for as long as the new rules say.
+    pub(super) fn follow(&mut self, damping: Damping, now: Instant) {
+        self.count = self.count(now);
+        self.at = now;
+        self.damping = damping;
+        if self.until.is_some() {
+            let left = self.time_until(f64::from(damping.limit) / 2.0);
+            self.until = (!left.is_zero()).then(|| now + left);
+        }
+    }
+
+    /// Held down no longer, though the failures are not forgotten; false if it was not held down.
+    pub(super) const fn let_up(&mut self) -> bool {
+        self.until.take().is_some()
+    }
+
     fn count(&self, now: Instant) -> f64 {
         let half_lives = now.saturating_duration_since(self.at).as_secs_f64()
             / self.damping.half_life.as_secs_f64().max(0.001);

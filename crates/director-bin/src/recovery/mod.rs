@@ -167,8 +167,22 @@ impl<I: Ord + Clone> Recovery<I> {
         changes
     }
 
-    /// Another configuration: servers that are gone are forgotten, and what is no longer asked for ends. Tells what
-    /// ends.
+    /// Lets up those of these servers that are held down. Their failures are not forgotten.
+    pub(crate) fn let_up(
+        &mut self,
+        now: Instant,
+        which: impl Fn(&I) -> bool,
+    ) -> Vec<(I, Influence)> {
+        let of_them = self.servers.iter_mut().filter(|(server, _)| which(server));
+        let held = of_them.filter_map(|(server, state)| {
+            let let_up = state.failures.as_mut().is_some_and(Failures::let_up);
+            let_up.then(|| (server.clone(), state.influence(now)))
+        });
+        held.collect()
+    }
+
+    /// Another configuration: servers that are gone are forgotten, and what is no longer asked for ends; what goes
+    /// on follows the new settings. Tells what changes.
     pub(crate) fn replace(
         &mut self,
         now: Instant,
@@ -180,11 +194,23 @@ impl<I: Ord + Clone> Recovery<I> {
                 return false;
             };
             let before = state.influence(now);
-            if new.slow_start != state.settings.slow_start {
-                state.ramp = None;
+            match new.slow_start {
+                Some(duration) if state.settings.slow_start != Some(duration) => {
+                    if let Some(ramp) = &mut state.ramp {
+                        ramp.follow(duration, now);
+                    }
+                }
+                Some(_) => {}
+                None => state.ramp = None,
             }
-            if new.damping != state.settings.damping {
-                state.failures = None;
+            match new.damping {
+                Some(damping) if state.settings.damping != Some(damping) => {
+                    if let Some(failures) = &mut state.failures {
+                        failures.follow(damping, now);
+                    }
+                }
+                Some(_) => {}
+                None => state.failures = None,
             }
             state.settings = new;
             let after = state.influence(now);

@@ -26,6 +26,14 @@ impl Ramp {
         ramp
     }
 
+    /// The same share of the way in another time.
+    pub(super) fn follow(&mut self, duration: Duration, now: Instant) {
+        let steps = u32::from(self.share(now)) * STEPS / 100;
+        *self = Self::new(duration, now);
+        let passed = self.step().saturating_mul(steps.saturating_sub(1));
+        self.began = now.checked_sub(passed).unwrap_or(now);
+    }
+
     fn step(&self) -> Duration {
         (self.duration / STEPS).max(Duration::from_millis(1))
     }

@@ -135,6 +135,89 @@ fn a_reload_keeps_what_it_can() {
 }
 
 #[test]
+fn a_reload_with_another_time_goes_on_where_the_ramp_is() {
+    let start = Instant::now();
+    let mut recovery = Recovery::default();
+    recovery.went_down(start, &"a", settings(20, 0));
+    recovery.came_up(start, &"a");
+    let now = after(start, 10);
+    recovery.handle_timeout(now);
+    assert_eq!(recovery.influence(now, &"a").share, 55);
+    let slower = recovery.replace(now, |_| Some(settings(200, 0)));
+    assert!(slower.is_empty(), "{slower:?}");
+    assert_eq!(recovery.influence(now, &"a").share, 55);
+    assert_eq!(recovery.influence(after(now, 50), &"a").share, 80);
+    recovery.replace(now, |_| Some(settings(2, 0)));
+    let mut shares = Vec::new();
+    while let Some(next) = recovery.poll_timeout() {
+        assert!(next <= after(now, 2));
+        let changes = recovery.handle_timeout(next);
+        shares.extend(changes.into_iter().map(|(_, influence)| influence.share));
+    }
+    assert_eq!(shares, (12..=20).map(|step| step * 5).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_reload_with_another_half_life_holds_by_the_new_one() {
+    let start = Instant::now();
+    let held = |recovery: &Recovery<&str>| recovery.influence(start, &"a").held.is_some();
+    let mut recovery = Recovery::default();
+    for _ in 0..4 {
+        recovery.went_down(start, &"a", settings(0, 60));
+    }
+    assert!(held(&recovery));
+    recovery.replace(start, |_| Some(settings(0, 6)));
+    assert!(held(&recovery), "four failures are still too many");
+    let release = recovery.poll_timeout().unwrap().duration_since(start);
+    // Four become one and a half in 1.4 half-lives.
+    assert!((8..=9).contains(&release.as_secs()), "{release:?}");
+    let lenient = |_: &_| {
+        let mut lenient = settings(0, 60);
+        lenient.damping.as_mut().unwrap().limit = 10;
+        Some(lenient)
+    };
+    assert_eq!(recovery.replace(start, lenient), [("a", Influence::NONE)]);
+}
+
+#[test]
+fn who_is_let_up_is_held_again_after_the_next_failure() {
+    let start = Instant::now();
+    let mut recovery = Recovery::default();
+    for _ in 0..4 {
+        recovery.went_down(start, &"a", settings(10, 60));
+    }
+    assert!(recovery.let_up(start, |server| *server == "b").is_empty());
+    assert_eq!(
+        recovery.let_up(start, |server| *server == "a"),
+        [("a", Influence::NONE)]
+    );
+    assert!(recovery.let_up(start, |_| true).is_empty(), "only once");
+    assert_eq!(recovery.came_up(start, &"a").unwrap().share, 5);
+    let again = recovery.went_down(start, &"a", settings(10, 60)).unwrap();
+    assert!(again.held.is_some());
+}
+
+#[test]
+fn the_greatest_times_of_a_file_are_borne() {
+    let start = Instant::now();
+    let longest = Duration::from_micros(u64::MAX / 2);
+    let settings = RecoverySettings {
+        slow_start: Some(longest),
+        damping: Some(Damping {
+            half_life: longest,
+            limit: 1,
+        }),
+    };
+    let mut recovery = Recovery::default();
+    for _ in 0..100 {
+        recovery.went_down(start, &"a", settings);
+        recovery.came_up(start, &"a");
+    }
+    assert!(recovery.influence(start, &"a").held.is_some());
+    assert!(recovery.poll_timeout().is_some());
+}
+
+#[test]
 fn nothing_is_kept_where_nothing_is_asked_for() {
     let start = Instant::now();
     let mut recovery = Recovery::default();

@@ -40,7 +40,7 @@ impl Question<'_> {
         consumer: &mut impl Consumer,
     ) -> Result<Option<SystemTime>, Cause> {
         let Some(connector) = self.connector else {
-            let mut stream = self.dialer.begin(self.target, Next::Speak).await?;
+            let mut stream = self.dialer.connect_to_write(&self.target).await?;
             self.exchange(&mut stream, reader, consumer).await?;
             return Ok(None);
         };

@@ -13,7 +13,6 @@ use crate::regex::{Compiled, TooCostly};
 pub(super) struct Judge<'a> {
     wanted: &'a HttpUrl,
     pattern: Option<&'a Compiled>,
-    target: SocketAddr,
     body_limit: u64,
     status: Option<StatusCode>,
     digest: BodyDigest,
@@ -22,16 +21,10 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(
-        wanted: &'a HttpUrl,
-        pattern: Option<&'a Compiled>,
-        target: SocketAddr,
-        body_limit: u64,
-    ) -> Self {
+    pub(super) fn new(wanted: &'a HttpUrl, pattern: Option<&'a Compiled>, body_limit: u64) -> Self {
         Self {
             wanted,
             pattern,
-            target,
             body_limit,
             status: None,
             digest: BodyDigest::default(),
@@ -44,6 +37,7 @@ impl<'a> Judge<'a> {
     /// expression.
     pub(super) fn finish(
         self,
+        target: SocketAddr,
         header: &[u8],
         certificate_expires: Option<SystemTime>,
         url: impl Fn() -> String,
@@ -77,7 +71,7 @@ impl<'a> Judge<'a> {
             let regex = || pattern.pattern().regex.clone();
             let accepted = pattern.accepts(header, &self.body);
             if !accepted.map_err(|TooCostly| Cause::RegexTooCostly {
-                target: self.target,
+                target,
                 regex: regex(),
             })? {
                 return Err(Cause::Regex {

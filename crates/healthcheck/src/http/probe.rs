@@ -20,7 +20,7 @@ use crate::regex::Compiled;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpProbe {
     target: SocketAddr,
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     rules: Arc<Rules>,
 }
 
@@ -55,21 +55,21 @@ impl HttpProbe {
     }
 
     async fn check_page(&self, url: &HttpUrl, pattern: Option<&Compiled>) -> Result<Detail, Cause> {
-        let (settings, target) = (&self.rules.settings, self.target);
-        let connector = self.rules.connector.as_ref();
+        let settings = &self.rules.settings;
         let host = settings.host(url);
         let request = Request {
             protocol: settings.protocol,
             path: &url.path,
             virtual_host: host,
-            target,
-        };
+            target: self.target,
+        }
+        .encode();
         let question = Question {
             dialer: &self.dialer,
-            connector,
-            target,
+            connector: self.rules.connector.as_ref(),
+            target: self.target,
             host,
-            request: &request.encode(),
+            request: &request,
             limit: settings
                 .answer_timeout
                 .unwrap_or(self.dialer.connect_timeout),
@@ -79,12 +79,12 @@ impl HttpProbe {
         } else {
             ResponseReader::new()
         };
-        let mut judge = Judge::new(url, pattern, target, settings.body_limit);
+        let mut judge = Judge::new(url, pattern, settings.body_limit);
         let certificate_expires = question.ask(&mut reader, &mut judge).await?;
-        let scheme = if connector.is_some() { "https" } else { "http" };
         let header = reader.raw_header().unwrap_or_default();
-        judge.finish(header, certificate_expires, || {
-            format!("{scheme}://{target}{}", url.path)
+        judge.finish(self.target, header, certificate_expires, || {
+            let scheme = self.rules.connector.as_ref().map_or("http", |_| "https");
+            format!("{scheme}://{}{}", self.target, url.path)
         })
     }
 }

@@ -1,13 +1,13 @@
 //! What the checks of many servers have in common, kept once.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::{HttpSettings, InvalidHttp, Request};
 use crate::dial::Dialer;
 use crate::regex::Compiled;
+use crate::shared::Shared;
 use crate::tls::Connector;
 
 /// Pages, expressions and TLS, ready for use.
@@ -34,36 +34,19 @@ impl Hash for Rules {
     }
 }
 
-/// The rules in use, by the digest of their settings. Of two with the same digest only one is found.
-#[derive(Default)]
-struct Known {
-    rules: HashMap<u64, Weak<Rules>>,
-    /// So many are looked through next for those that are gone.
-    crowd: usize,
-}
-
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+static IN_USE: LazyLock<Mutex<Shared<Rules>>> = LazyLock::new(Mutex::default);
 
 impl Rules {
     /// The rules that all checks with these settings share, whatever their target and dialer.
     pub(super) fn shared(
         mut settings: HttpSettings,
-    ) -> Result<(SocketAddr, Dialer, Arc<Self>), InvalidHttp> {
+    ) -> Result<(SocketAddr, Arc<Dialer>, Arc<Self>), InvalidHttp> {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let target = std::mem::replace(&mut settings.target, nowhere);
-        let dialer = std::mem::take(&mut settings.dialer);
-        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(&settings);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.rules.get(&digest).and_then(Weak::upgrade);
-        if let Some(rules) = found.filter(|rules| rules.settings == settings) {
-            return Ok((target, dialer, rules));
-        }
-        let rules = Arc::new(Self::new(settings)?);
-        if known.rules.len() >= known.crowd {
-            known.rules.retain(|_, rules| rules.strong_count() > 0);
-            known.crowd = known.rules.len().saturating_mul(2).max(64);
-        }
-        known.rules.insert(digest, Arc::downgrade(&rules));
+        let dialer = std::mem::take(&mut settings.dialer).shared();
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |rules: &Self, settings: &HttpSettings| rules.settings == *settings;
+        let rules = in_use.find_or_make(settings, same, Self::new)?;
         Ok((target, dialer, rules))
     }
 
@@ -110,11 +93,5 @@ mod tests {
         let first = rules(1, "/shared");
         assert!(Arc::ptr_eq(&first, &rules(2, "/shared")));
         assert!(!Arc::ptr_eq(&first, &rules(1, "/other")));
-        // What nobody uses any more is forgotten sooner or later.
-        for number in 0..1000 {
-            rules(1, &format!("/{number}"));
-        }
-        let known = KNOWN.lock().unwrap();
-        assert!(known.rules.len() <= 500, "{}", known.rules.len());
     }
 }

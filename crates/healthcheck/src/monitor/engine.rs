@@ -382,13 +382,15 @@ impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Engine<K> {
                 None => self.admission.decline(host),
             }
         }
-        while let Some((slice, entry)) = self.wheel.take_due(now) {
-            let Some(state) = self.entries.get_mut(entry) else {
-                continue;
-            };
-            if state.scheduled == Some(slice) {
-                state.scheduled = None;
-                self.start(entry, self.wheel.end(slice), now);
+        while let Some((slice, due)) = self.wheel.take_due(now) {
+            for entry in due {
+                let Some(state) = self.entries.get_mut(entry) else {
+                    continue;
+                };
+                if state.scheduled == Some(slice) {
+                    state.scheduled = None;
+                    self.start(entry, self.wheel.end(slice), now);
+                }
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Due times of all checks, in slices: what is due within one slice starts together, so that many
 //! checks cost few wake-ups.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The length of a slice. An attempt starts at the end of the slice in which it is due.
@@ -16,14 +15,14 @@ pub(super) type Slice = u64;
 #[derive(Debug)]
 pub(super) struct Wheel {
     origin: Instant,
-    due: BinaryHeap<Reverse<(Slice, u64)>>,
+    due: BTreeMap<Slice, Vec<u64>>,
 }
 
 impl Wheel {
     pub(super) const fn new(origin: Instant) -> Self {
         Self {
             origin,
-            due: BinaryHeap::new(),
+            due: BTreeMap::new(),
         }
     }
 
@@ -41,21 +40,21 @@ impl Wheel {
     }
 
     pub(super) fn insert(&mut self, slice: Slice, check: u64) {
-        self.due.push(Reverse((slice, check)));
+        self.due.entry(slice).or_default().push(check);
     }
 
     /// When the next slice ends.
     pub(super) fn next(&self) -> Option<Instant> {
-        let Reverse((slice, _)) = self.due.peek()?;
+        let (slice, _) = self.due.first_key_value()?;
         Some(self.end(*slice))
     }
 
-    /// A check of the first slice, with that slice, if it has ended.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Slice, u64)> {
+    /// The checks of the first slice, with that slice, if it has ended.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Slice, Vec<u64>)> {
         if self.next()? > now {
             return None;
         }
-        self.due.pop().map(|Reverse(due)| due)
+        self.due.pop_first()
     }
 }
 
@@ -74,12 +73,12 @@ mod tests {
             wheel.insert(slice, check);
         }
         let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
-        assert_eq!(due(origin), [(0, 1)]);
+        assert_eq!(due(origin), [(0, vec![1])]);
         assert!(due(at(9_999)).is_empty());
-        assert_eq!(due(at(10_000)), [(1, 2), (1, 3), (1, 4)]);
+        assert_eq!(due(at(10_000)), [(1, vec![2, 3, 4])]);
         assert_eq!(wheel.next(), Some(at(20_000)));
         let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
-        assert_eq!(due(at(50_000)), [(2, 5)]);
+        assert_eq!(due(at(50_000)), [(2, vec![5])]);
         assert_eq!(wheel.next(), None);
     }
 }

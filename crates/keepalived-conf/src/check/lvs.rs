@@ -7,8 +7,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expand::Reader;
 use crate::model::{
-    Checker, CheckerKind, Config, Protocol, RealServer, Scheduler, Setting, VirtualServer,
-    VirtualServerTarget,
+    CheckDefaults, Checker, CheckerKind, Config, Protocol, RealServer, Scheduler, Setting,
+    VirtualServer, VirtualServerTarget,
 };
 use crate::source::Span;
 
@@ -67,6 +67,7 @@ pub(super) fn check(config: &mut Config, passed: Vec<Target>, reader: &mut Reade
 /// Whatever the server itself tells.
 pub(crate) fn virtual_server(server: &mut VirtualServer, reader: &mut Reader<'_>) {
     scheduler(server, reader);
+    slow_start(server, reader);
     servers(server, reader);
     quorum(server, reader);
     for real in &server.real_server {
@@ -237,6 +238,49 @@ fn scheduler(server: &VirtualServer, reader: &mut Reader<'_>) {
         let message = "`ha_suspend` has no effect without an address";
         let diagnostic = warn(codes::INEFFECTIVE, message, span)
             .note("keepalived never runs the checkers of a group then");
+        reader.report(diagnostic);
+    }
+}
+
+/// `slow_start` where nothing looks at weights, or no weight can grow.
+fn slow_start(server: &VirtualServer, reader: &mut Reader<'_>) {
+    let asked = |checks: &CheckDefaults| {
+        let time = &checks.slow_start;
+        time.span
+            .filter(|_| time.value.is_some_and(|time| !time.is_zero()))
+    };
+    let in_general = asked(&server.checks);
+    // What a program or file says may be any weight.
+    let fixed = |real: &&RealServer| {
+        !real
+            .checkers
+            .iter()
+            .any(|checker| matches!(checker.kind, CheckerKind::Misc(_) | CheckerKind::File(_)))
+    };
+    let of_each = server.real_server.iter().filter(fixed).filter_map(|real| {
+        let own = real.checks.as_deref();
+        let span = match own.filter(|checks| checks.slow_start.is_written()) {
+            Some(checks) => asked(checks),
+            None => in_general,
+        };
+        span.map(|span| (real.weight.value, span))
+    });
+    let Some((greatest, span)) = of_each.max_by_key(|(weight, _)| *weight) else {
+        return;
+    };
+    let algorithm = server.lb_algo.value;
+    if matches!(algorithm, Scheduler::Rr | Scheduler::Lc | Scheduler::Dh) {
+        let algorithm = algorithm.name();
+        let message = format!("`slow_start` has no effect with `lb_algo {algorithm}`");
+        let diagnostic = warn(codes::INEFFECTIVE, message, span)
+            .note("it lets a weight grow, and this scheduler does not look at weights")
+            .help("take `wrr` or `wlc`");
+        reader.report(diagnostic);
+    } else if greatest <= 1 {
+        let message = "`slow_start` has no effect on a weight of 1";
+        let diagnostic = warn(codes::INEFFECTIVE, message, span)
+            .note("there is nothing between 0, which takes no connections, and 1")
+            .help("give the real servers weights such as 100");
         reader.report(diagnostic);
     }
 }
