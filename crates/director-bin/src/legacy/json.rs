@@ -179,7 +179,7 @@ mod tests {
             Authentication::Password(vrrp_proto::auth::Password::new(b"secret"));
         let instances = sample::snapshot().instances;
         let mut plan = Plan::default();
-        plan.vrrp.instances.push(config);
+        plan.vrrp.instances.push(config.into());
         let notify = ["/etc/notify", "an argument"].map(str::to_owned);
         let notify = crate::script::Program::new(notify.to_vec());
         plan.hooks

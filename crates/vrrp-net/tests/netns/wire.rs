@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::support::{Tap, added, fast, one, pair, run, settings};
+use crate::support::{Tap, added, fast, one, pair, run, settings, shared};
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{Configuration, Event, InstanceConfig, Settings, State, VirtualAddress};
 
@@ -149,10 +149,10 @@ fn item_032_packets_of_other_virtual_routers_wake_nobody() {
     let Some((a, b)) = pair() else { return };
     run(async {
         let both = Configuration {
-            instances: vec![
+            instances: shared([
                 fast("own", 7, 150, &["10.9.1.7"]),
                 fast("foreign", 9, 150, &["10.9.1.9"]),
-            ],
+            ]),
             ..Configuration::default()
         };
         let mut master = a.start(Settings::default(), both);
