@@ -59,6 +59,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         if *instance.notify_deleted {
             plan.notify_deleted.insert(instance.name.value.clone());
         }
+        if *instance.strict_mode {
+            plan.strict.insert(instance.name.value.clone());
+        }
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
