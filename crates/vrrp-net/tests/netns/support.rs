@@ -281,7 +281,7 @@ impl Tap {
     }
 
     /// The next frame with the time of the kernel, on the clock of the wall.
-    fn next_stamped(&self) -> (Duration, Vec<u8>) {
+    pub(crate) fn next_stamped(&self) -> (Duration, Vec<u8>) {
         use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
         use std::os::fd::AsRawFd as _;
         let mut buffer = vec![0; 2048];
