@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut instance = InstanceConfig::new(format!("VI_{id}"), interface, router);
         let address = IpAddr::V4(Ipv4Addr::new(10, 200, 0, id));
         instance.addresses.push(VirtualAddress::new(address));
-        configuration.instances.push(instance);
+        configuration.instances.push(instance.into());
     }
     let (engine, _events) = Engine::start(Settings::default(), configuration)?;
     std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -42,7 +42,7 @@ fn hold(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
         let configuration = Configuration {
-            instances: vec![instance],
+            instances: vec![instance.into()],
             ..Configuration::default()
         };
         let (engine, mut events) = Engine::start(Settings::default(), configuration)?;

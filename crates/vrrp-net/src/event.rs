@@ -1,5 +1,6 @@
 //! What the engine tells: transitions with their reasons, addresses, warnings.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -315,22 +316,20 @@ fn told_of(f: &mut fmt::Formatter<'_>, instance: Option<&str>) -> fmt::Result {
     }
 }
 
-/// Why an instance is in its state.
+/// Why an instance is in its state. `Display` writes it in words, such as `no source address on eth0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     cause: vrrp_proto::Reason,
-    text: Arc<str>,
+    /// Of the instance; `None` for the protocol's own words, which name no interface.
+    interface: Option<Arc<str>>,
 }
 
 impl Reason {
-    pub(crate) fn new(cause: vrrp_proto::Reason, interface: &str) -> Self {
-        let text = match &cause {
-            vrrp_proto::Reason::Fault(fault) => fault_text(fault, interface),
-            other => other.to_string(),
-        };
+    /// It is put into words only when somebody reads it: a takeover does not wait for that.
+    pub(crate) fn new(cause: vrrp_proto::Reason, interface: &Arc<str>) -> Self {
         Self {
             cause,
-            text: Arc::from(text),
+            interface: Some(Arc::clone(interface)),
         }
     }
 
@@ -338,12 +337,6 @@ impl Reason {
     #[must_use]
     pub const fn cause(&self) -> &vrrp_proto::Reason {
         &self.cause
-    }
-
-    /// The reason in words, such as `no source address on eth0`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
     }
 }
 
@@ -359,15 +352,20 @@ impl From<vrrp_proto::Reason> for Reason {
     /// The reason in the protocol's own words, which name no interface.
     fn from(cause: vrrp_proto::Reason) -> Self {
         Self {
-            text: Arc::from(cause.to_string()),
             cause,
+            interface: None,
         }
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        match (&self.cause, &self.interface) {
+            (vrrp_proto::Reason::Fault(fault), Some(interface)) => {
+                f.write_str(&fault_text(fault, interface))
+            }
+            (cause, _) => cause.fmt(f),
+        }
     }
 }
 
@@ -405,14 +403,41 @@ impl Events {
 }
 
 /// Sending end; never waits.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct EventSender {
     sender: mpsc::Sender<Event>,
     missed: Arc<AtomicU64>,
+    /// What is held back, in its order; `None` while nothing is.
+    held: RefCell<Option<Vec<Event>>>,
 }
 
 impl EventSender {
     pub(crate) fn send(&self, event: Event) {
+        match &mut *self.held.borrow_mut() {
+            Some(held) => held.push(event),
+            None => self.hand_on(event),
+        }
+    }
+
+    /// Holds back what is sent from here on: whoever it wakes may get the processor before what is urgent is done.
+    pub(crate) fn hold(&self) {
+        self.held.borrow_mut().get_or_insert_default();
+    }
+
+    /// How many events are held back.
+    pub(crate) fn held(&self) -> usize {
+        self.held.borrow().as_ref().map_or(0, Vec::len)
+    }
+
+    /// Sends what was held back, and from here on everything at once.
+    pub(crate) fn release(&self) {
+        let held = self.held.take();
+        for event in held.into_iter().flatten() {
+            self.hand_on(event);
+        }
+    }
+
+    fn hand_on(&self, event: Event) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.sender.try_send(event) {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -426,6 +451,7 @@ pub(crate) fn channel(capacity: usize) -> (EventSender, Events) {
         EventSender {
             sender,
             missed: Arc::clone(&missed),
+            held: RefCell::new(None),
         },
         Events { receiver, missed },
     )
@@ -448,5 +474,31 @@ mod tests {
         assert_eq!(events.try_recv().unwrap().to_string(), "0");
         assert_eq!(events.try_recv().unwrap().to_string(), "1");
         assert_eq!(events.try_recv(), None);
+    }
+
+    #[test]
+    fn what_is_held_back_comes_in_its_order_before_what_follows() {
+        let (sender, mut events) = channel(8);
+        let warn = |number: u8| {
+            sender.send(Event::Warning {
+                instance: None,
+                message: number.to_string(),
+            });
+        };
+        warn(0);
+        sender.hold();
+        warn(1);
+        warn(2);
+        sender.hold();
+        assert_eq!(sender.held(), 2);
+        assert_eq!(events.try_recv().unwrap().to_string(), "0");
+        assert_eq!(events.try_recv(), None);
+        sender.release();
+        warn(3);
+        let rest: Vec<String> = std::iter::from_fn(|| events.try_recv())
+            .map(|event| event.to_string())
+            .collect();
+        assert_eq!(rest, ["1", "2", "3"]);
+        assert_eq!(sender.held(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What the engine is asked to run: instances and synchronisation groups.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use vrrp_proto::tracking::{Tracker, TrackerState};
@@ -12,12 +13,14 @@ use crate::virtual_link::{VirtualLink, VirtualLinkKind};
 /// Everything the engine runs; given at start and, whole again, at each reload.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Configuration {
-    /// One per `vrrp_instance`; names are unique.
-    pub instances: Vec<InstanceConfig>,
+    /// One per `vrrp_instance`; names are unique. The engine keeps them, so that who keeps them too shares the memory.
+    pub instances: Vec<Arc<InstanceConfig>>,
     /// One per `vrrp_sync_group`; names are unique, an instance is in one group at most.
     pub groups: Vec<GroupConfig>,
     /// Objects somebody else watches; their results come by [`Engine::tracker_result`](crate::Engine::tracker_result).
     pub trackers: Vec<TrackerConfig>,
+    /// What every instance tracks besides its own [trackers](InstanceConfig::trackers), after them.
+    pub common_trackers: Vec<Tracker>,
     /// Addresses that are always there (`static_ipaddress`); each names its interface.
     pub static_addresses: Vec<VirtualAddress>,
     /// Routes that are always there, in this order (`static_routes`).

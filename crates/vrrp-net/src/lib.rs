@@ -17,7 +17,7 @@
 //! let vrid = Vrid::new(51).ok_or("0 is no virtual router id")?;
 //! let mut instance = InstanceConfig::new("VI_1", "eth0", Config::new(vrid, Family::V4));
 //! instance.addresses.push(VirtualAddress::new("172.16.1.8".parse()?));
-//! let configuration = Configuration { instances: vec![instance], ..Configuration::default() };
+//! let configuration = Configuration { instances: vec![instance.into()], ..Configuration::default() };
 //!
 //! let (engine, _events) = Engine::start(Settings::default(), configuration)?;
 //! let mut snapshots = engine.snapshots();

@@ -44,11 +44,9 @@ pub struct InstanceStatus {
     /// Priority that it advertises, 1–255.
     pub effective_priority: u8,
     /// The sum that gives it, such as `100 - 20 (chk_nginx down) = 80`.
-    pub priority_arithmetic: String,
+    pub priority_arithmetic: Arc<str>,
     /// The master as last heard, while not master.
     pub master: Option<MasterSeen>,
-    /// Another master, while master itself: the one of [`contests`](Self::contests) that is about mastership.
-    pub contested: Option<Contest>,
     /// Everything that other routers on the link disagree about, as long as they are heard; of each kind the last one.
     pub contests: Vec<Contest>,
     /// Source of its advertisements.
@@ -59,6 +57,15 @@ pub struct InstanceStatus {
     pub faults: Vec<String>,
     /// Counters since start.
     pub counters: Counters,
+}
+
+impl InstanceStatus {
+    /// Another master, while master itself: the one of [`contests`](Self::contests) that is about mastership.
+    #[must_use]
+    pub fn contested(&self) -> Option<&Contest> {
+        let about_mastership = |contest: &&Contest| contest.about == Disagreement::Master;
+        self.contests.iter().find(about_mastership)
+    }
 }
 
 /// A master heard by a backup.

@@ -104,6 +104,8 @@ pub(crate) struct Plan {
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
     pub(crate) notify_deleted: BTreeSet<String>,
+    /// Instances that follow the RFC strictly (`strict_mode`).
+    pub(crate) strict: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
     pub(crate) interfaces: BTreeMap<String, Span>,
     /// Privileges that are used.

@@ -19,6 +19,7 @@ impl Plan {
         self.vrrp = vrrp_net::Configuration::default();
         self.watched.clear();
         self.notify_deleted.clear();
+        self.strict.clear();
         self.interfaces.clear();
     }
 }

@@ -68,6 +68,11 @@ impl Routing {
             let route = route(entry, &self.names).and_then(|mut route| {
                 route.needed_by = self.needed_by(entry.track_group.as_ref());
                 route.validate().map_err(|error| error.to_string())?;
+                let taken = match family(entry.family) {
+                    Family::V4 => 0xfc,
+                    Family::V6 => 0,
+                };
+                foresee_tos(route.type_of_service, taken, *entry.span, problems);
                 Ok(route)
             });
             route
@@ -87,12 +92,31 @@ impl Routing {
             let rule = rule(entry, preference, &self.names).and_then(|mut rule| {
                 rule.needed_by = self.needed_by(entry.track_group.as_ref());
                 rule.validate().map_err(|error| error.to_string())?;
+                let taken = match rule.family {
+                    Family::V4 => 0x1c,
+                    Family::V6 => 0xfc,
+                };
+                foresee_tos(rule.type_of_service, taken, *entry.span, problems);
                 Ok(rule)
             });
             rule.map_err(|message| problems.error(UNUSABLE, message, *entry.span))
                 .ok()
         });
         mapped.collect()
+    }
+}
+
+/// Warns of a `tos` that the kernel will refuse. Since Linux 5.18 the two bits of ECN are none of it; a rule for IPv4 may have
+/// none of the upper three bits, which it may for IPv6, and a route for IPv6 has none at all.
+fn foresee_tos(tos: u8, taken: u8, span: keepalived_conf::Span, problems: &mut Problems) {
+    if tos & !taken != 0 {
+        let message = match taken {
+            0 => format!("the kernel refuses tos {tos:#04x}: routes for IPv6 have none"),
+            _ => format!(
+                "the kernel refuses tos {tos:#04x}: here it takes multiples of 4 up to {taken:#04x}"
+            ),
+        };
+        problems.warning(UNUSABLE, message, span);
     }
 }
 

@@ -508,3 +508,34 @@ vrrp_instance VI_1 {
         ]
     );
 }
+
+#[test]
+fn a_tos_that_the_kernel_refuses_is_foreseen() {
+    let found = problems(
+        "
+static_routes {
+    10.2.0.0/16 dev eth0 tos 0x20
+    10.3.0.0/16 dev eth0 tos 0x21
+    2001:db8::/64 dev eth0 tos 0x04
+}
+static_rules {
+    from 10.0.0.0/8 tos 0x1c table 100
+    from 10.0.0.0/8 tos 0x20 table 100
+    from 2001:db8::/32 tos 0x20 table 100
+}
+",
+    );
+    let found: Vec<&str> = found
+        .iter()
+        .filter(|(severity, _)| *severity == Severity::Warning)
+        .map(|(_, message)| message.as_str())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "the kernel refuses tos 0x21: here it takes multiples of 4 up to 0xfc",
+            "the kernel refuses tos 0x04: routes for IPv6 have none",
+            "the kernel refuses tos 0x20: here it takes multiples of 4 up to 0x1c",
+        ]
+    );
+}

@@ -14,6 +14,7 @@ use keepalived_conf::model::{
     OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
     VrrpVersion,
 };
+use std::sync::Arc;
 use std::time::Duration;
 use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Tracker, TrackerConfig, TrackerState};
 use vrrp_proto::auth::{Authentication, HmacKey, Password, Signing, SigningMode};
@@ -58,6 +59,9 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
         if *instance.notify_deleted {
             plan.notify_deleted.insert(instance.name.value.clone());
         }
+        if *instance.strict_mode {
+            plan.strict.insert(instance.name.value.clone());
+        }
         for (interface, span) in interfaces(instance) {
             plan.interfaces.entry(interface).or_insert(span);
         }
@@ -65,7 +69,7 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             links.add(instance, &mut mapped, routing.names(), problems);
             mapped.routes = routing.routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
-            plan.vrrp.instances.push(mapped);
+            plan.vrrp.instances.push(Arc::new(mapped));
         }
     }
     for group in &config.vrrp_sync_group {

@@ -32,7 +32,7 @@ impl PeerBook {
                 .master
                 .map(|master| (master.address, master.priority, master.at));
             let contest = status
-                .contested
+                .contested()
                 .and_then(|contest| Some((contest.by, contest.priority?, contest.last)));
             let preempted = preempted(status.reason.cause())
                 .map(|(address, priority)| (address, priority, status.since));

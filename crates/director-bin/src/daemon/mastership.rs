@@ -25,13 +25,11 @@ pub(super) fn with_maintenance(configuration: &Configuration) -> Configuration {
         name: MAINTENANCE.to_owned(),
         initial: TrackerState::Up,
     });
-    for instance in &mut configuration.instances {
-        instance.trackers.push(Tracker {
-            name: MAINTENANCE.to_owned(),
-            weight: LOWEST,
-            reverse: false,
-        });
-    }
+    configuration.common_trackers.push(Tracker {
+        name: MAINTENANCE.to_owned(),
+        weight: LOWEST,
+        reverse: false,
+    });
     configuration
 }
 

@@ -424,7 +424,7 @@ impl Running {
         };
         let instances = &self.plan.vrrp.instances;
         let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
-        let gone = |instance: &&vrrp_net::InstanceConfig| {
+        let gone = |instance: &&Arc<vrrp_net::InstanceConfig>| {
             !names.contains(instance.name.as_str())
                 && !instances
                     .iter()

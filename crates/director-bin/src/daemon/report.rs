@@ -396,7 +396,7 @@ pub(super) fn vrrp_status(snapshot: &vrrp_net::Snapshot, now: Instant) {
     for (instance, status) in &snapshot.instances {
         let (state, reason, priority) = (status.state, &status.reason, status.effective_priority);
         let seconds = now.saturating_duration_since(status.since).as_secs();
-        let arithmetic = &status.priority_arithmetic;
+        let arithmetic = &*status.priority_arithmetic;
         let (sent, received) = (
             status.counters.adverts_sent,
             status.counters.adverts_received,

@@ -54,6 +54,7 @@ fn data(instance: &Instance, config: &InstanceConfig, plan: &Plan) -> Value {
         "iname": instance.name,
         "dont_track_primary": u8::from(config.ignore_own_interface),
         "skip_check_adv_addr": u8::from(router.address_check == AddressCheck::SkipKnownMaster),
+        "strict_mode": u8::from(plan.strict.contains(&instance.name)),
         "vmac_ifname": config.virtual_link.as_ref().map_or("", |link| &link.name),
         "ifp_ifname": instance.interface,
         "master_priority": instance.master.as_ref().map_or(0, |master| master.priority),
@@ -179,7 +180,8 @@ mod tests {
             Authentication::Password(vrrp_proto::auth::Password::new(b"secret"));
         let instances = sample::snapshot().instances;
         let mut plan = Plan::default();
-        plan.vrrp.instances.push(config);
+        plan.vrrp.instances.push(config.into());
+        plan.strict.insert("VI_1".to_owned());
         let notify = ["/etc/notify", "an argument"].map(str::to_owned);
         let notify = crate::script::Program::new(notify.to_vec());
         plan.hooks
@@ -195,7 +197,10 @@ mod tests {
             (&data["iname"], &data["state"], &data["vrid"]),
             (&json!("VI_1"), &json!(2), &json!(51))
         );
-        assert_eq!(data["effective_priority"], 80);
+        assert_eq!(
+            (&data["effective_priority"], &data["strict_mode"]),
+            (&json!(80), &json!(1))
+        );
         assert_eq!(
             (&stats["advert_sent"], &stats["ip_ttl_err"]),
             (&json!(27), &json!(2))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::address::VirtualAddress;
 use crate::error::ConfigurationError;
@@ -41,6 +42,11 @@ pub(super) fn check(
         check_virtual_links(instance)?;
         check_trackers(configuration, &instance.name, &instance.trackers)?;
     }
+    check_trackers(
+        configuration,
+        "every instance",
+        &configuration.common_trackers,
+    )?;
     check_router_ids(&configuration.instances)?;
     check_names_of_links(&configuration.instances)?;
     check_static_addresses(&configuration.static_addresses)?;
@@ -192,7 +198,7 @@ fn check_virtual_links(instance: &InstanceConfig) -> Result<(), ConfigurationErr
 
 /// Several addresses may be on one virtual interface, which is then the same for all; two hardware addresses on one
 /// base must differ.
-fn check_names_of_links(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
+fn check_names_of_links(instances: &[Arc<InstanceConfig>]) -> Result<(), ConfigurationError> {
     let mut names: BTreeMap<&str, (&VirtualLink, &str)> = BTreeMap::new();
     let mut addresses: BTreeMap<(&str, [u8; 6]), &str> = BTreeMap::new();
     for instance in instances {
@@ -223,7 +229,7 @@ fn check_names_of_links(instances: &[InstanceConfig]) -> Result<(), Configuratio
 
 /// One virtual router per interface, family and number. Unicast peers that differ make them distinct on the wire, but
 /// their answers could not be told apart here.
-fn check_router_ids(instances: &[InstanceConfig]) -> Result<(), ConfigurationError> {
+fn check_router_ids(instances: &[Arc<InstanceConfig>]) -> Result<(), ConfigurationError> {
     let mut seen = BTreeMap::new();
     for instance in instances {
         let key = (
@@ -395,8 +401,8 @@ mod tests {
     fn configuration() -> Configuration {
         Configuration {
             instances: vec![
-                instance("VI_1", 51, [10, 0, 0, 8]),
-                instance("VI_2", 52, [10, 0, 0, 9]),
+                Arc::new(instance("VI_1", 51, [10, 0, 0, 8])),
+                Arc::new(instance("VI_2", 52, [10, 0, 0, 9])),
             ],
             groups: vec![GroupConfig::new(
                 "G",
@@ -408,6 +414,10 @@ mod tests {
             }],
             ..Configuration::default()
         }
+    }
+
+    fn at(configuration: &mut Configuration, place: usize) -> &mut InstanceConfig {
+        Arc::make_mut(&mut configuration.instances[place])
     }
 
     fn problem(change: impl FnOnce(&mut Configuration)) -> String {
@@ -426,7 +436,7 @@ mod tests {
     #[test]
     fn a_missing_interface_is_named_unless_it_may_come_late() {
         let mut late = configuration();
-        late.instances[0].interface = "eth7".to_owned();
+        at(&mut late, 0).interface = "eth7".to_owned();
         let error = check(&late, &picture(), false).unwrap_err();
         assert!(
             error.to_string().contains("interface eth7 does not exist"),
@@ -437,15 +447,14 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        assert!(problem(|c| c.instances[0].interface = "lo".to_owned()).contains("loopback"));
-        assert!(problem(|c| c.instances[1].name = "VI_1".to_owned()).contains("twice"));
+        assert!(problem(|c| at(c, 0).interface = "lo".to_owned()).contains("loopback"));
+        assert!(problem(|c| at(c, 1).name = "VI_1".to_owned()).contains("twice"));
         assert!(
-            problem(|c| c.instances[1].router.vrid = Vrid::new(51).unwrap())
+            problem(|c| at(c, 1).router.vrid = Vrid::new(51).unwrap())
                 .contains("virtual router id 51")
         );
         assert!(
-            problem(|c| c.instances[1] = instance("VI_2", 52, [10, 0, 0, 8]))
-                .contains("10.0.0.8/32")
+            problem(|c| *at(c, 1) = instance("VI_2", 52, [10, 0, 0, 8])).contains("10.0.0.8/32")
         );
         assert!(
             problem(|c| c.groups[0].members.push("VI_3".to_owned()))
@@ -453,15 +462,23 @@ mod tests {
         );
         assert!(problem(|c| c.groups[0].members.push("VI_1".to_owned())).contains("twice"));
         assert!(
-            problem(|c| c.instances[0].trackers.push(Tracker {
+            problem(|c| at(c, 0).trackers.push(Tracker {
                 name: "chk2".to_owned(),
                 weight: 0,
                 reverse: false
             }))
             .contains("VI_1 tracks chk2")
         );
+        assert!(
+            problem(|c| c.common_trackers.push(Tracker {
+                name: "chk3".to_owned(),
+                weight: 0,
+                reverse: false
+            }))
+            .contains("every instance tracks chk3")
+        );
         let ipv6 = VirtualAddress::new("fd00::1".parse().unwrap());
-        assert!(problem(|c| c.instances[0].addresses.push(ipv6.clone())).contains("exclude it"));
-        assert!(problem(|c| c.instances[0].addresses[0].prefix_length = 40).contains("too long"));
+        assert!(problem(|c| at(c, 0).addresses.push(ipv6.clone())).contains("exclude it"));
+        assert!(problem(|c| at(c, 0).addresses[0].prefix_length = 40).contains("too long"));
     }
 }

@@ -134,6 +134,9 @@ impl Later {
     }
 }
 
+/// More events than this are not held back until the addresses are in place.
+const MANY_EVENTS: usize = 64;
+
 /// A snapshot that lacks dropped packets may be this old.
 const DROP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -233,6 +236,10 @@ impl Core {
     pub(super) fn settle(&mut self) {
         self.drain_touched();
         self.send_queued();
+        if self.events.held() > MANY_EVENTS {
+            // They are taken while the addresses are being added, or there may be more than fit.
+            self.events.release();
+        }
         let later = std::mem::take(&mut self.later);
         if std::mem::take(&mut self.whole) {
             let leftovers = std::mem::take(&mut self.leftovers);
@@ -255,6 +262,8 @@ impl Core {
         if !self.later.is_empty() || self.outbox.is_filled() {
             return self.settle();
         }
+        // A reader of the snapshot finds the events there.
+        self.events.release();
         self.publish_if_due();
         self.arm();
     }
@@ -265,7 +274,6 @@ impl Core {
         while let Some(id) = self.touched.pop_front() {
             self.drain(id, &mut later);
             self.note_deadline(id);
-            self.note_extra(id);
         }
         self.later = later;
     }
@@ -301,6 +309,7 @@ impl Core {
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.wants_addresses = wish;
         }
+        self.note_extra(id);
     }
 
     fn note_deadline(&mut self, id: InstanceId) {

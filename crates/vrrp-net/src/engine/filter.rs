@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::core::Core;
 use super::filter_guard::TableGuard;
 use crate::event::Event;
-use crate::instance::InstanceConfig;
 use crate::kernel::Placed;
 use crate::nftables::{
     Action, Chain, Element, ElementChange, Family, Field, Hook, Match, Nftables, NftablesError,
@@ -283,7 +282,7 @@ impl Core {
         let filter = &self.filter;
         let in_use = filter.standing || !filter.members.is_empty() || !self.links.is_idle();
         let mut configs = self.instances.values().map(|instance| &instance.config);
-        !in_use && !configs.any(InstanceConfig::refuses_packets)
+        !in_use && !configs.any(|config| config.refuses_packets())
     }
 
     fn wished_members(&self) -> BTreeSet<Member> {

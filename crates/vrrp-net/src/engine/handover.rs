@@ -257,6 +257,10 @@ impl Core {
         if !instance.wants_addresses {
             return;
         }
+        self.note_extra(id);
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
         let placed: Vec<Placed> = instance.placed(&self.picture).collect();
         let name = Arc::clone(&instance.name);
         for (interface, address) in &from.announcements {

@@ -27,7 +27,7 @@ impl InstanceId {
 pub(super) struct Instance {
     pub(super) name: Arc<str>,
     pub(super) interface: Arc<str>,
-    pub(super) config: InstanceConfig,
+    pub(super) config: Arc<InstanceConfig>,
     pub(super) router: VirtualRouter,
     pub(super) tracking: Tracking,
     /// The group it is in and its place there.
@@ -39,7 +39,7 @@ pub(super) struct Instance {
     pub(super) tracked_priority: u8,
     /// Cleared when a new configuration may have overridden it.
     pub(super) priority_told: bool,
-    pub(super) arithmetic: String,
+    pub(super) arithmetic: Arc<str>,
     /// The router wishes its addresses to be in place.
     pub(super) wants_addresses: bool,
     /// The deadline in the engine's list; the router's own may be later.
@@ -93,7 +93,7 @@ impl Instance {
         !self.config.routes.is_empty() || !self.config.rules.is_empty()
     }
 
-    pub(super) const fn is_ipv6(&self) -> bool {
+    pub(super) fn is_ipv6(&self) -> bool {
         crate::wire::is_ipv6(self.config.router.family)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vrrp_proto::{Disagreement, Instant, Priority};
+use vrrp_proto::{Instant, Priority};
 
 use super::core::Core;
 use super::instance::{Instance, InstanceId};
@@ -78,8 +78,6 @@ impl Core {
                 last: time(contest.last),
             })
             .collect();
-        let about_mastership = |contest: &&Contest| contest.about == Disagreement::Master;
-        let contested = contests.iter().find(about_mastership).copied();
         InstanceStatus {
             interface: Arc::clone(&instance.interface),
             vrid: router.config().vrid.value(),
@@ -88,9 +86,8 @@ impl Core {
             reason: instance.reason.clone(),
             base_priority: instance.config.router.priority.value(),
             effective_priority: router.effective_priority().value(),
-            priority_arithmetic: instance.arithmetic.clone(),
+            priority_arithmetic: Arc::clone(&instance.arithmetic),
             master,
-            contested,
             contests,
             source: instance.source,
             addresses: held,

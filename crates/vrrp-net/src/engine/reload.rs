@@ -67,7 +67,9 @@ impl Core {
         }
         self.wish_links(&configuration);
         let of_links = configuration.instances.iter();
-        self.statics.of_links = of_links.filter_map(InstanceConfig::link_address).collect();
+        self.statics.of_links = of_links
+            .filter_map(|instance| instance.link_address())
+            .collect();
         // Before anything looks for a source address.
         self.inherit_statics();
         self.reconcile(&BTreeSet::from([InstanceId::STATIC]));
@@ -104,7 +106,7 @@ impl Core {
 
     fn create(
         &mut self,
-        config: &InstanceConfig,
+        config: &Arc<InstanceConfig>,
         all: &Configuration,
         now: Instant,
     ) -> Option<InstanceId> {
@@ -129,7 +131,7 @@ impl Core {
             name: Arc::from(&*config.name),
             reason: Reason::new(Cause::Started, &interface),
             interface,
-            config: config.clone(),
+            config: Arc::clone(config),
             router,
             tracking: Tracking::new(config.router.priority),
             group: None,
@@ -138,7 +140,7 @@ impl Core {
             raised: BTreeSet::new(),
             tracked_priority: config.router.priority.value(),
             priority_told: true,
-            arithmetic: String::new(),
+            arithmetic: Arc::default(),
             wants_addresses: false,
             deadline: None,
             takeover_due: None,
@@ -159,7 +161,7 @@ impl Core {
     /// Makes the list of trackers that of the configuration, with what each has said.
     fn set_trackers(&self, instance: &mut Instance, all: &Configuration) {
         let group = group_of(all, &instance.name);
-        let wanted = trackers_of(&instance.config, group);
+        let wanted = trackers_of(&instance.config, &all.common_trackers, group);
         let mut tracking = Tracking::new(instance.config.router.priority);
         for tracker in wanted {
             let state = self.trackers.get(&tracker.name).copied();
@@ -175,7 +177,7 @@ impl Core {
     fn change(
         &mut self,
         id: InstanceId,
-        config: &InstanceConfig,
+        config: &Arc<InstanceConfig>,
         all: &Configuration,
         now: Instant,
     ) {
@@ -188,7 +190,7 @@ impl Core {
             self.events.send(Event::Renamed { from, to: name });
         }
         let same = instance.config == *config;
-        instance.config = config.clone();
+        instance.config = Arc::clone(config);
         self.set_trackers(&mut instance, all);
         let mut router_config = check::router_of(config);
         router_config.grouped = group_of(all, &config.name).is_some();
@@ -203,6 +205,7 @@ impl Core {
             }
         }
         self.instances.insert(id, instance);
+        self.note_extra(id);
         self.touched.push_back(id);
     }
 

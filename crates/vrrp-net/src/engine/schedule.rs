@@ -62,7 +62,8 @@ impl Core {
         }
     }
 
-    /// Notes when an instance announces on its other interfaces next.
+    /// Notes when an instance announces on its other interfaces next: to be called when its wish or its configuration has
+    /// changed.
     pub(super) fn note_extra(&mut self, id: InstanceId) {
         let interval = self
             .instances

@@ -146,7 +146,7 @@ fn start(
         ignored: BTreeMap::new(),
         malformed: BTreeMap::new(),
         foreign: BTreeMap::new(),
-        outbox: Outbox::default(),
+        outbox: Outbox::with_room(),
         inbox: Rc::new(RefCell::new(wire::inbox())),
         settings,
     };
@@ -251,9 +251,10 @@ fn privileged(doing: &'static str) -> impl Fn(io::Error) -> StartError {
     }
 }
 
-/// Does something to the core, then all that follows from it.
+/// Does something to the core, then all that follows from it: adverts first, word of it last.
 fn enter<T>(shared: &Shared, step: impl FnOnce(&mut Core) -> T) -> T {
     let mut core = shared.borrow_mut();
+    core.events.hold();
     core.read_quiet();
     let result = step(&mut core);
     core.settle();
@@ -343,15 +344,12 @@ async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
         let Ok(mut guard) = timer.readable().await else {
             return;
         };
-        let fired = timer.get_ref().acknowledge();
         guard.clear_ready();
         drop(guard);
-        if fired.is_ok() {
-            enter(&shared, |core| {
-                let now = core.clock.now();
-                core.on_timer(now);
-            });
-        }
+        enter(&shared, |core| {
+            let now = core.clock.now();
+            core.on_timer(now);
+        });
     }
 }
 

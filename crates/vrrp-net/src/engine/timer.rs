@@ -1,7 +1,7 @@
 //! The engine's clock and its one timer.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::time::{
@@ -49,6 +49,9 @@ fn monotonic_micros() -> u64 {
 }
 
 /// A timer file descriptor on `CLOCK_MONOTONIC`, set to absolute moments.
+///
+/// Nobody reads it. Each time that it fires it wakes who waits for it by edges, as tokio does, and setting it anew takes the
+/// readiness back.
 #[derive(Debug)]
 pub(crate) struct Timer {
     descriptor: OwnedFd,
@@ -89,13 +92,6 @@ impl Timer {
         timerfd_settime(&self.descriptor, TimerfdTimerFlags::ABSTIME, &specification)?;
         Ok(())
     }
-
-    /// Takes note that it fired; `WouldBlock` if it has not.
-    pub(crate) fn acknowledge(&self) -> io::Result<()> {
-        let mut count = [0; 8];
-        rustix::io::read(self.descriptor.as_fd(), &mut count)?;
-        Ok(())
-    }
 }
 
 impl crate::sys::OwnsDescriptor for Timer {}
@@ -126,20 +122,23 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_deadline_that_has_passed_fires_at_once() {
-        let timer = Timer::new().unwrap();
-        assert_eq!(
-            timer.acknowledge().unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
-        timer.set(Some(Instant::from_micros(0))).unwrap();
-        let mut fds = [rustix::event::PollFd::new(
-            &timer.descriptor,
-            rustix::event::PollFlags::IN,
-        )];
-        rustix::event::poll(&mut fds, None).unwrap();
-        timer.acknowledge().unwrap();
-        timer.set(None).unwrap();
+    #[tokio::test]
+    async fn a_deadline_that_has_passed_fires_at_once_and_as_often_as_it_is_set() {
+        let timer = crate::sys::watch(Timer::new().unwrap()).unwrap();
+        for _ in 0..3 {
+            timer.get_ref().set(Some(Instant::from_micros(0))).unwrap();
+            timer.readable().await.unwrap().clear_ready();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_is_set_anew_after_it_fired_waits_for_the_new_deadline() {
+        let timer = crate::sys::watch(Timer::new().unwrap()).unwrap();
+        timer.get_ref().set(Some(Instant::from_micros(0))).unwrap();
+        let clock = Clock::new();
+        let later = clock.now() + Duration::from_millis(50);
+        timer.get_ref().set(Some(later)).unwrap();
+        timer.readable().await.unwrap().clear_ready();
+        assert!(clock.now() >= later);
     }
 }

@@ -113,9 +113,9 @@ impl Core {
                 .router
                 .handle_event(now, RouterEvent::FaultCleared(fault.clone()));
         }
-        if faults != instance.raised || arithmetic != instance.arithmetic {
+        if faults != instance.raised || *arithmetic != *instance.arithmetic {
             instance.raised = faults;
-            instance.arithmetic = arithmetic;
+            instance.arithmetic = arithmetic.into();
             self.changed(now);
         }
         self.touched.push_back(id);
@@ -261,16 +261,21 @@ impl Core {
     }
 }
 
-/// What an instance tracks: its own objects, then those of its group. Where both track one, the group's weight counts,
+/// What an instance tracks: its own objects and what all track, then those of its group. Where both track one, the group's weight counts,
 /// except for a member that is at fault without it; and an owner, whose priority stays, is at fault without those of the
 /// group. So keepalived has it.
-pub(super) fn trackers_of(config: &InstanceConfig, group: Option<&GroupConfig>) -> Vec<Tracker> {
+pub(super) fn trackers_of(
+    config: &InstanceConfig,
+    common: &[Tracker],
+    group: Option<&GroupConfig>,
+) -> Vec<Tracker> {
     let interface = |tracker: &Tracker| Tracker {
         name: format!("{INTERFACE_PREFIX}{}", tracker.name),
         ..tracker.clone()
     };
     let interfaces = config.track_interfaces.iter().map(interface);
-    let mut all: Vec<Tracker> = config.trackers.iter().cloned().chain(interfaces).collect();
+    let own = config.trackers.iter().chain(common).cloned();
+    let mut all: Vec<Tracker> = own.chain(interfaces).collect();
     let Some(group) = group else {
         return all;
     };
@@ -343,7 +348,7 @@ mod tests {
         ];
         group.track_interfaces = vec![tracker("eth1", -40), tracker("eth2", -50)];
         let weights = |member: &InstanceConfig, group| -> Vec<(String, i16)> {
-            let all = trackers_of(member, group).into_iter();
+            let all = trackers_of(member, &[], group).into_iter();
             all.map(|tracker| (tracker.name, tracker.weight)).collect()
         };
         let named = |all: &[(&str, i16)]| -> Vec<(String, i16)> {

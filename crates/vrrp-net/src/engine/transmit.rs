@@ -209,6 +209,14 @@ struct Queued {
 }
 
 impl Outbox {
+    /// With room for the first advert: a takeover does not wait for memory.
+    pub(super) fn with_room() -> Self {
+        let mut outbox = Self::default();
+        outbox.space();
+        outbox.queued.reserve(1);
+        outbox
+    }
+
     /// Room for one more advert.
     fn space(&mut self) -> &mut [u8] {
         let needed = self.used + MAX_ENCODED_LEN;

@@ -48,17 +48,18 @@ impl NoticeSocket {
 
     /// Reads what is there. The second value says whether there may be more.
     pub(crate) fn read(&self) -> io::Result<(Vec<Notice>, bool)> {
-        let mut buffer = vec![0; DATAGRAM];
+        // Most notices are short: what they leave of the room is never touched.
+        let mut buffer = Vec::with_capacity(DATAGRAM);
         let mut notices = Vec::new();
         for _ in 0..BURST {
+            buffer.clear();
             match rustix::net::recv(
                 self.socket.as_fd(),
-                buffer.as_mut_slice(),
+                rustix::buffer::spare_capacity(&mut buffer),
                 RecvFlags::DONTWAIT,
             ) {
-                Ok((length, _)) => {
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    notices.extend(message::decode(datagram).filter_map(|(incoming, _)| {
+                Ok(_) => {
+                    notices.extend(message::decode(&buffer).filter_map(|(incoming, _)| {
                         match incoming {
                             Incoming::Notice(notice) => Some(notice),
                             _ => None,

@@ -1,12 +1,10 @@
 //! Many datagrams in one call: `sendmmsg` and `recvmmsg`, with the control messages of IPv6.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
-
-use socket2::SockAddr;
 
 /// Datagrams sent or received by one call at most.
 pub(crate) const BATCH: usize = 64;
@@ -43,6 +41,44 @@ pub(crate) struct PacketInformation {
     pub(crate) hop_limit: u8,
 }
 
+/// Where a datagram goes, as the kernel reads it.
+#[derive(Clone, Copy)]
+union Name {
+    ipv4: libc::sockaddr_in,
+    ipv6: libc::sockaddr_in6,
+}
+
+/// The name and its length.
+fn name_of(message: &Outgoing<'_>) -> (Name, usize) {
+    match message.destination {
+        IpAddr::V4(destination) => {
+            let ipv4 = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: 0,
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(destination.octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            (Name { ipv4 }, size_of_val(&ipv4))
+        }
+        IpAddr::V6(destination) => {
+            let ipv6 = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: 0,
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr {
+                    s6_addr: destination.octets(),
+                },
+                sin6_scope_id: message
+                    .information
+                    .map_or(0, |information| information.index),
+            };
+            (Name { ipv6 }, size_of_val(&ipv6))
+        }
+    }
+}
+
 /// Sends the first [`BATCH`] messages. `Ok` tells how many left; an error concerns the first one, and none left.
 pub(crate) fn send_many(
     socket: BorrowedFd<'_>,
@@ -50,8 +86,9 @@ pub(crate) fn send_many(
     flags: libc::c_int,
 ) -> io::Result<usize> {
     let messages = messages.get(..BATCH).unwrap_or(messages);
-    let names: Vec<SockAddr> = messages.iter().map(target).collect();
-    let mut controls: Vec<Control> = vec![[0; CONTROL_WORDS]; messages.len()];
+    let mut names: Vec<(Name, usize)> = messages.iter().map(name_of).collect();
+    let informed = messages.iter().filter(|one| one.information.is_some());
+    let mut controls: Vec<Control> = vec![[0; CONTROL_WORDS]; informed.count()];
     let mut vectors: Vec<libc::iovec> = messages
         .iter()
         .map(|message| libc::iovec {
@@ -60,18 +97,16 @@ pub(crate) fn send_many(
         })
         .collect();
     let mut headers = Vec::with_capacity(messages.len());
-    for (((message, name), control), vector) in messages
-        .iter()
-        .zip(&names)
-        .zip(&mut controls)
-        .zip(&mut vectors)
-    {
+    let mut unused = controls.iter_mut();
+    for ((message, (name, length)), vector) in messages.iter().zip(&mut names).zip(&mut vectors) {
         let mut header = empty_header();
-        header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
-        header.msg_hdr.msg_namelen = name.len();
+        header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+        header.msg_hdr.msg_namelen = *length as _;
         header.msg_hdr.msg_iov = ptr::from_mut(vector);
         header.msg_hdr.msg_iovlen = 1;
-        if let Some(information) = &message.information {
+        if let Some(information) = &message.information
+            && let Some(control) = unused.next()
+        {
             write_control(&mut header.msg_hdr, control, information);
         }
         headers.push(header);
@@ -83,15 +118,6 @@ pub(crate) fn send_many(
     let sent =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, flags as _) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-fn target(message: &Outgoing<'_>) -> SockAddr {
-    match (message.destination, &message.information) {
-        (IpAddr::V6(destination), Some(information)) => {
-            SocketAddrV6::new(destination, 0, 0, information.index).into()
-        }
-        (destination, _) => SocketAddr::new(destination, 0).into(),
-    }
 }
 
 fn empty_header() -> libc::mmsghdr {

@@ -1,6 +1,7 @@
 //! The engine alone.
 
-use crate::support::{added, eventually, fast, one, pair, run, settings};
+use crate::support::{added, eventually, fast, one, pair, run, settings, shared};
+use std::sync::Arc;
 use vrrp_net::vrrp_proto::Interval;
 use vrrp_net::vrrp_proto::tracking::Tracker;
 use vrrp_net::{
@@ -143,7 +144,7 @@ fn a_reload_keeps_mastership_and_moves_an_address_in_one_step() {
     let Some((a, _b)) = pair() else { return };
     run(async {
         let configuration = |first: &[&str], second: &[&str]| Configuration {
-            instances: vec![fast("ONE", 51, 150, first), fast("TWO", 52, 150, second)],
+            instances: shared([fast("ONE", 51, 150, first), fast("TWO", 52, 150, second)]),
             ..Configuration::default()
         };
         let mut engine = a.start(
@@ -326,7 +327,7 @@ fn a_group_is_master_as_a_whole_or_not_at_all() {
         let mut inside = fast("IN", 52, 150, &["10.7.0.100"]);
         inside.interface = "inner0".to_owned();
         let configuration = Configuration {
-            instances: vec![fast("OUT", 51, 150, &["10.9.0.100"]), inside],
+            instances: shared([fast("OUT", 51, 150, &["10.9.0.100"]), inside]),
             groups: vec![GroupConfig::new(
                 "G",
                 vec!["OUT".to_owned(), "IN".to_owned()],
@@ -370,7 +371,7 @@ fn two_hundred_and_fifty_instances_change_sides_together() {
             instance
         });
         Configuration {
-            instances: instances.collect(),
+            instances: instances.map(Arc::new).collect(),
             ..Configuration::default()
         }
     };
@@ -429,7 +430,7 @@ fn a_group_may_lose_a_member_in_a_reload_and_gain_one() {
                     &[&format!("10.9.1.{number}")],
                 )
             });
-            instances.collect::<Vec<_>>()
+            instances.map(Arc::new).collect::<Vec<_>>()
         };
         let group = |members: &[&str]| {
             GroupConfig::new(

@@ -6,7 +6,7 @@ use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{Configuration, Event, InstanceConfig, State, VirtualAddress};
 
 use crate::nftables::{node, ruleset};
-use crate::support::{Node, added, eventually, fast, one, pair, run, settings};
+use crate::support::{Node, added, eventually, fast, one, pair, run, settings, shared};
 
 /// Whether a packet reaches a socket at that address: a UDP port where nobody listens is refused by the host, unless
 /// the packet was dropped before.
@@ -42,7 +42,7 @@ fn item_091_packets_are_dropped_while_master_and_the_table_goes_with_the_engine(
         let mut owner = fast("OWN", 53, 255, &["10.9.0.102"]);
         owner.accept = false;
         let configuration = Configuration {
-            instances: vec![refusing, accepting, owner],
+            instances: shared([refusing, accepting, owner]),
             ..Configuration::default()
         };
         let mut first = a.start(settings(), configuration);

@@ -4,7 +4,7 @@ use vrrp_net::vrrp_proto::auth::{Authentication, Password};
 use vrrp_net::vrrp_proto::{Interval, Version};
 use vrrp_net::{Configuration, Event, GroupConfig, InstanceConfig, State};
 
-use crate::support::{Tap, Trio, added, fast, one, run, settings, trio};
+use crate::support::{Tap, Trio, added, fast, one, run, settings, shared, trio};
 
 /// Two instances in one group, one of them with an authentication header at one second.
 fn configuration(priority: u8) -> Configuration {
@@ -13,7 +13,7 @@ fn configuration(priority: u8) -> Configuration {
     signed.router.interval = Interval::DEFAULT;
     signed.router.authentication = Authentication::Header(Password::new(b"s3cret12"));
     Configuration {
-        instances: vec![fast("FAST", 51, priority, &["10.9.0.100"]), signed],
+        instances: shared([fast("FAST", 51, priority, &["10.9.0.100"]), signed]),
         ..Configuration::default()
     }
 }
@@ -108,10 +108,10 @@ fn a_backup_and_a_group_are_passed_on() {
         instance
     };
     let grouped = |priority| Configuration {
-        instances: vec![
+        instances: shared([
             instance("ONE", 51, priority, "10.9.0.100"),
             instance("TWO", 52, priority, "10.9.0.101"),
-        ],
+        ]),
         groups: vec![GroupConfig::new(
             "G",
             vec!["ONE".to_owned(), "TWO".to_owned()],
@@ -162,10 +162,10 @@ fn a_master_that_the_successor_does_not_have_resigns() {
         instance
     };
     let both = |priority| Configuration {
-        instances: vec![
+        instances: shared([
             slow("KEPT", 51, priority, "10.9.0.100"),
             slow("GONE", 52, priority, "10.9.0.101"),
-        ],
+        ]),
         ..Configuration::default()
     };
     run(async {

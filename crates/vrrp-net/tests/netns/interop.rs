@@ -15,7 +15,7 @@ use vrrp_net::{
 
 use crate::support::{
     Node, PATIENCE, Process, SeenAdvert, Tap, Trio, added, eventually, fast, one, run, settings,
-    trio,
+    shared, trio,
 };
 
 /// A keepalived with all its files in a directory of the test.
@@ -306,7 +306,7 @@ fn item_099_groups_of_both_programs_change_sides_as_a_whole() {
         reverse: false,
     });
     let configuration = Configuration {
-        instances: vec![failing, fast("TWO", 52, 150, &["10.9.0.101"])],
+        instances: shared([failing, fast("TWO", 52, 150, &["10.9.0.101"])]),
         groups: vec![GroupConfig::new(
             "G",
             vec!["ONE".to_owned(), "TWO".to_owned()],

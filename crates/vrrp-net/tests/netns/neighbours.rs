@@ -57,7 +57,7 @@ fn item_066_item_076_only_the_master_answers_for_the_addresses() {
     };
     let both = |priority| {
         let mut all = one(fast("VI", 51, priority, &["10.9.0.100"]));
-        all.instances.push(ipv6(priority));
+        all.instances.push(ipv6(priority).into());
         all
     };
     witness.ip("address add fd09::3/64 dev eth0 nodad");

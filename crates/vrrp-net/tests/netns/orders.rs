@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Running, fast, one, pair, run};
+use crate::support::{PATIENCE, Running, fast, one, pair, run, shared};
 use vrrp_net::{Configuration, Event, GroupConfig, Order, OrderError, Settings, Snapshot, State};
 
 async fn until(engine: &Running, holds: impl FnMut(&Snapshot) -> bool) {
@@ -76,10 +76,10 @@ fn an_order_to_one_member_is_for_the_group() {
     let Some((a, b)) = pair() else { return };
     run(async {
         let configuration = |priority| Configuration {
-            instances: vec![
+            instances: shared([
                 fast("one", 51, priority, &["10.9.0.100"]),
                 fast("two", 52, priority, &["10.9.0.101"]),
-            ],
+            ]),
             groups: vec![GroupConfig::new(
                 "G",
                 vec!["one".to_owned(), "two".to_owned()],

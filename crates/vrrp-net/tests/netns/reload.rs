@@ -1,18 +1,19 @@
 //! Reloads of a master, as a third node sees them: adverts go on, addresses stay.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use vrrp_net::vrrp_proto::Priority;
 use vrrp_net::{Configuration, Event, GroupConfig, State};
 
-use crate::support::{Running, Tap, Trio, added, eventually, fast, run, settings, trio};
+use crate::support::{Running, Tap, Trio, added, eventually, fast, run, settings, shared, trio};
 
 fn two(first: (&str, &[&str]), second: (&str, &[&str])) -> Configuration {
     Configuration {
-        instances: vec![
+        instances: shared([
             fast(first.0, 51, 150, first.1),
             fast(second.0, 52, 150, second.1),
-        ],
+        ]),
         ..Configuration::default()
     }
 }
@@ -52,7 +53,7 @@ fn instances_are_renamed_and_exchange_names_without_a_transition() {
         master.wait("the address", added("10.9.0.101")).await;
         let mut backup_configuration = grouped("G", "ONE", "TWO");
         for instance in &mut backup_configuration.instances {
-            instance.router.priority = Priority::new(100);
+            Arc::make_mut(instance).router.priority = Priority::new(100);
         }
         let mut backup = b.start(settings(), backup_configuration);
         let mut heard = backup.engine.snapshots();

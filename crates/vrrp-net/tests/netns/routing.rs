@@ -1,6 +1,7 @@
 //! Routes and rules that come and go with mastership, and those that are always there.
 
-use crate::support::{Node, Running, eventually, fast, one, pair, run};
+use crate::support::{Node, Running, eventually, fast, one, pair, run, shared};
+use std::sync::Arc;
 use vrrp_net::vrrp_proto::Family;
 use vrrp_net::{
     Configuration, Event, InstanceConfig, NextHop, Prefix, Route, RouteKind, RouteMetric,
@@ -192,14 +193,14 @@ fn a_reload_moves_a_route_without_taking_it_away() {
             ..to("10.70.0.0/16")
         };
         let both = |first: bool| {
-            let mut instances = vec![
+            let mut instances = [
                 fast("one", 51, 150, &["10.9.0.100"]),
                 fast("two", 52, 150, &["10.9.0.101"]),
             ];
             let holder = if first { 0 } else { 1 };
             instances[holder].routes.push(route.clone());
             Configuration {
-                instances,
+                instances: shared(instances),
                 ..Configuration::default()
             }
         };
@@ -214,7 +215,7 @@ fn a_reload_moves_a_route_without_taking_it_away() {
             assert!(!matches!(event, Event::EntryRemoved { .. }), "{event}");
         }
         let mut without = both(false);
-        without.instances[1].routes.clear();
+        Arc::make_mut(&mut without.instances[1]).routes.clear();
         engine.engine.replace(without).await.unwrap();
         assert_eq!(marked(&a), "");
     });

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -280,7 +281,7 @@ impl Tap {
     }
 
     /// The next frame with the time of the kernel, on the clock of the wall.
-    fn next_stamped(&self) -> (Duration, Vec<u8>) {
+    pub(crate) fn next_stamped(&self) -> (Duration, Vec<u8>) {
         use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
         use std::os::fd::AsRawFd as _;
         let mut buffer = vec![0; 2048];
@@ -459,9 +460,16 @@ pub(crate) fn fast(name: &str, vrid: u8, priority: u8, addresses: &[&str]) -> In
     instance
 }
 
+/// Instances as a configuration has them.
+pub(crate) fn shared<const COUNT: usize>(
+    instances: [InstanceConfig; COUNT],
+) -> Vec<Arc<InstanceConfig>> {
+    instances.map(Arc::new).to_vec()
+}
+
 pub(crate) fn one(instance: InstanceConfig) -> Configuration {
     Configuration {
-        instances: vec![instance],
+        instances: shared([instance]),
         ..Configuration::default()
     }
 }

@@ -8,7 +8,7 @@ use vrrp_net::{
     VirtualLinkKind, virtual_mac,
 };
 
-use crate::support::{Node, Tap, added, eventually, fast, one, pair, run, settings};
+use crate::support::{Node, Tap, added, eventually, fast, one, pair, run, settings, shared};
 
 const MAC: [u8; 6] = [0, 0, 0x5e, 0, 1, 51];
 
@@ -275,7 +275,7 @@ fn ipv6_routers_and_addresses_on_other_interfaces_have_virtual_macs_too() {
             .push(VirtualAddress::new("10.9.0.101".parse().unwrap()));
         let tap = Tap::new(&b);
         let configuration = Configuration {
-            instances: vec![instance, on_virtual_mac(150, &["10.9.0.100"])],
+            instances: shared([instance, on_virtual_mac(150, &["10.9.0.100"])]),
             ..Configuration::default()
         };
         let mut first = a.start(settings(), configuration);

@@ -1,8 +1,9 @@
 //! What the link sees, and what comes from it.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
-use crate::support::{Tap, added, fast, one, pair, run, settings};
+use crate::support::{Tap, added, fast, one, pair, run, settings, shared};
 use vrrp_net::vrrp_proto::{Config, Family, Interval, Priority, Vrid};
 use vrrp_net::{Configuration, Event, InstanceConfig, Settings, State, VirtualAddress};
 
@@ -80,6 +81,33 @@ fn item_065_item_081_the_link_sees_the_advert_first_and_then_the_announcements()
 }
 
 #[test]
+fn item_083_announcements_keep_their_distance_and_adverts_go_on_meanwhile() {
+    let Some((a, b)) = pair() else { return };
+    let tap = Tap::new(&b);
+    run(async {
+        let mut settings = Settings::default();
+        settings.garp_interval = Duration::from_millis(100);
+        let addresses = ["10.9.0.100", "10.9.0.101"];
+        let _engine = a.start(settings, one(fast("VI", 51, 150, &addresses)));
+        let (mut announced, mut adverts) = (Vec::new(), 0);
+        while announced.len() < 10 {
+            let (at, frame) = tap.next_stamped();
+            match frame[12..14] {
+                [0x08, 0x00] if frame[23] == 112 && !announced.is_empty() => adverts += 1,
+                [0x08, 0x06] if [100, 101].contains(&frame[31]) => announced.push((at, frame[31])),
+                _ => {}
+            }
+        }
+        let addresses: Vec<u8> = announced.iter().map(|(_, address)| *address).collect();
+        assert_eq!(addresses, [100, 101].repeat(5));
+        // 900 ms are asked for, and the first may have been held up on its way; without a distance it would be less than one.
+        let took = announced[9].0.saturating_sub(announced[0].0);
+        assert!(took > Duration::from_millis(100), "{took:?}");
+        assert!(adverts > 0);
+    });
+}
+
+#[test]
 fn item_008_item_084_item_085_ipv6_elects_announces_and_hands_over() {
     let Some((a, b)) = pair() else { return };
     let ipv6 = |priority| {
@@ -149,10 +177,10 @@ fn item_032_packets_of_other_virtual_routers_wake_nobody() {
     let Some((a, b)) = pair() else { return };
     run(async {
         let both = Configuration {
-            instances: vec![
+            instances: shared([
                 fast("own", 7, 150, &["10.9.1.7"]),
                 fast("foreign", 9, 150, &["10.9.1.9"]),
-            ],
+            ]),
             ..Configuration::default()
         };
         let mut master = a.start(Settings::default(), both);

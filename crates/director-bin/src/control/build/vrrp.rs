@@ -21,7 +21,7 @@ pub(super) fn build(facts: &Facts) -> Parts {
         .vrrp
         .instances
         .iter()
-        .map(|config| (config.name.as_str(), config))
+        .map(|config| (config.name.as_str(), &**config))
         .collect();
     let instances = vrrp.instances.iter().filter_map(|(name, status)| {
         let config = configured.get(&**name)?;
@@ -70,7 +70,7 @@ fn instance(
         reason: status.reason.to_string(),
         priority: status.base_priority,
         effective_priority: status.effective_priority,
-        priority_arithmetic: status.priority_arithmetic.clone(),
+        priority_arithmetic: status.priority_arithmetic.to_string(),
         preempt: config.router.preemption != Preemption::Never,
         stood_down: facts
             .overrides
@@ -84,7 +84,7 @@ fn instance(
             priority: master.priority,
             at: wall(master.at),
         }),
-        contested: status.contested.map(|contest| Contest {
+        contested: status.contested().map(|contest| Contest {
             by: contest.by,
             priority: contest.priority.unwrap_or(0),
             since: wall(contest.since),
