@@ -40,6 +40,20 @@ fn two_servers() -> Table {
 }
 
 #[test]
+fn both_clients_have_the_same_names() {
+    let names = |source: &str| -> Vec<String> {
+        let source = source.replace("async fn ", "fn ");
+        let methods = source.split("\n    pub fn ").skip(1);
+        methods
+            .filter_map(|method| method.split(['(', '<']).next().map(str::to_owned))
+            .collect()
+    };
+    let blocking = names(include_str!("../src/client/mod.rs"));
+    assert!(blocking.iter().any(|name| name == "reconcile"));
+    assert_eq!(blocking, names(include_str!("../src/client/tokio.rs")));
+}
+
+#[test]
 fn a_missing_module_is_an_error_of_its_own() {
     let kernel = FakeKernel::new();
     kernel.set_available(false);
