@@ -136,7 +136,7 @@ pub enum ApplyError {
     /// One was refused; those before it were taken back.
     #[error(transparent)]
     RolledBack(#[from] RolledBack),
-    /// Nothing was refused, but answers were lost, so it is not known whether all were made.
+    /// Answers were lost, so it is not known what was made, or what of it was taken back.
     #[error("answers were lost: read the table and apply the difference again")]
     AnswersLost,
     /// The conversation failed; any of them may have been made.

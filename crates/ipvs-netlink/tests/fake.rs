@@ -40,6 +40,20 @@ fn two_servers() -> Table {
 }
 
 #[test]
+fn both_clients_have_the_same_names() {
+    let names = |source: &str| -> Vec<String> {
+        let source = source.replace("async fn ", "fn ");
+        let methods = source.split("\n    pub fn ").skip(1);
+        methods
+            .filter_map(|method| method.split(['(', '<']).next().map(str::to_owned))
+            .collect()
+    };
+    let blocking = names(include_str!("../src/client/mod.rs"));
+    assert!(blocking.iter().any(|name| name == "reconcile"));
+    assert_eq!(blocking, names(include_str!("../src/client/tokio.rs")));
+}
+
+#[test]
 fn a_missing_module_is_an_error_of_its_own() {
     let kernel = FakeKernel::new();
     kernel.set_available(false);
@@ -175,6 +189,90 @@ fn a_change_whose_answer_was_lost_is_told_once() {
     assert_eq!(told, Table::new().diff(&two_servers(), Owned::Everything));
     assert_eq!(kernel.table().services, two_servers().services);
     assert!(kernel.datagrams() > 6, "the table was read again");
+}
+
+/// A table before, and a wished one whose last service the kernel refuses.
+fn refused_after_others(kernel: &FakeKernel) -> (Table, Table) {
+    let other = tables::web(
+        "192.0.2.9:80",
+        Scheduler::RoundRobin,
+        &[("198.51.100.9:80", 1)],
+    );
+    let web = |weight| {
+        let servers = [("198.51.100.1:80", 1), ("198.51.100.2:80", weight)];
+        tables::web("192.0.2.1:80", Scheduler::WeightedRoundRobin, &servers)
+    };
+    let new = tables::web(
+        "192.0.2.2:80",
+        Scheduler::RoundRobin,
+        &[("198.51.100.1:80", 1)],
+    );
+    kernel.remove_scheduler(&Scheduler::MaglevHashing);
+    let refused = tables::web("192.0.2.3:80", Scheduler::MaglevHashing, &[]);
+    let before: Table = [other, web(1)].into_iter().collect();
+    let wished = [web(7), new, refused].into_iter().collect();
+    (before, wished)
+}
+
+#[test]
+fn what_an_attempt_with_lost_answers_has_made_is_taken_back_too() {
+    let kernel = FakeKernel::new();
+    let (before, wished) = refused_after_others(&kernel);
+    let mut client = Client::with_transport(kernel.transport()).unwrap();
+    client.reconcile(&before, Owned::Everything).unwrap();
+    let before = kernel.table();
+    // The family, four questions and two services with their destinations; then the commands.
+    let asked = 7;
+    for left in asked..asked + 3 {
+        let transport = LosesOne {
+            inner: kernel.transport(),
+            kernel: kernel.clone(),
+            left: left + 1,
+        };
+        let mut client = Client::with_transport(transport).unwrap();
+        let error = client.reconcile(&wished, Owned::Everything).unwrap_err();
+        let ipvs_netlink::ApplyError::RolledBack(rolled_back) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(rolled_back.left, [], "{left}");
+        let subject = rolled_back.change.service();
+        assert_eq!(subject, Some(&tcp("192.0.2.3:80")), "{left}");
+        assert_eq!(kernel.table(), before, "{left}");
+    }
+}
+
+#[test]
+fn answers_that_are_always_lost_leave_the_table_as_it_was() {
+    let kernel = FakeKernel::new();
+    let (before, wished) = refused_after_others(&kernel);
+    let mut client = Client::with_transport(kernel.transport()).unwrap();
+    client.reconcile(&before, Owned::Everything).unwrap();
+    let before = kernel.table();
+    let transport = LosesRefusals(kernel.transport());
+    let mut client = Client::with_transport(transport).unwrap();
+    let error = client.reconcile(&wished, Owned::Everything).unwrap_err();
+    assert!(matches!(error, ipvs_netlink::ApplyError::AnswersLost));
+    assert_eq!(kernel.table(), before);
+}
+
+/// Loses every refusal.
+struct LosesRefusals(FakeTransport);
+
+impl Transport for LosesRefusals {
+    fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        self.0.send(datagram)
+    }
+
+    fn receive(&mut self, datagram: &mut Vec<u8>, timeout: Duration) -> std::io::Result<()> {
+        const ERROR: u16 = 2;
+        const ENOBUFS: i32 = 105;
+        self.0.receive(datagram, timeout)?;
+        let kind = u16::from_ne_bytes(datagram[4..6].try_into().unwrap());
+        if kind == ERROR && datagram[16..20] != [0; 4] {
+            return Err(std::io::Error::from_raw_os_error(ENOBUFS));
+        }
+        Ok(())
+    }
 }
 
 #[test]

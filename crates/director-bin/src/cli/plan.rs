@@ -1,14 +1,14 @@
 //! `director plan`: the difference between a file and the kernel.
 
 use super::default_state_dir;
-use crate::config::{Against, Plan, load};
+use crate::config::{Against, Before, Plan, load_after};
 use crate::exit::Exit;
-use crate::kernel::{AtStake, IpvsTable, TableError};
+use crate::kernel::{AtStake, IpvsTable, Marks, TableError};
 use crate::lvs::{Fate, Model, taken_out};
 use crate::output;
 use crate::state::OwnedServices;
 use ipvs_netlink::Change;
-use keepalived_conf::render;
+use keepalived_conf::{FileSystem, render};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -83,7 +83,18 @@ impl Difference {
 
 /// Exit: success if the kernel is as the file wants it, other if changes are pending.
 pub(super) fn run(arguments: &PlanArguments) -> Exit {
-    let loaded = load(&arguments.config, Against::ThisMachine);
+    let marks = Marks::recorded_in(&arguments.state_dir);
+    let before = Before {
+        marks: marks.as_ref(),
+        ..Before::default()
+    };
+    let loaded = load_after(
+        &arguments.config,
+        Against::ThisMachine,
+        &mut FileSystem,
+        |_| {},
+        before,
+    );
     if let Some(problem) = loaded.unreadable() {
         // There is no text to show an excerpt of.
         output::print_error(format_args!(

@@ -1,7 +1,7 @@
 //! From a file to a plan with all its diagnostics.
 
 use super::known::{Memory, complete};
-use super::{Beside, Inspection, MISSING, Plan, plan_beside};
+use super::{Beside, Inspection, MISSING, MarkTable, Plan, plan_beside};
 use keepalived_conf::{
     Code, Diagnostic, Diagnostics, FileSystem, Loader, Options, Parsed, Severity, SourceMap, Span,
     codes, render,
@@ -30,6 +30,15 @@ pub(crate) enum Against {
     ThisMachine,
 }
 
+/// What a load goes on from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Before<'a> {
+    /// The plan in force, and what is remembered of its reading.
+    pub(crate) plan: Option<(&'a Plan, &'a Memory)>,
+    /// Without such a plan: the marks that an earlier director has given to groups.
+    pub(crate) marks: Option<&'a MarkTable>,
+}
+
 /// Reads the file and what it includes.
 pub(crate) fn load(path: &Path, against: Against) -> Loaded {
     load_from(path, against, &mut FileSystem, |_| {})
@@ -42,7 +51,7 @@ pub(crate) fn load_from(
     files: &mut impl Loader,
     adjust: impl FnOnce(&mut Options),
 ) -> Loaded {
-    load_after(path, against, files, adjust, None)
+    load_after(path, against, files, adjust, Before::default())
 }
 
 /// The same after another load, from which comes what the file says as it said then.
@@ -51,13 +60,13 @@ pub(crate) fn load_after(
     against: Against,
     files: &mut impl Loader,
     adjust: impl FnOnce(&mut Options),
-    before: Option<(&Plan, &Memory)>,
+    before: Before<'_>,
 ) -> Loaded {
     let mut options = options();
     options.check_scripts = against == Against::ThisMachine;
     options.without_notes = against == Against::ThisMachine;
     adjust(&mut options);
-    if let Some((before, memory)) = before
+    if let Some((before, memory)) = before.plan
         && let Some((parsed, plan, more)) = complete(path, files, &options, before, memory)
     {
         let memory = memory.renewed(&parsed);
@@ -65,7 +74,9 @@ pub(crate) fn load_after(
     }
     let parsed = keepalived_conf::load(path, files, &options);
     let beside = Beside {
-        marks: before.and_then(|(plan, _)| plan.marks.as_ref()),
+        marks: before
+            .plan
+            .map_or(before.marks, |(plan, _)| plan.marks.as_ref()),
         ..Beside::default()
     };
     let (plan, more) = plan_beside(&parsed.config, beside);

@@ -3,6 +3,7 @@
 
 use ipvs_netlink::{Family, Protocol, ServiceId};
 use keepalived_conf::model::{Config, VirtualServerGroupMember, VirtualServerTarget};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use vrrp_net::nftables::{
@@ -13,7 +14,7 @@ use vrrp_net::nftables::{
 const OUTPUT_PRIORITY: i32 = -150;
 
 /// The table of marks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MarkTable {
     /// Its name.
     pub(crate) name: String,
@@ -26,7 +27,7 @@ pub(crate) struct MarkTable {
 }
 
 /// A mark and what it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Given {
     mark: u32,
     /// Whose it is.
@@ -45,7 +46,7 @@ pub(super) struct Marks {
     /// Marks that the file itself uses.
     taken: BTreeSet<u32>,
     next: u32,
-    /// Marks that the plan in force has given. Who had one keeps it, whatever stands before it in the file now.
+    /// Marks that the plan in force, or an earlier director, has given. Who had one keeps it, whatever stands before it in the file now.
     before: BTreeMap<Owner, u32>,
     /// How many virtual servers of each group and protocol there were.
     counts: BTreeMap<(String, u16), usize>,
@@ -276,6 +277,13 @@ mod tests {
         assert!(table.chains.iter().all(|chain| chain.rules.len() == 5));
     }
 
+    fn given_by(loaded: &crate::config::Loaded) -> BTreeMap<String, u32> {
+        let given = loaded.plan.marks.iter().flat_map(|table| &table.marks);
+        given
+            .map(|given| (given.owner.0.clone(), given.mark))
+            .collect()
+    }
+
     #[test]
     fn who_had_a_mark_keeps_it() {
         let text = |groups: &[&str]| {
@@ -294,7 +302,10 @@ mod tests {
         let marks = |groups: &[&str], before: Option<&crate::config::Loaded>| {
             std::fs::write(&path, text(groups)).unwrap();
             let against = crate::config::Against::Nothing;
-            let before = before.map(|loaded| (&loaded.plan, &loaded.memory));
+            let before = crate::config::Before {
+                plan: before.map(|loaded| (&loaded.plan, &loaded.memory)),
+                ..crate::config::Before::default()
+            };
             let loaded = crate::config::load_after(
                 &path,
                 against,
@@ -302,10 +313,7 @@ mod tests {
                 |_| {},
                 before,
             );
-            let given = loaded.plan.marks.iter().flat_map(|table| &table.marks);
-            let given: BTreeMap<String, u32> = given
-                .map(|given| (given.owner.0.clone(), given.mark))
-                .collect();
+            let given = given_by(&loaded);
             (loaded, given)
         };
         let of = |all: &[(&str, u32)]| -> BTreeMap<String, u32> {
@@ -317,6 +325,21 @@ mod tests {
         assert_eq!(given, of(&[("a", 1000), ("bb", 1001)]));
         let (second, given) = marks(&["ccc", "bb", "a"], Some(&first));
         assert_eq!(given, of(&[("a", 1000), ("bb", 1001), ("ccc", 1002)]));
+        // A successor of a director that was killed has only its record.
+        let record = serde_json::to_vec(&second.plan.marks).unwrap();
+        let recorded: MarkTable = serde_json::from_slice(&record).unwrap();
+        std::fs::write(&path, text(&["bb", "dddd", "ccc", "a"])).unwrap();
+        let before = crate::config::Before {
+            marks: Some(&recorded),
+            ..crate::config::Before::default()
+        };
+        let against = crate::config::Against::Nothing;
+        let files = &mut keepalived_conf::FileSystem;
+        let successor = crate::config::load_after(&path, against, files, |_| {}, before);
+        assert_eq!(
+            given_by(&successor),
+            of(&[("a", 1000), ("bb", 1001), ("ccc", 1002), ("dddd", 1003)])
+        );
         let (third, given) = marks(&["ccc", "bb"], Some(&second));
         assert_eq!(given, of(&[("bb", 1001), ("ccc", 1002)]));
         let (_, given) = marks(&["dddd", "ccc", "bb"], Some(&third));

@@ -26,7 +26,7 @@ mod vrrp;
 
 pub(crate) use kept::Kept;
 pub(crate) use known::Memory;
-pub(crate) use load::{Against, Loaded, examine, load, load_after, options};
+pub(crate) use load::{Against, Before, Loaded, examine, load, load_after, options};
 pub(crate) use marks::MarkTable;
 pub(crate) use needs::Needs;
 pub(crate) use notices::Notices;
@@ -239,7 +239,7 @@ pub(crate) fn plan(config: &Config) -> (Plan, Vec<Diagnostic>) {
 struct Beside<'a> {
     /// Virtual servers that are no part of the configuration, and whose services no part of it may have.
     others: &'a [Arc<VirtualServer>],
-    /// Marks that the plan in force has given.
+    /// Marks that the plan in force, or an earlier director, has given.
     marks: Option<&'a MarkTable>,
 }
 

@@ -26,6 +26,12 @@ impl Running {
         let _ = self.reload_unless_confirmed(None, false).await;
     }
 
+    /// Reads the configuration as a reload does, and leaves it at that. What it takes of the program is in memory afterwards,
+    /// and so is room in the heap: most of the time of a reload would go into page faults.
+    pub(super) fn rehearse_reload(&self) {
+        let _ = start::load_for(&self.arguments, Some((&self.plan, &self.memory)));
+    }
+
     /// What an operator has ordered, or what it would do.
     pub(super) async fn ordered_reload(
         &mut self,

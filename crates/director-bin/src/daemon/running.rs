@@ -39,7 +39,7 @@ use vrrp_proto::State;
 const VERDICTS_AT_ONCE: usize = 4096;
 
 /// After this time a start needs no more of the memory that it has taken for the while.
-const SETTLED: Duration = Duration::from_secs(5);
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// Results of tracking scripts that may wait.
 const REPORTS: usize = 256;
@@ -191,7 +191,7 @@ impl Running {
                 .map_err(|error| problem(&error, &plan.virtual_servers, &sources))?;
             report::changes(&changes);
         }
-        let mut marks = Marks::of(state.file("nftables-table"));
+        let mut marks = Marks::of(state.file(Marks::RECORD));
         let marked = marks
             .replace(plan.marks.as_ref())
             .map_err(|error| crate::output::chain(&error));
@@ -290,7 +290,6 @@ impl Running {
     pub(super) async fn run(mut self) -> Exit {
         report::started(&self.arguments, &self.plan);
         start::announce(&self.plan);
-        super::sys::release_memory();
         if self.arguments.process.dump {
             self.log_status();
         }

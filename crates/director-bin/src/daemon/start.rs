@@ -3,11 +3,11 @@
 use super::running::{Parts, Running};
 use super::{privileges, report, service_manager, takeover, unconfirmed};
 use crate::cli::RunArguments;
-use crate::config::{Against, Kept, Loaded, Memory, Plan, load_after};
+use crate::config::{Against, Before, Kept, Loaded, Memory, Plan, load_after};
 use crate::control::{Control, Journal, check_group};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
-use crate::kernel::{IpvsTable, TableError};
+use crate::kernel::{IpvsTable, Marks, TableError};
 use crate::process::{Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
@@ -182,6 +182,15 @@ fn load_by(
                 brace: true,
             };
         }
+    };
+    // Connections go on only if groups keep their marks.
+    let marks = match before {
+        Some(_) => None,
+        None => Marks::recorded_in(&arguments.state_dir),
+    };
+    let before = Before {
+        plan: before,
+        marks: marks.as_ref(),
     };
     let mut loaded = load_after(
         &arguments.config,

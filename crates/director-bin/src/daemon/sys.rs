@@ -7,32 +7,55 @@
 #[cfg(target_env = "gnu")]
 const HEAPS: libc::c_int = 1;
 
+/// Bytes of the heap's end that stay when they are free: what reading a configuration again takes. Each page that is given
+/// back costs a fault when it is needed again, and a reload would begin with hundreds of them.
+#[cfg(target_env = "gnu")]
+const SPARE: libc::c_int = 1 << 20;
+
+/// Bytes that may be free in all of the heap. Reading a large configuration leaves more.
+#[cfg(target_env = "gnu")]
+const MOST_FREE: libc::c_int = 2 * SPARE;
+
+/// The largest threshold that `mallopt` takes: the text of a configuration comes from the heap too.
+#[cfg(target_env = "gnu")]
+const HEAP_ONLY: libc::c_int = 32 << 20;
+
 /// Keeps the heap small. To be called before there are threads.
 pub(super) fn keep_heap_small() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes no pointers; what it does not like it refuses.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, HEAP_ONLY);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, SPARE);
+        libc::mallopt(libc::M_TOP_PAD, SPARE);
     }
 }
 
-/// Gives back what is free in the heap: reading a configuration takes several times what the plan takes that comes of it.
-/// And the pages of the program: most of what a start or a reload needs is not needed afterwards.
-pub(super) fn release_memory() {
+/// Gives back what is free in the heap, if it is much: reading a configuration takes several times what the plan takes that
+/// comes of it.
+pub(super) fn release_heap() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: `malloc_trim` takes no pointers and may be called at any time from any thread.
+    // SAFETY: neither takes a pointer, and both may be called at any time from any thread.
     unsafe {
-        libc::malloc_trim(0);
+        // More than 2 GiB show as a negative number.
+        if !(0..=MOST_FREE).contains(&libc::mallinfo().fordblks) {
+            libc::malloc_trim(SPARE.unsigned_abs() as libc::size_t);
+        }
     }
+}
+
+/// Gives back the pages of the program: most of what a start or a reload needs is not needed afterwards.
+pub(super) fn release_program() {
     // SAFETY: the callback has the signature that is asked for, and does not use the pointer that it is given.
     unsafe {
-        libc::dl_iterate_phdr(Some(release_program), std::ptr::null_mut());
+        libc::dl_iterate_phdr(Some(release_constants), std::ptr::null_mut());
     }
 }
 
 /// Takes the segments of the program itself that are never written, code and constants, out of the address space. They
 /// stay in the system's cache, and come back page by page when they are used.
-unsafe extern "C" fn release_program(
+unsafe extern "C" fn release_constants(
     program: *mut libc::dl_phdr_info,
     _: libc::size_t,
     _: *mut libc::c_void,
@@ -88,8 +111,10 @@ mod tests {
         let page = crate::config::explain(crate::config::MISSING).map(str::to_owned);
         assert!(page.is_some());
         keep_heap_small();
-        release_memory();
-        release_memory();
+        for _ in 0..2 {
+            release_program();
+            release_heap();
+        }
         assert_eq!(
             crate::config::explain(crate::config::MISSING),
             page.as_deref()

@@ -1,6 +1,7 @@
 //! The nftables table that gives the addresses of groups their firewall marks.
 
 use crate::config::MarkTable;
+use crate::state::StateDirectory;
 use std::io;
 use std::path::{Path, PathBuf};
 use vrrp_net::nftables::{Family, Nftables, NftablesError};
@@ -24,13 +25,22 @@ pub(crate) enum MarksError {
 /// Keeps the table in step.
 #[derive(Debug)]
 pub(crate) struct Marks {
-    /// Holds the name of the table that is ours, now or before a crash.
+    /// Holds the table that is ours, now or before a crash.
     record: PathBuf,
     installed: Option<MarkTable>,
 }
 
 impl Marks {
-    /// With the file that names what a predecessor may have left.
+    /// The name of the record in a state directory.
+    pub(crate) const RECORD: &str = "nftables-table";
+
+    /// What the last director with this state directory has put into the kernel.
+    pub(crate) fn recorded_in(directory: &Path) -> Option<MarkTable> {
+        let record = std::fs::read(StateDirectory::file_in(directory, Self::RECORD)).ok()?;
+        serde_json::from_slice(&record).ok()
+    }
+
+    /// With the file that tells what a predecessor may have left.
     pub(crate) const fn of(record: PathBuf) -> Self {
         Self {
             record,
@@ -44,11 +54,16 @@ impl Marks {
             return Ok(());
         }
         let left = std::fs::read_to_string(&self.record).ok();
+        // Earlier versions have written the name alone.
+        let left = left.map(|record| match serde_json::from_str::<MarkTable>(&record) {
+            Ok(table) => table.name,
+            Err(_) => record,
+        });
         let left = left.filter(|left| wished.is_none_or(|wished| wished.name != *left));
         let mut nftables = Nftables::open()?;
         if let Some(wished) = wished {
             // A crash between the record and the kernel must leave nothing unknown.
-            write(&self.record, &wished.name)?;
+            write(&self.record, wished)?;
             nftables.replace(&[wished.table()])?;
         }
         if let Some(left) = &left {
@@ -74,8 +89,14 @@ impl Marks {
     }
 }
 
-fn write(record: &Path, name: &str) -> Result<(), MarksError> {
-    std::fs::write(record, name).map_err(|source| MarksError::Record {
+/// Whole or not at all.
+fn write(record: &Path, table: &MarkTable) -> Result<(), MarksError> {
+    let new = record.with_extension("new");
+    let written = serde_json::to_vec(table)
+        .map_err(io::Error::from)
+        .and_then(|text| std::fs::write(&new, text))
+        .and_then(|()| std::fs::rename(&new, record));
+    written.map_err(|source| MarksError::Record {
         path: record.to_owned(),
         source,
     })
@@ -124,7 +145,7 @@ virtual_server group web { protocol UDP
                 return;
             }
             let folder = tempfile::tempdir().unwrap();
-            let record = folder.path().join("record");
+            let record = StateDirectory::file_in(folder.path(), Marks::RECORD);
             let mut marks = Marks::of(record.clone());
             let wished = marked(GROUP).unwrap();
             if let Err(error) = marks.replace(Some(&wished)) {
@@ -146,8 +167,9 @@ virtual_server group web { protocol UDP
                 listed.contains("meta mark 0x000003e8 counter packets 3 "),
                 "{listed}"
             );
-            // A successor that has no groups takes out what a killed director has left.
+            // A successor knows the marks, and takes them out if it has no groups.
             drop(marks);
+            assert_eq!(Marks::recorded_in(folder.path()), Some(wished));
             Marks::of(record.clone()).replace(None).unwrap();
             assert_eq!(run("nft", "list tables").unwrap(), "");
             assert!(!record.exists());

@@ -3,6 +3,8 @@
 mod addresses;
 mod ipvs;
 mod marks;
+#[cfg(test)]
+mod marks_traffic_tests;
 
 pub(crate) use addresses::{AddressWatch, local_addresses};
 pub(crate) use ipvs::{AtStake, IpvsTable, TableError};

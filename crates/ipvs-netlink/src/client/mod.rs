@@ -17,6 +17,9 @@ use crate::types::{
 };
 use crate::wire::Query;
 
+use attempts::Attempts;
+
+mod attempts;
 mod pick;
 
 /// How long to wait for the kernel before an operation fails; it answers within microseconds
@@ -191,10 +194,11 @@ impl<T: Transport> Client<T> {
             return Ok(());
         };
         let taken_back = self.run(Batch::new(failed.back.as_slice(), false))?;
-        Err(failed.rolled_back(taken_back).into())
+        Err(failed.rolled_back(&taken_back))
     }
 
-    /// Makes the kernel's table what is wished, all or nothing, and returns what it changed.
+    /// Makes the kernel's table what is wished, all or nothing, and returns what it changed. When
+    /// answers are lost the table is read again to see what is left to be done.
     ///
     /// # Errors
     ///
@@ -204,17 +208,25 @@ impl<T: Transport> Client<T> {
         wished: &Table,
         owned: Owned<'_>,
     ) -> Result<Vec<Change>, ApplyError> {
-        let mut made = None;
+        let mut attempts = Attempts::default();
         for _ in 0..RECONCILE_ATTEMPTS {
-            let changes = self.table()?.diff(wished, owned);
+            let table = self.table()?;
+            let changes = table.diff(wished, owned);
             let result = self.apply_changes(&changes);
-            // What is found again later is a part of what was to be done at first.
-            let made = made.get_or_insert(changes);
+            attempts.note(table, changes);
             match result {
+                Ok(()) => return Ok(attempts.made()),
                 Err(ApplyError::AnswersLost) => {}
-                result => return result.map(|()| std::mem::take(made)),
+                Err(ApplyError::RolledBack(failed)) if attempts.several => {
+                    let back = attempts.back(&self.table()?);
+                    let taken_back = self.run(Batch::new(back.as_slice(), false))?;
+                    return Err(failed.and_before(&taken_back));
+                }
+                Err(error) => return Err(error),
             }
         }
+        let back = attempts.back(&self.table()?);
+        self.run(Batch::new(back.as_slice(), false))?;
         Err(ApplyError::AnswersLost)
     }
 

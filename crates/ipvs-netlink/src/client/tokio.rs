@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::attempts::Attempts;
 use super::{DEFAULT_TIMEOUT, RECONCILE_ATTEMPTS, pick};
 use crate::command::Command;
 use crate::error::{ApplyError, ConnectError, Error};
@@ -187,10 +188,11 @@ impl<T: AsyncTransport> Client<T> {
             return Ok(());
         };
         let taken_back = self.run(Batch::new(failed.back.as_slice(), false)).await?;
-        Err(failed.rolled_back(taken_back).into())
+        Err(failed.rolled_back(&taken_back))
     }
 
-    /// Makes the kernel's table what is wished, all or nothing, and returns what it changed.
+    /// Makes the kernel's table what is wished, all or nothing, and returns what it changed. When
+    /// answers are lost the table is read again to see what is left to be done.
     ///
     /// # Errors
     ///
@@ -200,17 +202,25 @@ impl<T: AsyncTransport> Client<T> {
         wished: &Table,
         owned: Owned<'_>,
     ) -> Result<Vec<Change>, ApplyError> {
-        let mut made = None;
+        let mut attempts = Attempts::default();
         for _ in 0..RECONCILE_ATTEMPTS {
-            let changes = self.table().await?.diff(wished, owned);
+            let table = self.table().await?;
+            let changes = table.diff(wished, owned);
             let result = self.apply_changes(&changes).await;
-            // What is found again later is a part of what was to be done at first.
-            let made = made.get_or_insert(changes);
+            attempts.note(table, changes);
             match result {
+                Ok(()) => return Ok(attempts.made()),
                 Err(ApplyError::AnswersLost) => {}
-                result => return result.map(|()| std::mem::take(made)),
+                Err(ApplyError::RolledBack(failed)) if attempts.several => {
+                    let back = attempts.back(&self.table().await?);
+                    let taken_back = self.run(Batch::new(back.as_slice(), false)).await?;
+                    return Err(failed.and_before(&taken_back));
+                }
+                Err(error) => return Err(error),
             }
         }
+        let back = attempts.back(&self.table().await?);
+        self.run(Batch::new(back.as_slice(), false)).await?;
         Err(ApplyError::AnswersLost)
     }
 

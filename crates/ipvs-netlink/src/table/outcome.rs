@@ -106,6 +106,8 @@ pub fn rollback(changes: &[Change], applied: &Applied) -> Vec<Change> {
 pub struct RolledBack {
     /// Position of the refused change.
     pub position: usize,
+    /// The refused change itself.
+    pub change: Box<Change>,
     /// Why it was refused.
     pub refusal: Refusal,
     /// Number of changes taken back.
@@ -131,6 +133,7 @@ fn remains(left: &[Refusal]) -> String {
 /// A list of changes that was stopped by a refusal.
 pub(crate) struct Failed {
     position: usize,
+    change: Change,
     refusal: Refusal,
     /// What takes back the changes made.
     pub(crate) back: Vec<Change>,
@@ -138,7 +141,9 @@ pub(crate) struct Failed {
 
 /// What follows from the outcomes of a list of changes: nothing more, or taking them back.
 pub(crate) fn settle(changes: &[Change], applied: Applied) -> Result<Option<Failed>, ApplyError> {
-    let Some((position, refusal)) = applied.refusals().next() else {
+    let refused = applied.refusals().next();
+    let refused = refused.and_then(|(at, refusal)| Some((at, refusal, changes.get(at)?)));
+    let Some((position, refusal, change)) = refused else {
         return if applied.has_unknown() {
             Err(ApplyError::AnswersLost)
         } else {
@@ -148,23 +153,36 @@ pub(crate) fn settle(changes: &[Change], applied: Applied) -> Result<Option<Fail
     let refusal = refusal.clone();
     Ok(Some(Failed {
         position,
+        change: change.clone(),
         refusal,
         back: rollback(changes, &applied),
     }))
 }
 
 impl Failed {
-    pub(crate) fn rolled_back(self, applied: Applied) -> RolledBack {
-        let refused = |outcome: &Outcome| match outcome {
-            Outcome::Refused(refusal) => Some(refusal.clone()),
-            _ => None,
-        };
-        let left: Vec<Refusal> = applied.outcomes.iter().filter_map(refused).collect();
-        RolledBack {
+    /// `applied` is what became of taking back.
+    pub(crate) fn rolled_back(self, applied: &Applied) -> ApplyError {
+        let nothing = RolledBack {
             position: self.position,
+            change: Box::new(self.change),
             refusal: self.refusal,
-            taken_back: applied.outcomes.len().saturating_sub(left.len()),
-            left,
+            taken_back: 0,
+            left: Vec::new(),
+        };
+        nothing.and_before(applied)
+    }
+}
+
+impl RolledBack {
+    /// The same after more was taken back.
+    pub(crate) fn and_before(mut self, applied: &Applied) -> ApplyError {
+        if applied.has_unknown() {
+            return ApplyError::AnswersLost;
         }
+        let refusals = applied.refusals().map(|(_, refusal)| refusal.clone());
+        let left: Vec<Refusal> = refusals.collect();
+        self.taken_back += applied.outcomes.len().saturating_sub(left.len());
+        self.left = left;
+        self.into()
     }
 }

@@ -359,7 +359,7 @@ impl Expressions<'_> {
                 let number = if ipv4 { Family::Ip } else { Family::Ip6 }.number();
                 self.compare_register(&[number], true);
             }
-            Family::Netdev => {
+            Family::Netdev | Family::Bridge => {
                 self.load_meta(ETHERNET_PROTOCOL, FIRST_REGISTER);
                 let number = if ipv4 { 0x0800_u16 } else { 0x86dd };
                 self.compare_register(&number.to_be_bytes(), true);

@@ -15,6 +15,8 @@ pub enum Family {
     Ip6,
     /// All frames of one interface, as they come in or go out.
     Netdev,
+    /// Frames that pass a bridge: those of its ports, and what this machine sends through it.
+    Bridge,
 }
 
 impl Family {
@@ -24,6 +26,7 @@ impl Family {
             Self::Ip => 2,
             Self::Ip6 => 10,
             Self::Netdev => 5,
+            Self::Bridge => 7,
         }
     }
 
@@ -35,6 +38,7 @@ impl Family {
             Self::Ip => "ip",
             Self::Ip6 => "ip6",
             Self::Netdev => "netdev",
+            Self::Bridge => "bridge",
         }
     }
 }

@@ -6,9 +6,6 @@ use ipvs_netlink::ipvsadm::{Invocation, Script, Statement};
 use ipvs_netlink::table::Outcome;
 use ipvs_netlink::{ApplyError, Command, Owned};
 
-/// How often a difference is taken anew when answers of the kernel were lost.
-const ATTEMPTS: u32 = 4;
-
 impl Session {
     /// One line after the other, as ipvsadm does: a line that the kernel refuses does not stop
     /// those after it, one that makes no sense does, and the last one that was run decides the
@@ -83,28 +80,16 @@ impl Session {
                 return UNUSABLE;
             }
         };
-        let mut result = Err(ApplyError::AnswersLost);
-        for _ in 0..ATTEMPTS {
-            let changes = match self.client.table() {
-                Ok(table) => table.diff(&script.table, Owned::Everything),
-                Err(error) => return super::unreadable(&error),
-            };
-            result = self.client.apply_changes(&changes);
-            match &result {
-                Err(ApplyError::AnswersLost) => continue,
-                Err(ApplyError::RolledBack(rolled_back)) => {
-                    let change = changes.get(rolled_back.position);
-                    if let Some(line) = change.and_then(|change| script.line_of(change)) {
-                        report(line, rolled_back);
-                        return REFUSED;
-                    }
+        match self.client.reconcile(&script.table, Owned::Everything) {
+            Ok(_) => 0,
+            Err(ApplyError::RolledBack(rolled_back)) => {
+                match script.line_of(&rolled_back.change) {
+                    Some(line) => report(line, &rolled_back),
+                    None => output::report(&rolled_back),
                 }
-                _ => {}
+                REFUSED
             }
-            break;
-        }
-        match result {
-            Ok(()) => 0,
+            Err(ApplyError::Failed(error)) => super::unreadable(&error),
             Err(error) => {
                 output::report(&error);
                 REFUSED

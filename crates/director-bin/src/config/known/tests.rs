@@ -1,4 +1,4 @@
-use super::super::load::{Against, Loaded, load_after};
+use super::super::load::{Against, Before, Loaded, load_after};
 use crate::config::Plan;
 use crate::control::changes;
 use keepalived_conf::{FileSystem, render};
@@ -76,8 +76,17 @@ fn a_plan_with_memory_is_the_plan_without() {
         let mut before: Option<Loaded> = None;
         for _ in 0..8 {
             std::fs::write(&path, format!("{head}{}", servers.join("\n"))).unwrap();
-            let full = load_after(&path, Against::ThisMachine, &mut FileSystem, |_| {}, None);
-            let known = before.as_ref().map(|before| (&before.plan, &before.memory));
+            let full = load_after(
+                &path,
+                Against::ThisMachine,
+                &mut FileSystem,
+                |_| {},
+                Before::default(),
+            );
+            let known = Before {
+                plan: before.as_ref().map(|before| (&before.plan, &before.memory)),
+                ..Before::default()
+            };
             let loaded = load_after(&path, Against::ThisMachine, &mut FileSystem, |_| {}, known);
             assert_eq!(show(&loaded), show(&full));
             let (with, without) = (parts(&loaded.plan), parts(&full.plan));
