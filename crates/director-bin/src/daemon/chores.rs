@@ -63,11 +63,13 @@ impl Running {
         {
             self.release_memory_at = None;
             super::sys::release_program();
-            // Where checks run, what they keep in memory counts for more than some milliseconds of the next reload.
-            if self.plan.checks.len() == 0 {
+            // Elsewhere what checks and routers keep in memory counts for more than some milliseconds of the next reload.
+            if self.plan.checks.len() == 0 && !self.plan.virtual_servers.is_empty() {
                 self.rehearse_reload();
+                super::sys::release_heap_but_spare();
+            } else {
+                super::sys::release_heap();
             }
-            super::sys::release_heap();
         }
     }
 }

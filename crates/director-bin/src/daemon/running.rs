@@ -41,6 +41,9 @@ const VERDICTS_AT_ONCE: usize = 4096;
 /// After this time a start needs no more of the memory that it has taken for the while.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// The same where there are virtual routers: by then those whose master is gone have become masters.
+const ELECTED: Duration = Duration::from_secs(5);
+
 /// Results of tracking scripts that may wait.
 const REPORTS: usize = 256;
 
@@ -240,6 +243,7 @@ impl Running {
         control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let notifier = Notifier::start(&plan.notices);
+        let settled = if vrrp.is_some() { ELECTED } else { SETTLED };
         let mut running = Self {
             arguments,
             state,
@@ -263,7 +267,7 @@ impl Running {
             pass: Pass::default(),
             suspension: Suspension::default(),
             // Once it is at rest.
-            release_memory_at: Instant::now().checked_add(SETTLED),
+            release_memory_at: Instant::now().checked_add(settled),
             recovering: Recovering::default(),
             guardian,
             rate,

@@ -32,9 +32,17 @@ pub(super) fn keep_heap_small() {
     }
 }
 
-/// Gives back what is free in the heap, if it is much: reading a configuration takes several times what the plan takes that
-/// comes of it.
+/// Gives back what is free in the heap: reading a configuration takes several times what the plan takes that comes of it.
 pub(super) fn release_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: `malloc_trim` takes no pointers and may be called at any time from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Gives back what is free in the heap, if it is much, but for what the next reload takes.
+pub(super) fn release_heap_but_spare() {
     #[cfg(target_env = "gnu")]
     // SAFETY: neither takes a pointer, and both may be called at any time from any thread.
     unsafe {
@@ -113,6 +121,7 @@ mod tests {
         keep_heap_small();
         for _ in 0..2 {
             release_program();
+            release_heap_but_spare();
             release_heap();
         }
         assert_eq!(
