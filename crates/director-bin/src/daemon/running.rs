@@ -243,7 +243,8 @@ impl Running {
         control.listen(&arguments, predecessor.is_some());
         let rate = RateLimit::new(Duration::from_secs(10), 1024);
         let notifier = Notifier::start(&plan.notices);
-        let settled = if vrrp.is_some() { ELECTED } else { SETTLED };
+        let elects = !plan.vrrp.instances.is_empty();
+        let settled = if elects { ELECTED } else { SETTLED };
         let mut running = Self {
             arguments,
             state,
