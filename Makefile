@@ -2,6 +2,8 @@
 
 CARGO ?= cargo
 DIRECTOR = target/release/director
+# The build for packages is optimised more, and takes longer.
+PACKAGED = target/dist/director
 
 .PHONY: help build demo test package package-test setup-demo setup-test bench clean
 
@@ -27,11 +29,16 @@ setup-demo:
 setup-test:
 	@scripts/setup test
 
-package: build
-	packaging/build-deb
+package: $(PACKAGED)
+	packaging/build-deb $(PACKAGED)
 
-package-test: build
-	packaging/test-deb
+package-test: $(PACKAGED)
+	packaging/test-deb $(PACKAGED)
+
+# cargo knows best whether it is up to date.
+.PHONY: $(PACKAGED)
+$(PACKAGED):
+	$(CARGO) build --profile dist --locked --bin director
 
 bench:
 	$(CARGO) bench --locked -p benches
