@@ -3,10 +3,13 @@
 //! The events are taken where the log takes them, so nothing is in the one and not in the other. The last ones are in
 //! memory for readers, all are appended to a file of bounded size by a thread of its own; a disk that hangs holds up nobody.
 
+mod lines;
+
+use lines::{Line, Lines};
+
 use crate::queue::{self, Receiver, Sender};
 use director_control::{Event, Level, snapshot};
 use serde_json::{Map, Value};
-use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -19,9 +22,6 @@ use tokio::sync::watch;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
-
-/// Events kept in memory, as their lines: less than 1 MB.
-const KEPT: usize = 2048;
 
 /// Size at which the file is put aside and a new one begun; one old file is kept.
 const FILE_LIMIT: u64 = 4 << 20;
@@ -49,35 +49,15 @@ struct Shared {
 
 #[derive(Default)]
 struct Ring {
-    events: VecDeque<Kept>,
+    lines: Lines,
     last: u64,
     file: Option<(PathBuf, Sender<Item>)>,
     /// Lines that the disk was too slow for.
     lost: u64,
 }
 
-/// An event as the file has it; most are never asked for, and it takes a quarter of the memory.
-struct Kept {
-    sequence: u64,
-    line: Arc<str>,
-}
-
-impl Kept {
-    fn new(event: &Event) -> Self {
-        Self {
-            sequence: event.sequence,
-            line: serde_json::to_string(event).unwrap_or_default().into(),
-        }
-    }
-
-    /// The event; `None` only for a line that this version does not understand.
-    fn event(&self) -> Option<Event> {
-        serde_json::from_str(&self.line).ok()
-    }
-}
-
 enum Item {
-    Line(Arc<str>),
+    Line(Box<str>),
     End(SyncSender<()>),
 }
 
@@ -109,18 +89,19 @@ impl Journal {
             .spawn(move || write_lines(&receiver, file, &name))?;
         let last = {
             let mut ring = self.ring();
-            let base = before.back().map_or(0, |event| event.sequence);
-            let since = std::mem::take(&mut ring.events);
+            let base = before.last().map_or(0, |line| line.sequence);
+            let since = std::mem::take(&mut ring.lines);
             ring.last = ring.last.saturating_add(base);
-            ring.events = before;
-            for mut event in since.iter().filter_map(Kept::event) {
+            for line in &before {
+                ring.lines.push(line);
+            }
+            for mut event in since.kept().iter().filter_map(|kept| since.event(kept)) {
                 event.sequence = event.sequence.saturating_add(base);
-                let kept = Kept::new(&event);
-                let _ = sender.try_send(Item::Line(Arc::clone(&kept.line)));
-                ring.events.push_back(kept);
+                let line = Line::new(&event);
+                ring.lines.push(&line);
+                let _ = sender.try_send(Item::Line(line.text));
             }
             ring.file = Some((path.to_owned(), sender));
-            ring.trim();
             ring.last
         };
         self.shared.last.send_replace(last);
@@ -152,10 +133,9 @@ impl Journal {
                 message,
                 fields,
             };
-            let kept = Kept::new(&event);
-            ring.write(&kept);
-            ring.events.push_back(kept);
-            ring.trim();
+            let line = Line::new(&event);
+            ring.lines.push(&line);
+            ring.write(line);
             ring.last
         };
         self.shared.last.send_replace(last);
@@ -164,30 +144,23 @@ impl Journal {
     /// Events behind `sequence`, at most `limit`, and how many were there before but are gone.
     pub(crate) fn after(&self, sequence: u64, limit: usize) -> (Vec<Event>, u64) {
         let ring = self.ring();
-        let first = ring
-            .events
+        let kept = &ring.lines.kept();
+        let first = kept
             .front()
             .map_or(ring.last, |event| event.sequence.saturating_sub(1));
         let missed = first.saturating_sub(sequence.min(ring.last));
-        let begin = ring
-            .events
-            .partition_point(|event| event.sequence <= sequence);
-        (
-            ring.events
-                .range(begin..)
-                .filter_map(Kept::event)
-                .take(limit)
-                .collect(),
-            missed,
-        )
+        let begin = kept.partition_point(|event| event.sequence <= sequence);
+        let wanted = kept.range(begin..);
+        let events = wanted.filter_map(|kept| ring.lines.event(kept));
+        (events.take(limit).collect(), missed)
     }
 
     /// The sequence number behind which the last `count` events stand.
     pub(crate) fn before_last(&self, count: usize) -> u64 {
         let ring = self.ring();
-        let index = ring.events.len().saturating_sub(count);
-        let at = |event: &Kept| event.sequence.saturating_sub(1);
-        ring.events.get(index).map_or(ring.last, at)
+        let index = ring.lines.kept().len().saturating_sub(count);
+        let at = |event: &lines::Kept| event.sequence.saturating_sub(1);
+        ring.lines.kept().get(index).map_or(ring.last, at)
     }
 
     /// Sequence number of the last event.
@@ -203,14 +176,18 @@ impl Journal {
     /// The last events that `wanted` picks, newest first.
     pub(crate) fn recent(&self, wanted: impl Fn(&Event) -> bool, count: usize) -> Vec<Event> {
         // Nobody who logs waits until all are read.
-        let lines: Vec<Arc<str>> = {
+        let lines: Vec<Vec<u8>> = {
             let ring = self.ring();
-            let lines = ring.events.iter().map(|kept| Arc::clone(&kept.line));
+            let lines = ring
+                .lines
+                .kept()
+                .iter()
+                .map(|kept| ring.lines.bytes_of(kept));
             lines.collect()
         };
         let newest_first = lines.iter().rev();
         newest_first
-            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter_map(|line| serde_json::from_slice(line).ok())
             .filter(|event| wanted(event))
             .take(count)
             .collect()
@@ -221,7 +198,7 @@ impl Journal {
         let ring = self.ring();
         snapshot::Journal {
             last_sequence: ring.last,
-            kept: ring.events.len() as u64,
+            kept: ring.lines.kept().len() as u64,
             file: ring
                 .file
                 .as_ref()
@@ -253,29 +230,25 @@ impl Journal {
 }
 
 impl Ring {
-    fn write(&mut self, event: &Kept) {
+    fn write(&mut self, line: Line) {
         let Some((_, queue)) = &self.file else { return };
-        if queue.try_send(Item::Line(Arc::clone(&event.line))).is_err() {
+        if queue.try_send(Item::Line(line.text)).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
-    }
-
-    fn trim(&mut self) {
-        let more = self.events.len().saturating_sub(KEPT);
-        self.events.drain(..more);
     }
 }
 
 /// What a director that does not run has left in its file, oldest first.
 pub(crate) fn left_in(path: &Path) -> io::Result<Vec<Event>> {
     let mut file = File::open(path)?;
-    let mut kept = VecDeque::new();
+    let mut lines = Vec::new();
     // The file may have been begun anew just before the end.
     if let Ok(mut old) = File::open(put_aside(path)) {
-        kept = read_tail(&mut old)?;
+        lines = read_tail(&mut old)?;
     }
-    kept.extend(read_tail(&mut file)?);
-    Ok(kept.iter().filter_map(Kept::event).collect())
+    lines.extend(read_tail(&mut file)?);
+    let events = lines.iter().map(|line| serde_json::from_str(&line.text));
+    Ok(events.filter_map(Result::ok).collect())
 }
 
 /// Where the file goes when it is full.
@@ -284,12 +257,12 @@ fn put_aside(path: &Path) -> PathBuf {
 }
 
 /// The last events of a file of an earlier run. A broken line is left out.
-fn read_tail(file: &mut File) -> io::Result<VecDeque<Kept>> {
+fn read_tail(file: &mut File) -> io::Result<Vec<Line>> {
     let length = file.metadata()?.len();
     let begin = length.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(begin))?;
     let mut reader = BufReader::new(file.take(TAIL));
-    let mut events = VecDeque::new();
+    let mut lines = Vec::new();
     let mut line = Vec::new();
     if begin > 0 {
         reader.read_until(b'\n', &mut line)?;
@@ -300,13 +273,10 @@ fn read_tail(file: &mut File) -> io::Result<VecDeque<Kept>> {
             break;
         }
         if let Ok(event) = serde_json::from_slice::<Event>(&line) {
-            if events.len() >= KEPT {
-                events.pop_front();
-            }
-            events.push_back(Kept::new(&event));
+            lines.push(Line::new(&event));
         }
     }
-    Ok(events)
+    Ok(lines)
 }
 
 fn write_lines(lines: &Receiver<Item>, mut file: File, path: &Path) {
@@ -442,19 +412,33 @@ mod tests {
     #[test]
     fn a_reader_that_is_too_slow_learns_what_it_missed() {
         let journal = Journal::new();
-        for number in 0..KEPT + 10 {
-            add(&journal, &number.to_string());
+        let texts_added: Vec<String> = (1..=300).map(|number| format!("{number:>2000}")).collect();
+        for text in &texts_added {
+            add(&journal, text);
         }
+        let gone = journal.before_last(usize::MAX);
+        assert!((170..190).contains(&gone), "{gone} do not fit any more");
         let (events, missed) = journal.after(3, 2);
-        assert_eq!((texts(&events), missed), (vec!["10", "11"], 7));
+        assert_eq!(missed, gone - 3);
+        assert_eq!(events[0].sequence, gone + 1);
+        assert_eq!(events[1].message, texts_added[gone as usize + 1]);
         let (events, missed) = journal.after(journal.last(), 2);
         assert!(events.is_empty() && missed == 0);
-        let last = journal.before_last(2);
-        assert_eq!(
-            texts(&journal.after(last, 10).0),
-            [(KEPT + 8).to_string(), (KEPT + 9).to_string()]
-        );
-        assert_eq!(journal.before_last(usize::MAX), 10);
+        let (events, _) = journal.after(journal.before_last(2), 10);
+        assert_eq!(texts(&events), texts_added[298..]);
+        let (events, _) = journal.after(gone, usize::MAX);
+        assert_eq!(texts(&events), texts_added[gone as usize..]);
+    }
+
+    #[test]
+    fn an_event_that_does_not_fit_takes_nothing_with_it() {
+        let journal = Journal::new();
+        add(&journal, "before");
+        add(&journal, &"x".repeat(lines::KEPT));
+        add(&journal, "after");
+        let (events, missed) = journal.after(0, 10);
+        assert_eq!((texts(&events), missed), (vec!["before", "after"], 0));
+        assert_eq!(events[1].sequence, 3);
     }
 
     #[test]
