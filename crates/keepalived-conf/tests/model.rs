@@ -129,3 +129,20 @@ fn equality_is_by_meaning() {
     assert!(a == b);
     assert!(a != c);
 }
+
+#[test]
+fn a_mask_is_a_number_or_names() {
+    for (text, expected) in [
+        ("027", Some(0o027)),
+        ("0x1f", Some(0o037)),
+        ("IRUSR|IWGRP|IXOTH", Some(0o421)),
+        ("IRWXG | IRWXO", Some(0o077)),
+        ("IX", None),
+        ("I", None),
+        ("IRUSR|", None),
+    ] {
+        let parsed = load_str(&format!("global_defs {{\n umask {text}\n}}\n"));
+        let mask = &parsed.config.global_defs.umask;
+        assert_eq!(mask.span.map(|_| mask.value), expected, "{text}");
+    }
+}

@@ -20,7 +20,7 @@ pub(crate) fn data(snapshot: &Snapshot, plan: &Plan) -> String {
     }
     for shown in &snapshot.instances {
         let mut configured = plan.vrrp.instances.iter();
-        if let Some(config) = configured.find(|config| config.name == shown.name) {
+        if let Some(config) = configured.find(|config| *config.name == *shown.name) {
             instance(&mut lines, shown, config, plan);
         }
     }
@@ -151,7 +151,7 @@ fn instance(lines: &mut Lines, shown: &Instance, config: &InstanceConfig, plan: 
         }
     };
     let addresses = |all: &[vrrp_net::VirtualAddress]| -> Vec<String> {
-        all.iter().map(|one| address(one, shown)).collect()
+        all.iter().map(|one| address(one, shown, config)).collect()
     };
     list(
         &format!("Virtual IP ({}):", config.addresses.len()),

@@ -5,7 +5,7 @@ use crate::daemon::Trigger;
 use director_control::snapshot::Instance;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
-use vrrp_net::VirtualAddress;
+use vrrp_net::{InstanceConfig, VirtualAddress};
 
 /// A text that grows by lines.
 #[derive(Default)]
@@ -70,13 +70,27 @@ pub(super) fn quoted(arguments: &[String]) -> String {
 }
 
 /// `10.0.0.1/24 dev eth0 scope global label eth0:1 set`
-pub(super) fn address(address: &VirtualAddress, shown: &Instance) -> String {
+pub(super) fn address(
+    address: &VirtualAddress,
+    shown: &Instance,
+    config: &InstanceConfig,
+) -> String {
     let mut text = address.address.to_string();
     let whole = if address.address.is_ipv4() { 32 } else { 128 };
     if address.prefix_length != whole {
         let _ = write!(text, "/{}", address.prefix_length);
     }
-    let device = address.device.as_deref().unwrap_or(&shown.interface);
+    let own = &shown.interface;
+    let carrier = config.carrier(address);
+    let links = [
+        address.virtual_link.as_ref().map(|link| &link.name),
+        config.virtual_link.as_ref().map(|link| &link.name),
+    ];
+    let device = if links.into_iter().flatten().any(|name| name == carrier) {
+        format!("{carrier}@{own}")
+    } else {
+        carrier.to_owned()
+    };
     let _ = write!(text, " dev {device} scope {}", scope(address.scope.0));
     if let Some(label) = &address.label {
         let _ = write!(text, " label {label}");

@@ -2,11 +2,13 @@
 
 mod container;
 mod daemonise;
+mod file_mask;
 mod pid_file;
 mod sys;
 
 pub(crate) use container::{adopt_container, in_container};
 pub(crate) use daemonise::{Side, daemonise, started};
+pub(crate) use file_mask::FileMask;
 pub(crate) use pid_file::PidFiles;
 
 use clap::ValueEnum;

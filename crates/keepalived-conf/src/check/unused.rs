@@ -21,7 +21,7 @@ fn unused(config: &Config, reader: &mut Reader<'_>) {
     let mut report = |what: &str, name: &str, span: Span| {
         let diagnostic = warn(
             codes::UNUSED,
-            format!("{what} `{name}` is tracked by nobody; it is never run"),
+            format!("{what} `{name}` is tracked by nobody; it has no effect"),
             span,
         )
         .note("keepalived drops it without a word")

@@ -158,7 +158,7 @@ static ROWS: &[Row<GlobalDefs>] = &[
     row("state_dump_file", text("PATH"), "keepalived.data", "Name of the state dump.", |t: &mut GlobalDefs, c| c.put(&mut t.state_dump_file)).since("2.4.3"),
     row("stats_dump_file", text("PATH"), "", "Name of the statistics dump.", |t: &mut GlobalDefs, c| c.put(&mut t.stats_dump_file)).since("2.4.3"),
     row("json_dump_file", text("PATH"), "", "Name of the JSON dump.", |t: &mut GlobalDefs, c| c.put(&mut t.json_dump_file)).since("2.4.3"),
-    row("json_version", int(1, 2), "1", "Version of the JSON dump, 1 or 2.", put!(json_version)),
+    row("json_version", int(1, 2), "1", "Version of the JSON dump, 1 or 2.", |t: &mut GlobalDefs, c| c.put(&mut t.json_version)).since("2.4.3"),
 ];
 
 pub(crate) static GLOBAL: Table<GlobalDefs> = Table::new(Scope::GlobalDefs, &[ROWS]);

@@ -40,7 +40,6 @@ const NOT_BUILT: &[(Scope, &[&str])] = &[
         "snmp_rs_stats_update_interval", "enable_dbus", "dbus_service_name",
         "dbus_no_interface_name", "reload_check_config", "reload_time_file", "reload_repeat",
         "reload_file", "config_save_dir", "data_use_instance",
-        "state_dump_file", "json_version", "umask",
     ]),
 ];
 

@@ -59,7 +59,9 @@ pub(crate) fn umask(target: &mut GlobalDefs, call: &mut Call<'_, '_>) {
     };
     let named = || {
         text.split('|').try_fold(0, |mask, name| {
-            let (bits, who) = name.strip_prefix('I')?.split_at_checked(name.len() - 4)?;
+            let (bits, who) = name
+                .strip_prefix('I')?
+                .split_at_checked(name.len().checked_sub(4)?)?;
             let shift = match who {
                 "USR" => 6,
                 "GRP" => 3,
