@@ -5,14 +5,37 @@ use crate::bfd::{BfdPlan, bfd_tracker};
 use crate::track::{Parameters, Pattern, TrackProcess, Watched, process_tracker};
 use bfd_proto::SessionConfig;
 use keepalived_conf::model::{Config, ParameterMatch};
+use std::collections::BTreeMap;
 use vrrp_net::{TrackerConfig, TrackerState};
+
+/// What `keepalived.json` holds (`json_version`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum JsonVersion {
+    /// The instances.
+    #[default]
+    One,
+    /// The instances and all process trackers.
+    Two {
+        /// The weight of each block, turned round where it is `reverse`. It need not be that of the instances.
+        weights: BTreeMap<String, i32>,
+    },
+}
 
 pub(super) fn add(config: &Config, plan: &mut Plan) {
     let mut all = Vec::new();
+    if *config.global_defs.json_version == 2 {
+        let weights = config.vrrp_track_process.iter().map(|process| {
+            let sign = if process.weight.reverse { -1 } else { 1 };
+            (process.name.value.clone(), sign * process.weight.weight)
+        });
+        let weights = weights.collect();
+        plan.json_version = JsonVersion::Two { weights };
+    }
+    let shown = plan.json_version != JsonVersion::One;
     for process in config
         .vrrp_track_process
         .iter()
-        .filter(|process| process.tracked && !process.process.is_empty())
+        .filter(|process| (process.tracked || shown) && !process.process.is_empty())
     {
         let parameters = match (*process.full_command, *process.param_match) {
             (false, _) => Parameters::Name,
@@ -28,8 +51,11 @@ pub(super) fn add(config: &Config, plan: &mut Plan) {
             quorum_max: *process.quorum_max,
             fork_delay: *process.fork_delay,
             terminate_delay: *process.terminate_delay,
+            tracked: process.tracked,
         });
-        vrrp::add_tracker(plan, process_tracker(&process.name));
+        if process.tracked {
+            vrrp::add_tracker(plan, process_tracker(&process.name));
+        }
     }
     if !all.is_empty() {
         plan.watched.push(Watched::Processes(all));

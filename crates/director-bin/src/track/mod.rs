@@ -5,12 +5,13 @@ mod process;
 mod script;
 
 pub(crate) use file::{TrackFile, file_tracker};
-pub(crate) use process::{Parameters, Pattern, TrackProcess, process_tracker};
+use process::Tallies;
+pub(crate) use process::{Cause, Parameters, Pattern, Tally, TrackProcess, process_tracker};
 pub(crate) use script::TrackScript;
 
 use crate::bfd::{Bfd, BfdPlan, bfd_tracker};
 use std::collections::BTreeMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vrrp_net::TrackerState;
 
@@ -44,11 +45,19 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Trackers {
     running: BTreeMap<String, (Watched, JoinHandle<()>)>,
+    processes: Option<Processes>,
     /// The daemon has just started: files get their first value (`init_file`), which a reload does not give.
     starting: bool,
     /// The thread with the BFD sessions, once there has been one.
     bfd: Option<Bfd>,
     reports: mpsc::Sender<Report>,
+}
+
+/// What goes to and comes from the task that watches the processes.
+#[derive(Debug)]
+struct Processes {
+    wished: mpsc::UnboundedSender<Vec<TrackProcess>>,
+    tallies: watch::Receiver<Tallies>,
 }
 
 impl Watched {
@@ -68,6 +77,7 @@ impl Trackers {
     pub(crate) const fn new(reports: mpsc::Sender<Report>) -> Self {
         Self {
             running: BTreeMap::new(),
+            processes: None,
             starting: true,
             bfd: None,
             reports,
@@ -87,6 +97,7 @@ impl Trackers {
             let name = watched.name();
             let entry = match before.remove(&name) {
                 Some((same, task)) if same == watched => (same, task),
+                Some((_, task)) if self.change_processes(&watched) => (watched, task),
                 other => {
                     if let Some((_, task)) = other {
                         task.abort();
@@ -95,7 +106,12 @@ impl Trackers {
                     let task = match watched.clone() {
                         Watched::Script(script) => tokio::spawn(script::repeat(script, reports)),
                         Watched::File(file) => tokio::spawn(file::watch(file, starting, reports)),
-                        Watched::Processes(all) => tokio::spawn(process::watch(all, reports)),
+                        Watched::Processes(all) => {
+                            let (wished, wishes) = mpsc::unbounded_channel();
+                            let (tell, tallies) = watch::channel(Tallies::new());
+                            self.processes = Some(Processes { wished, tallies });
+                            tokio::spawn(process::watch(all, wishes, tell, reports))
+                        }
                         // Not a task of its own; taken out above.
                         Watched::Bfd(_) => continue,
                     };
@@ -108,6 +124,30 @@ impl Trackers {
             task.abort();
         }
         self.replace_sessions(sessions);
+    }
+
+    /// The process trackers, each with where it stands.
+    pub(crate) fn processes(&self) -> Vec<(TrackProcess, Tally)> {
+        let running = self.running.get(&process_tracker("*"));
+        let (Some((Watched::Processes(all), _)), Some(processes)) = (running, &self.processes)
+        else {
+            return Vec::new();
+        };
+        let tallies = processes.tallies.borrow();
+        let tally = |tracker: &TrackProcess| tallies.get(&tracker.name).copied();
+        all.iter()
+            .map(|tracker| (tracker.clone(), tally(tracker).unwrap_or_default()))
+            .collect()
+    }
+
+    /// Tells the task that watches the processes that they are others now, if that is what has changed.
+    fn change_processes(&self, watched: &Watched) -> bool {
+        match (watched, &self.processes) {
+            (Watched::Processes(all), Some(processes)) => {
+                processes.wished.send(all.clone()).is_ok()
+            }
+            _ => false,
+        }
     }
 
     fn replace_sessions(&mut self, sessions: Vec<BfdPlan>) {

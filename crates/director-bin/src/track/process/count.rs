@@ -3,6 +3,26 @@
 use super::TrackProcess;
 use std::time::{Duration, Instant};
 
+/// Where a process tracker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// Processes that match.
+    pub(crate) processes: u32,
+    /// Whether that counts as good; false before the first look.
+    pub(crate) good: bool,
+    /// What holds the contrary up until its delay has passed.
+    pub(crate) held_up_by: Option<Cause>,
+}
+
+/// What changes a number of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A new process; the state that comes with it waits for `fork_delay`.
+    Fork,
+    /// The end of a process; the state that comes with it waits for `terminate_delay`.
+    Termination,
+}
+
 /// Judges the number of processes of one tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counter {
@@ -13,8 +33,8 @@ pub(super) struct Counter {
     count: u32,
     /// What was said last.
     said: Option<bool>,
-    /// When the contrary is said, if it holds until then.
-    due: Option<Instant>,
+    /// When the contrary is said, if it holds until then, and what has brought it about.
+    due: Option<(Instant, Cause)>,
 }
 
 impl Counter {
@@ -35,10 +55,10 @@ impl Counter {
     pub(super) fn observe(&mut self, now: Instant, count: u32) -> Option<bool> {
         let good = (self.quorum..=self.quorum_max).contains(&count);
         let before = std::mem::replace(&mut self.count, count);
-        let delay = if count >= before {
-            self.fork_delay
+        let (delay, cause) = if count >= before {
+            (self.fork_delay, Cause::Fork)
         } else {
-            self.terminate_delay
+            (self.terminate_delay, Cause::Termination)
         };
         if self.said.is_none() {
             self.said = Some(good);
@@ -48,7 +68,7 @@ impl Counter {
             self.due = None;
             return None;
         }
-        let due = *self.due.get_or_insert(now + delay);
+        let (due, _) = *self.due.get_or_insert((now + delay, cause));
         if now < due {
             return None;
         }
@@ -58,8 +78,17 @@ impl Counter {
     }
 
     /// When [`observe`](Self::observe) is to be called again with the same number.
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
-        self.due
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.due.map(|(due, _)| due)
+    }
+
+    /// Where it stands.
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            processes: self.count,
+            good: self.said.unwrap_or(false),
+            held_up_by: self.due.map(|(_, cause)| cause),
+        }
     }
 }
 
@@ -78,6 +107,7 @@ mod tests {
             quorum_max,
             fork_delay: 2 * SECOND,
             terminate_delay: 5 * SECOND,
+            tracked: true,
         })
     }
 
@@ -107,5 +137,29 @@ mod tests {
         assert_eq!(none_may_run.observe(now + 2 * SECOND, 1), Some(false));
         assert_eq!(none_may_run.observe(now + 3 * SECOND, 0), None);
         assert_eq!(none_may_run.observe(now + 8 * SECOND, 0), Some(true));
+    }
+
+    #[test]
+    fn the_tally_tells_which_delay_runs() {
+        let start = Instant::now();
+        let mut counter = counter(2, None);
+        let tally = |processes, good, held_up_by| Tally {
+            processes,
+            good,
+            held_up_by,
+        };
+        assert_eq!(counter.tally(), Tally::default());
+        counter.observe(start, 1);
+        assert_eq!(counter.tally(), tally(1, false, None));
+        counter.observe(start, 2);
+        assert_eq!(counter.tally(), tally(2, false, Some(Cause::Fork)));
+        counter.observe(start + 2 * SECOND, 2);
+        assert_eq!(counter.tally(), tally(2, true, None));
+        counter.observe(start + 3 * SECOND, 1);
+        assert_eq!(counter.tally(), tally(1, true, Some(Cause::Termination)));
+        counter.observe(start + 4 * SECOND, 0);
+        assert_eq!(counter.tally(), tally(0, true, Some(Cause::Termination)));
+        counter.observe(start + 8 * SECOND, 0);
+        assert_eq!(counter.tally(), tally(0, false, None));
     }
 }

@@ -39,6 +39,16 @@ impl Pattern {
         Self::new(vec![name.to_owned()], Parameters::Name)
     }
 
+    /// The parameters that matter.
+    pub(crate) fn wanted(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    /// What is compared.
+    pub(crate) const fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
     /// Whether the command line is needed to tell.
     pub(super) fn needs_command_line(&self) -> bool {
         self.parameters != Parameters::Name

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const COMMAND_LINE: u64 = 64 * 1024;
 
 /// Which processes match which pattern.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     patterns: Vec<Pattern>,
     /// The patterns that a process matches, by its number; only of those that match one.
