@@ -111,7 +111,7 @@ async fn a_dead_server_is_noticed_within_one_loop_and_its_retries() {
         server.dead.store(true, Ordering::Relaxed);
     }
     // One loop, two retries, three attempts, each started up to a slice after it was due.
-    let slice = Duration::from_millis(10);
+    let slice = Duration::from_millis(20);
     let bound = policy.delay_loop + 2 * policy.delay_before_retry + 3 * takes + 3 * slice;
     for _ in 0..servers.len() {
         let event = events.next().await.unwrap();
