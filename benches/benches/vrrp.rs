@@ -94,7 +94,7 @@ fn config(authentication: Authentication, signed: bool, source: Ipv4Addr, priori
     if signed {
         config.signing = HmacKey::new(1, &[1; 32])
             .ok()
-            .map(|key| Signing::new(key, Interval::DEFAULT));
+            .map(|key| Box::new(Signing::new(key, Interval::DEFAULT)));
     }
     config
 }
