@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         _ => {
             let secret: Vec<u8> = (0..32).collect();
             let key = HmacKey::new(7, &secret).expect("32 bytes");
-            config.signing = Some(Signing::new(key, Interval::DEFAULT));
+            config.signing = Some(Box::new(Signing::new(key, Interval::DEFAULT)));
         }
     }
     let mut router = VirtualRouter::new(config).expect("a good configuration");

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut router = Config::new(vrid, Family::V4);
         router.version = Version::V3;
         router.priority = Priority::new(priority);
-        let mut instance = InstanceConfig::new(format!("VI_{id}"), interface, router);
+        let mut instance = InstanceConfig::new(format!("VI_{id}"), interface.as_str(), router);
         let address = IpAddr::V4(Ipv4Addr::new(10, 200, 0, id));
         instance.addresses.push(VirtualAddress::new(address));
         configuration.instances.push(instance.into());

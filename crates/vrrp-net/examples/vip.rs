@@ -86,7 +86,7 @@ fn instance(arguments: &[String]) -> Result<InstanceConfig, Box<dyn Error>> {
     if let Some(length) = length {
         virtual_address = virtual_address.with_prefix_length(length);
     }
-    let mut instance = InstanceConfig::new("vip", interface, router);
+    let mut instance = InstanceConfig::new("vip", interface.as_str(), router);
     instance.addresses.push(virtual_address);
     Ok(instance)
 }

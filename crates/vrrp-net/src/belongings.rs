@@ -32,13 +32,13 @@ impl Belongings {
             .addresses()
             .filter(|entry| Some(entry.mark) == settings.address_mark && entry.mark != 0);
         let addresses = marked.filter_map(|entry| {
-            let name = picture.link(entry.key.index)?.name.clone();
+            let name = picture.link(entry.key.index)?.name.to_string();
             Some((name, entry.key.address, entry.key.prefix_length))
         });
         let entries = table.marked_entries()?;
         let tables = picture.links().filter_map(|link| {
             let table = link.layer.table?;
-            Some((link.name.clone(), table))
+            Some((link.name.to_string(), table))
         });
         Ok(Self {
             addresses: addresses.collect(),

@@ -42,7 +42,6 @@ pub(crate) struct InheritedInstance {
     pub(crate) vrid: u8,
     pub(crate) router: vrrp_proto::Handover,
     pub(crate) since: Instant,
-    pub(crate) cause: vrrp_proto::Reason,
     pub(crate) addresses: Vec<InheritedAddress>,
     /// Announcements that wait for their turn: interface and address.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -107,7 +106,7 @@ impl Handover {
         let kept = |instance: &InheritedInstance| {
             configuration.instances.iter().any(|config| {
                 let router = &config.router;
-                config.interface == instance.interface
+                *config.interface == *instance.interface
                     && crate::wire::is_ipv6(router.family) == instance.ipv6
                     && router.vrid.value() == instance.vrid
             })

@@ -33,13 +33,14 @@ pub struct Configuration {
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceConfig {
     /// Name in events and snapshots.
-    pub name: String,
+    pub name: Arc<str>,
     /// Interface that carries the advertisements (`interface`). Empty for a unicast router that speaks from its
     /// configured source over whatever interface leads to its peers; its addresses then name their interfaces.
-    pub interface: String,
+    pub interface: Arc<str>,
     /// The protocol's part: VRID, version, priority, interval, source, peers, preemption, authentication, schedule of
-    /// announcements. The engine fills in `addresses` and `grouped`, and `source` where it is `None`.
-    pub router: vrrp_proto::Config,
+    /// announcements. The engine fills in `addresses` and `grouped`, and `source` where it is `None`; where nothing is left
+    /// to be filled in, the router shares it.
+    pub router: Arc<vrrp_proto::Config>,
     /// Virtual addresses, advertised in this order (`virtual_ipaddress`).
     pub addresses: Vec<VirtualAddress>,
     /// Virtual addresses that are held but not advertised (`virtual_ipaddress_excluded`).
@@ -60,7 +61,7 @@ pub struct InstanceConfig {
     pub ignore_own_interface: bool,
     /// The interface that carries the addresses and adverts in place of [`interface`](Self::interface), on top of it
     /// (`use_vmac`, `use_ipvlan`).
-    pub virtual_link: Option<VirtualLink>,
+    pub virtual_link: Option<Box<VirtualLink>>,
     /// Adverts go out and come in on [`interface`](Self::interface) all the same (`vmac_xmit_base`). Unicast adverts
     /// always do where the virtual interface is a macvlan.
     pub transmit_on_base: bool,
@@ -84,14 +85,14 @@ impl InstanceConfig {
     /// An instance with keepalived's defaults: multicast, no trackers, addresses to be filled in.
     #[must_use]
     pub fn new(
-        name: impl Into<String>,
-        interface: impl Into<String>,
-        router: vrrp_proto::Config,
+        name: impl Into<Arc<str>>,
+        interface: impl Into<Arc<str>>,
+        router: impl Into<Arc<vrrp_proto::Config>>,
     ) -> Self {
         Self {
             name: name.into(),
             interface: interface.into(),
-            router,
+            router: router.into(),
             addresses: Vec::new(),
             excluded: Vec::new(),
             routes: Vec::new(),
@@ -108,6 +109,11 @@ impl InstanceConfig {
             receive_buffer: None,
             standing_fault: None,
         }
+    }
+
+    /// The protocol's part, to be changed.
+    pub fn router_mut(&mut self) -> &mut vrrp_proto::Config {
+        Arc::make_mut(&mut self.router)
     }
 
     /// The name of the interface that carries its addresses where they name none.
@@ -140,7 +146,7 @@ impl InstanceConfig {
         // The hardware address of a virtual router goes with one family.
         let macvlan = self
             .virtual_link
-            .as_ref()
+            .as_deref()
             .is_some_and(VirtualLink::is_macvlan);
         let other_family = address.address.is_ipv6() != crate::wire::is_ipv6(self.router.family);
         if macvlan && other_family {
@@ -153,13 +159,13 @@ impl InstanceConfig {
     pub(crate) fn virtual_links(&self) -> impl Iterator<Item = (&VirtualLink, &str)> {
         let own = self
             .virtual_link
-            .iter()
+            .as_deref()
             .map(|link| (link, &*self.interface));
         let others = self.all_addresses().filter_map(|address| {
             let base = address.device.as_deref().unwrap_or(&self.interface);
             Some((address.virtual_link.as_deref()?, base))
         });
-        own.chain(others)
+        own.into_iter().chain(others)
     }
 
     /// The address that its ipvlan has besides the virtual ones.

@@ -15,8 +15,8 @@ use crate::event::Reason;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Instances by name.
-    pub instances: BTreeMap<Arc<str>, InstanceStatus>,
+    /// Instances by name; each in a place of its own, for the map keeps many of its places empty.
+    pub instances: BTreeMap<Arc<str>, Box<InstanceStatus>>,
     /// Synchronisation groups by name.
     pub groups: BTreeMap<Arc<str>, GroupStatus>,
     /// Packets dropped before they reached an instance, by reason.

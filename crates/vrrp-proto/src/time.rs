@@ -2,6 +2,7 @@
 //! the wall clock that signed adverts carry.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;
 
@@ -11,40 +12,69 @@ use crate::ids::Version;
 ///
 /// The count may start anywhere (boot, program start); only differences matter. Nothing in this
 /// crate reads a clock.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Instant(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant {
+    /// One more than the count: so an `Option` of a moment takes no more room than a moment.
+    count_and_one: NonZeroU64,
+}
 
 impl Instant {
     /// The start of the count.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::from_micros(0);
 
-    /// The moment `micros` microseconds after the start of the count.
+    /// The moment `micros` microseconds after the start of the count; saturates at one less than `u64::MAX`.
     pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
+        Self {
+            count_and_one: NonZeroU64::MIN.saturating_add(micros),
+        }
     }
 
     /// The moment `millis` milliseconds after the start of the count; saturates.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis.saturating_mul(1_000))
+        Self::from_micros(millis.saturating_mul(1_000))
     }
 
     /// Microseconds since the start of the count.
     pub const fn as_micros(self) -> u64 {
-        self.0
+        self.count_and_one.get() - 1
     }
 
     /// How long after `earlier` this moment is; zero if it is not after it.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.micros_since(earlier))
     }
 
     pub(crate) const fn plus_micros(self, micros: u64) -> Self {
-        Self(self.0.saturating_add(micros))
+        Self {
+            count_and_one: self.count_and_one.saturating_add(micros),
+        }
     }
 
     pub(crate) const fn micros_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
+        let (this, earlier) = (self.count_and_one.get(), earlier.count_and_one.get());
+        this.saturating_sub(earlier)
+    }
+}
+
+impl Default for Instant {
+    /// The start of the count.
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Instant {
+    /// Microseconds since the start of the count.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_micros().serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Instant {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::from_micros)
     }
 }
 
@@ -82,7 +112,8 @@ impl Sub for Instant {
 
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
+        let micros = self.as_micros();
+        write!(f, "{}.{:06}s", micros / 1_000_000, micros % 1_000_000)
     }
 }
 
@@ -251,6 +282,21 @@ impl fmt::Display for Seconds {
 mod tests {
     use super::*;
     use alloc::format;
+
+    #[test]
+    fn a_moment_is_its_count_and_an_option_of_it_is_no_larger() {
+        for micros in [0, 1, 1_500_000, u64::MAX - 1] {
+            assert_eq!(Instant::from_micros(micros).as_micros(), micros);
+        }
+        let last = Instant::from_micros(u64::MAX);
+        assert_eq!(last.as_micros(), u64::MAX - 1);
+        assert_eq!(last + Duration::MAX, last);
+        assert_eq!(last - Instant::ZERO, Duration::from_micros(u64::MAX - 1));
+        assert_eq!(Instant::ZERO - last, Duration::ZERO);
+        assert!(Instant::ZERO < Instant::from_micros(1) && Instant::default() == Instant::ZERO);
+        assert_eq!(size_of::<Option<Instant>>(), size_of::<u64>());
+        assert_eq!(format!("{:?}", Instant::from_millis(1_500)), "1.500000s");
+    }
 
     #[test]
     fn item_018_version_2_rounds_fractions_half_up() {

@@ -3,7 +3,8 @@
 //! Pure arithmetic: tell a [`Tracking`] what each tracker says and read the [`Effective`] priority
 //! with its terms, which `Display` writes out: `100 - 20 (check_nginx failed) = 80`.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -13,8 +14,8 @@ use crate::ids::Priority;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tracker {
-    /// Its name, as operators know it.
-    pub name: String,
+    /// Its name, as operators know it; what thousands of routers track has it once.
+    pub name: Arc<str>,
     /// Added while good if positive, subtracted while bad if negative; 0 means fault while bad.
     /// -253 to 253; for files the factor of their value.
     pub weight: i16,
@@ -81,7 +82,7 @@ impl Tracking {
     /// Removes a tracker; `false` if there is none of that name.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.trackers.len();
-        self.trackers.retain(|(tracker, _)| tracker.name != name);
+        self.trackers.retain(|(tracker, _)| &*tracker.name != name);
         self.trackers.len() < before
     }
 
@@ -106,7 +107,7 @@ impl Tracking {
     fn find(&mut self, name: &str) -> Option<&mut (Tracker, TrackerState)> {
         self.trackers
             .iter_mut()
-            .find(|(tracker, _)| tracker.name == name)
+            .find(|(tracker, _)| &*tracker.name == name)
     }
 
     /// The priority that all this makes.
@@ -117,11 +118,11 @@ impl Tracking {
         for (tracker, state) in &self.trackers {
             match contribution(tracker, *state) {
                 Contribution::Nothing => {}
-                Contribution::Pending => pending.push(tracker.name.clone()),
-                Contribution::Fault => faults.push(tracker.name.clone()),
+                Contribution::Pending => pending.push(tracker.name.to_string()),
+                Contribution::Fault => faults.push(tracker.name.to_string()),
                 Contribution::Term(_) if self.base.is_owner() => {}
                 Contribution::Term(change) => terms.push(Term {
-                    tracker: tracker.name.clone(),
+                    tracker: tracker.name.to_string(),
                     state: *state,
                     change,
                 }),
@@ -252,7 +253,6 @@ impl fmt::Display for Effective {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     fn tracking(base: u8, trackers: &[(&str, i16, bool, TrackerState)]) -> Tracking {
         let mut tracking = Tracking::new(Priority::new(base));

@@ -220,7 +220,10 @@ fn a_silent_backup_accepts_every_captured_advert() {
                 config.authentication = Authentication::Header(Password::new(b"ahsecret"));
             }),
         ),
-        ("v2-hmac", router(|config| config.signing = Some(signing()))),
+        (
+            "v2-hmac",
+            router(|config| config.signing = Some(Box::new(signing()))),
+        ),
         ("v3-ipv4", router(|config| config.version = Version::V3)),
         (
             "v3-ipv6",
@@ -271,7 +274,7 @@ fn a_silent_backup_accepts_every_captured_advert() {
 #[test]
 fn item_097_item_098_captured_signatures_verify_and_replays_and_changes_do_not() {
     let mut router = router(|config| {
-        config.signing = Some(signing());
+        config.signing = Some(Box::new(signing()));
         config.priority = Priority::new(1);
     });
     for (expected, bytes) in vrrp_packets() {

@@ -222,7 +222,7 @@ prop_compose! {
             (2, Version::V2) => config.authentication = Authentication::Header(password),
             (3, _) => {
                 let key = HmacKey::new(1, &[1; 32]).unwrap();
-                config.signing = Some(Signing::new(key, Interval::DEFAULT));
+                config.signing = Some(Box::new(Signing::new(key, Interval::DEFAULT)));
             }
             _ => {}
         }

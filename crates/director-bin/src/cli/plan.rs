@@ -242,7 +242,7 @@ fn routing(plan: &Plan, now: &Belongings) -> Vec<Routing> {
     all.extend(plan.vrrp.static_routes.iter().map(|one| route(None, one)));
     all.extend(plan.vrrp.static_rules.iter().map(|one| rule(None, one)));
     for instance in &plan.vrrp.instances {
-        let name = Some(instance.name.as_str());
+        let name = Some(&*instance.name);
         all.extend(instance.routes.iter().map(|one| route(name, one)));
         all.extend(instance.rules.iter().map(|one| rule(name, one)));
     }
@@ -290,7 +290,7 @@ fn addresses(plan: &Plan) -> Result<Vec<Address>, String> {
             .map(|one| address(None, "", one)),
     );
     for instance in &plan.vrrp.instances {
-        let name = Some(instance.name.as_str());
+        let name = Some(&*instance.name);
         let all = instance.all_addresses();
         addresses.extend(all.map(|one| address(name, &instance.interface, one)));
     }

@@ -31,6 +31,7 @@ pub(crate) use marks::MarkTable;
 pub(crate) use needs::Needs;
 pub(crate) use notices::Notices;
 pub(crate) use planned::Checks;
+pub(crate) use processes::JsonVersion;
 
 use crate::daemon::HookTable;
 use crate::lvs::{Delta, Model, SyncDaemons, VirtualServer};
@@ -104,6 +105,12 @@ pub(crate) struct Plan {
     pub(crate) notices: Notices,
     /// Instances that report DELETED, not FAULT, when a reload removes them (`notify_deleted`).
     pub(crate) notify_deleted: BTreeSet<String>,
+    /// Mode bits that new files do not get, if the file says so (`umask`).
+    pub(crate) umask: Option<u32>,
+    /// Where `keepalived.data` goes (`state_dump_file`).
+    pub(crate) state_dump_file: Option<String>,
+    /// What `keepalived.json` holds.
+    pub(crate) json_version: JsonVersion,
     /// Instances that follow the RFC strictly (`strict_mode`).
     pub(crate) strict: BTreeSet<String>,
     /// Where each interface is named, to say so when it is missing.
@@ -251,6 +258,9 @@ fn plan_beside(config: &Config, beside: Beside<'_>) -> (Plan, Vec<Diagnostic>) {
     vrrp::add(config, &mut plan, &scripts, &mut problems);
     lvs::add(config, beside, &mut plan, &scripts, &mut problems);
     notices::add(config, &mut plan, &scripts, &mut problems);
+    let mask = &config.global_defs.umask;
+    plan.umask = mask.span.map(|_| mask.value);
+    plan.state_dump_file = config.global_defs.state_dump_file.value.clone();
     plan.needs = Needs {
         other_users: scripts.has_other_users(),
         ..problems.needs

@@ -15,6 +15,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a FIFO grants, less the mask.
+const FIFO_MODE: u32 = 0o644;
+
 /// What is told to whom, besides scripts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notices {
@@ -56,6 +59,13 @@ pub(super) enum Mailed {
 }
 
 impl Notices {
+    /// Masks the FIFOs otherwise than the configuration says.
+    pub(crate) fn mask_fifos(&mut self, mask: u32) {
+        for fifo in &mut self.fifos {
+            fifo.mode = FIFO_MODE & !mask;
+        }
+    }
+
     /// Whether the checks of this real server are mailed.
     pub(crate) fn mails_checks_of(&self, virtual_server: &str, real_server: DestinationId) -> bool {
         match self.real_server_mail.get(virtual_server) {
@@ -345,7 +355,7 @@ fn fifos(global: &GlobalDefs, scripts: &Scripts, problems: &mut Problems) -> Vec
             vrrp: keyword != "lvs_notify_fifo",
             lvs: keyword != "vrrp_notify_fifo",
             owner,
-            mode: 0o644 & !*global.umask,
+            mode: FIFO_MODE & !*global.umask,
             script: reader(keyword, script, scripts, problems),
         });
     }
@@ -415,5 +425,21 @@ mod tests {
         assert!(mailed("[10.0.0.1]:tcp:80", 1) && mailed("[10.0.0.1]:tcp:80", 2));
         assert!(mailed("[10.0.0.2]:tcp:80", 1) && !mailed("[10.0.0.2]:tcp:80", 2));
         assert!(!mailed("[10.0.0.3]:tcp:80", 1));
+    }
+
+    #[test]
+    fn fifos_are_masked_by_the_configuration_or_the_command_line() {
+        for (umask, configured) in [("", 0o600), ("umask 022", 0o644), ("umask 027", 0o640)] {
+            let text = format!("global_defs {{\n {umask}\n vrrp_notify_fifo /run/f\n}}\n");
+            let parsed = keepalived_conf::load_str(&text);
+            let (mut plan, _) = crate::config::plan(&parsed.config);
+            let modes = |plan: &Plan| -> Vec<u32> {
+                let fifos = plan.notices.fifos.iter();
+                fifos.map(|fifo| fifo.mode).collect()
+            };
+            assert_eq!(modes(&plan), [configured], "{umask}");
+            plan.notices.mask_fifos(0o037);
+            assert_eq!(modes(&plan), [0o640], "{umask}");
+        }
     }
 }

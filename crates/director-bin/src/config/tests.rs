@@ -73,10 +73,7 @@ vrrp_instance VI_1 {
     let [instance] = plan.vrrp.instances.as_slice() else {
         panic!("{:?}", plan.vrrp)
     };
-    assert_eq!(
-        (instance.name.as_str(), instance.interface.as_str()),
-        ("VI_1", "eth0")
-    );
+    assert_eq!((&*instance.name, &*instance.interface), ("VI_1", "eth0"));
     let router = &instance.router;
     assert_eq!(
         (router.vrid.value(), router.version, router.priority),
@@ -92,10 +89,7 @@ vrrp_instance VI_1 {
     );
     assert_eq!(instance.excluded[0].prefix_length, 64);
     assert_eq!(
-        (
-            instance.trackers[0].name.as_str(),
-            instance.trackers[0].weight
-        ),
+        (&*instance.trackers[0].name, instance.trackers[0].weight),
         ("chk", -20)
     );
     let [Watched::Script(script)] = plan.watched.as_slice() else {

@@ -71,9 +71,9 @@ impl VirtualLinks {
         let mut made = BTreeMap::new();
         for (written, address) in addresses.chain(excluded) {
             let wanted = written.use_vmac || *instance.use_vmac_addr;
-            if wanted && !on_own(instance, written, mapped.virtual_link.as_ref()) {
+            if wanted && !on_own(instance, written, mapped.virtual_link.as_deref()) {
                 let device = written.dev.as_ref().map(|dev| dev.value.clone());
-                let base = device.unwrap_or_else(|| mapped.interface.clone());
+                let base = device.unwrap_or_else(|| mapped.interface.to_string());
                 let family = written.family();
                 let vrid = mapped.router.vrid;
                 let link = made
@@ -104,7 +104,7 @@ impl VirtualLinks {
             let written = macvlan.mac.filter(|_| !strict);
             let mut link = VirtualLink::macvlan(name, written.unwrap_or_else(|| mac(family, vrid)));
             link.group = group(macvlan.group.as_deref(), instance, names, problems);
-            mapped.virtual_link = Some(link);
+            mapped.virtual_link = Some(Box::new(link));
             mapped.transmit_on_base = *instance.vmac_xmit_base && !strict;
         } else if let Some(ipvlan) = &instance.use_ipvlan.value {
             let name = ipvlan.name.clone();
@@ -124,12 +124,12 @@ impl VirtualLinks {
             }
             let matches = |own: &IpAddr| Family::of(own) == family;
             let own = own.filter(matches);
-            mapped.router.source = mapped.router.source.or(own);
-            mapped.virtual_link = Some(VirtualLink {
+            mapped.router_mut().source = mapped.router.source.or(own);
+            mapped.virtual_link = Some(Box::new(VirtualLink {
                 name,
                 kind: VirtualLinkKind::Ipvlan { mode, address },
                 group: group(ipvlan.group.as_deref(), instance, names, problems),
-            });
+            }));
         }
     }
 }

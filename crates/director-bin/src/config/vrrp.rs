@@ -14,6 +14,7 @@ use keepalived_conf::model::{
     OldUnicastChecksum, RouteScope, TrackEntry, Trackers, VirtualAddress, VrrpInstance, VrrpScript,
     VrrpVersion,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use vrrp_net::{AddressScope, GroupConfig, InstanceConfig, Tracker, TrackerConfig, TrackerState};
@@ -48,6 +49,8 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
     let mut routing = Routing::new(config);
     let mut links = VirtualLinks::new(config);
     routing.statics(config, &mut plan.vrrp, problems);
+    // What hundreds of instances are on has its name once.
+    let mut interfaces_seen: BTreeSet<Arc<str>> = BTreeSet::new();
     for instance in &config.vrrp_instance {
         hooks(
             &mut plan.hooks,
@@ -69,6 +72,10 @@ pub(super) fn add(config: &Config, plan: &mut Plan, scripts: &Scripts, problems:
             links.add(instance, &mut mapped, routing.names(), problems);
             mapped.routes = routing.routes(&instance.virtual_routes, problems);
             mapped.rules = routing.rules(&instance.virtual_rules, problems);
+            match interfaces_seen.get(&mapped.interface) {
+                Some(seen) => mapped.interface = Arc::clone(seen),
+                None => _ = interfaces_seen.insert(Arc::clone(&mapped.interface)),
+            }
             plan.vrrp.instances.push(Arc::new(mapped));
         }
     }
@@ -147,7 +154,8 @@ fn instance(
     router.signing = instance
         .auth_hmac
         .as_ref()
-        .and_then(|hmac| signing(hmac, router.interval, problems));
+        .and_then(|hmac| signing(hmac, router.interval, problems))
+        .map(Box::new);
     router.checksum = match (*instance.old_unicast_checksum, *instance.v3_checksum_as_v2) {
         (Some(OldUnicastChecksum::Always), _) => ChecksumForm::MulticastPseudoHeader,
         (_, true) => ChecksumForm::Message,
@@ -165,14 +173,16 @@ fn instance(
     router.announce.refresh_repeat = *instance.garp_master_refresh_repeat;
     router.announce.lower_priority_repeat = *instance.garp_lower_prio_repeat;
     router.announce.lower_priority_delay = *instance.garp_lower_prio_delay;
-    let addresses = |list: &[VirtualAddress], problems: &mut Problems| {
+    let addresses = |list: &[VirtualAddress], problems: &mut Problems| -> Vec<_> {
         list.iter()
             .map(|address| virtual_address(address, routing.names(), problems))
             .collect()
     };
+    let advertised = addresses(&instance.virtual_ipaddress, problems);
+    router.addresses = advertised.iter().map(|address| address.address).collect();
     let tracks = member_trackers(config, instance);
     let mut mapped = InstanceConfig {
-        addresses: addresses(&instance.virtual_ipaddress, problems),
+        addresses: advertised,
         excluded: addresses(&instance.virtual_ipaddress_excluded, problems),
         track_source: *instance.track_src_ip,
         trackers: tracks.0,
@@ -187,7 +197,7 @@ fn instance(
             .map(|extra| (extra.interval, extra.all)),
         receive_buffer: machine::receive_buffer(config, instance),
         standing_fault: machine::standing_fault(instance),
-        ..InstanceConfig::new(name.clone(), interface, router)
+        ..InstanceConfig::new(name.as_str(), interface, router)
     };
     if instance.interface.value.is_none() {
         let default = &*config.global_defs.default_interface;
@@ -372,15 +382,15 @@ fn member_trackers(config: &Config, instance: &VrrpInstance) -> (Vec<Tracker>, V
 fn trackers(track: &Trackers) -> Vec<Tracker> {
     let mut files = tracked(&track.track_file);
     for file in &mut files {
-        file.name = file_tracker(&file.name);
+        file.name = file_tracker(&file.name).into();
     }
     let mut processes = tracked(&track.track_process);
     for process in &mut processes {
-        process.name = process_tracker(&process.name);
+        process.name = process_tracker(&process.name).into();
     }
     let mut sessions = tracked(&track.track_bfd);
     for session in &mut sessions {
-        session.name = bfd_tracker(&session.name);
+        session.name = bfd_tracker(&session.name).into();
     }
     let mut all = tracked(&track.track_script);
     all.append(&mut sessions);
@@ -391,7 +401,7 @@ fn trackers(track: &Trackers) -> Vec<Tracker> {
 
 fn tracked(entries: &[TrackEntry]) -> Vec<Tracker> {
     let entry = |entry: &TrackEntry| Tracker {
-        name: entry.name.value.clone(),
+        name: entry.name.value.as_str().into(),
         weight: i16::try_from(entry.weight.weight.clamp(-253, 253)).unwrap_or(0),
         reverse: entry.weight.reverse,
     };

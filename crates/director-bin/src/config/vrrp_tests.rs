@@ -76,7 +76,7 @@ vrrp_instance C {
     );
     assert_eq!(carriers(b), ["eth0", "vad.52"]);
     assert!(!b.accept && a.accept);
-    let link = c.virtual_link.as_ref().unwrap();
+    let link = c.virtual_link.as_deref().unwrap();
     let own = vrrp_net::VirtualLink::macvlan("own", [2, 0, 0, 0, 0, 0x35]);
     assert_eq!(
         link,
@@ -290,14 +290,14 @@ vrrp_instance A {{
     };
     let plan = planned(&text(""));
     let instance = &plan.vrrp.instances[0];
-    assert_eq!(instance.interface, "");
+    assert_eq!(&*instance.interface, "");
     let devices: Vec<_> = instance
         .all_addresses()
         .map(|address| address.device.as_deref().unwrap())
         .collect();
     assert_eq!(devices, ["eth7", "eth1"]);
     let plan = planned(&text("vrf red"));
-    assert_eq!(plan.vrrp.instances[0].interface, "red");
+    assert_eq!(&*plan.vrrp.instances[0].interface, "red");
 }
 
 #[test]
@@ -345,7 +345,7 @@ vrrp_instance A {
     let trackers: Vec<_> = plan.vrrp.instances[0]
         .trackers
         .iter()
-        .map(|tracker| (tracker.name.as_str(), tracker.weight))
+        .map(|tracker| (&*tracker.name, tracker.weight))
         .collect();
     assert_eq!(trackers, [("bfd b", 0), ("process p", 10)]);
 }
@@ -384,7 +384,10 @@ vrrp_instance A {
     let tracked = |text: &str| {
         let plan = planned(text);
         let instance = plan.vrrp.instances[0].clone();
-        let scripts = instance.trackers.iter().map(|tracker| tracker.name.clone());
+        let scripts = instance
+            .trackers
+            .iter()
+            .map(|tracker| tracker.name.to_string());
         let scripts: Vec<String> = scripts.collect();
         (scripts.join(" "), instance.track_interfaces[0].weight)
     };
@@ -439,7 +442,7 @@ vrrp_instance A {{
     let tracked = |priority, group| -> Vec<(String, i16)> {
         let plan = planned(&text(priority, group));
         let trackers = plan.vrrp.instances[0].trackers.iter();
-        let each = trackers.map(|tracker| (tracker.name.clone(), tracker.weight));
+        let each = trackers.map(|tracker| (tracker.name.to_string(), tracker.weight));
         each.collect()
     };
     let named = |all: &[(&str, i16)]| -> Vec<(String, i16)> {

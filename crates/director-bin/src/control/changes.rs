@@ -14,7 +14,7 @@ const TOLD: usize = 50;
 /// What going over from `before` to `after` changes, apart from the table.
 pub(crate) fn plans(before: &Plan, after: &Plan) -> Vec<String> {
     let mut changes = Vec::new();
-    let instances = |plan: &Plan| by(&plan.vrrp.instances, |instance| instance.name.clone());
+    let instances = |plan: &Plan| by(&plan.vrrp.instances, |instance| instance.name.to_string());
     compare(
         "instance",
         &instances(before),

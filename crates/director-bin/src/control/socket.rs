@@ -122,11 +122,11 @@ fn bind(path: &Path, group: Option<Gid>, taking_over: bool) -> Result<ControlSoc
     {
         let is_new = !folder.exists();
         let mode = if group.is_some() { 0o755 } else { 0o700 };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(mode)
-            .create(folder)
-            .map_err(unusable)?;
+        // Whatever mask other files get.
+        let before = umask(Mode::from_bits_truncate(0o022));
+        let created = DirBuilder::new().recursive(true).mode(mode).create(folder);
+        umask(before);
+        created.map_err(unusable)?;
         if let Some(group) = group {
             let_in(folder, group, is_new).map_err(unusable)?;
         }

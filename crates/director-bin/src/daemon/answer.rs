@@ -162,23 +162,31 @@ impl Running {
 
     /// Writes one of keepalived's files, if they are wanted.
     pub(super) fn write_legacy(&mut self, which: Legacy) {
-        let Some(directory) = self.arguments.keepalived_files.clone() else {
+        let directory = self.arguments.keepalived_files.as_deref();
+        let below = |name: &str| directory.map(|directory| directory.join(name));
+        let configured = self.plan.state_dump_file.as_deref();
+        let paths = match which {
+            Legacy::Data => legacy::data_paths(configured, directory).map(Vec::from),
+            Legacy::Stats => below("keepalived.stats").map(|path| vec![path]),
+            Legacy::Json => below("keepalived.json").map(|path| vec![path]),
+        };
+        let Some(paths) = paths else {
             return;
         };
         let (facts, plan) = (self.facts(), Arc::clone(&self.plan));
+        let processes = self.trackers.processes();
         self.control.with_snapshot(facts, move |snapshot| {
-            let files = match which {
+            let texts = match which {
                 Legacy::Data => vec![
-                    ("keepalived.data", legacy::data(&snapshot, &plan)),
-                    ("keepalived_check.data", legacy::check_data(&snapshot, &plan)),
+                    legacy::data(&snapshot, &plan),
+                    legacy::check_data(&snapshot, &plan),
                 ],
-                Legacy::Stats => vec![("keepalived.stats", legacy::stats(&snapshot.instances))],
-                Legacy::Json => vec![("keepalived.json", legacy::json(&snapshot.instances, &plan))],
+                Legacy::Stats => vec![legacy::stats(&snapshot.instances)],
+                Legacy::Json => vec![legacy::json(&snapshot.instances, &processes, &plan)],
             };
             // keepalived writes none of what it does not run.
-            for (name, text) in files.into_iter().filter(|(_, text)| !text.is_empty()) {
-                if let Err(error) = legacy::write(&directory, name, &text) {
-                    let path = directory.join(name);
+            for (path, text) in paths.iter().zip(texts).filter(|(_, text)| !text.is_empty()) {
+                if let Err(error) = legacy::write(path, &text) {
                     let path = path.display();
                     tracing::error!(event = "file_not_written", %error, "{path} cannot be written: {error}");
                 }

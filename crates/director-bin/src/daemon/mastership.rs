@@ -22,11 +22,11 @@ const LOWEST: i16 = -253;
 pub(super) fn with_maintenance(configuration: &Configuration) -> Configuration {
     let mut configuration = configuration.clone();
     configuration.trackers.push(TrackerConfig {
-        name: MAINTENANCE.to_owned(),
+        name: MAINTENANCE.into(),
         initial: TrackerState::Up,
     });
     configuration.common_trackers.push(Tracker {
-        name: MAINTENANCE.to_owned(),
+        name: MAINTENANCE.into(),
         weight: LOWEST,
         reverse: false,
     });
@@ -76,7 +76,7 @@ impl Running {
                 .vrrp
                 .instances
                 .iter()
-                .find(|config| config.name == **name);
+                .find(|config| *config.name == **name);
             if let Some(Transport::Unicast { peers: all, .. }) =
                 configured.map(|config| &config.router.transport)
             {
@@ -114,7 +114,7 @@ impl Running {
                     .vrrp
                     .instances
                     .iter()
-                    .any(|config| config.name == name)
+                    .any(|config| &*config.name == name)
                 {
                     return Err(Problem::new(
                         ProblemKind::NotFound,
@@ -164,7 +164,7 @@ impl Running {
             .vrrp
             .instances
             .iter()
-            .find(|config| config.name == name)?;
+            .find(|config| &*config.name == name)?;
         let seconds = master_down(config, config.router.priority.value()).as_secs_f64();
         Some(format!(
             "if nobody takes over, {name} is master again after {seconds:.2} s"
@@ -261,22 +261,22 @@ impl Running {
     }
 
     async fn order_all(&mut self, order: EngineOrder, but: &[Arc<str>]) {
-        let names: Vec<String> = self
+        let names: Vec<Arc<str>> = self
             .plan
             .vrrp
             .instances
             .iter()
-            .map(|config| config.name.clone())
+            .map(|config| Arc::clone(&config.name))
             .collect();
         for name in names
             .into_iter()
-            .filter(|name| !but.iter().any(|master| **master == *name))
+            .filter(|name| !but.iter().any(|master| **master == **name))
         {
             if let Err(problem) = self.engine_order(&name, order).await {
                 let reason = problem.message;
                 tracing::error!(
                     event = "order_failed",
-                    instance = name,
+                    instance = &*name,
                     reason,
                     "{name}: {reason}"
                 );

@@ -11,6 +11,7 @@ use crate::mail::{Alert, Mailer};
 use crate::script::{HookLedger, Hooks};
 use ipvs_netlink::DestinationId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vrrp_net::{Event, Snapshot};
 use vrrp_proto::State;
@@ -24,7 +25,7 @@ pub(super) struct Notifier {
     /// What the last mail of an instance or group said: the same is not sent twice in a row.
     mailed: BTreeMap<String, Announced>,
     /// State and effective priority of the instances, as far as they were told.
-    instances: BTreeMap<String, (State, u8)>,
+    instances: BTreeMap<Arc<str>, (State, u8)>,
     /// Transitions of sync groups that wait for those of their members.
     groups: Vec<PendingGroup>,
 }
@@ -95,7 +96,7 @@ impl Notifier {
                 ..
             } => {
                 self.instances
-                    .insert(instance.to_string(), (*to, *priority));
+                    .insert(Arc::clone(instance), (*to, *priority));
                 if let Some(state) = announced(*to) {
                     self.tell(
                         plan,
@@ -127,7 +128,7 @@ impl Notifier {
                 }
             }
             Event::PriorityChanged { instance, to, .. } => {
-                let known = self.instances.entry(instance.to_string());
+                let known = self.instances.entry(Arc::clone(instance));
                 let (state, priority) = known.or_insert((State::Initialize, *to));
                 *priority = *to;
                 let master = *state == State::Master;
@@ -146,11 +147,11 @@ impl Notifier {
                 let config = instances.find(|config| *config.name == **instance);
                 let priority = config.map_or(0, |config| config.router.priority.value());
                 self.instances
-                    .insert(instance.to_string(), (*state, priority));
+                    .insert(Arc::clone(instance), (*state, priority));
             }
             Event::Renamed { from, to } => {
                 if let Some(known) = self.instances.remove(&**from) {
-                    self.instances.insert(to.to_string(), known);
+                    self.instances.insert(Arc::clone(to), known);
                 }
                 if let Some(mailed) = self.mailed.remove(&instance_object(from)) {
                     self.mailed.insert(instance_object(to), mailed);
@@ -199,10 +200,13 @@ impl Notifier {
     }
 
     fn tell_followed_groups(&mut self, plan: &Plan) {
+        if self.groups.is_empty() {
+            return;
+        }
         let states: BTreeMap<&str, State> = self
             .instances
             .iter()
-            .map(|(name, (state, _))| (name.as_str(), *state))
+            .map(|(name, (state, _))| (&**name, *state))
             .collect();
         let followed: BTreeSet<String> = self
             .groups

@@ -300,6 +300,7 @@ impl Running {
         report::changes(&changes);
         self.model = model;
         let before = std::mem::replace(&mut self.plan, Arc::new(plan));
+        self.file_mask.follow(self.plan.umask);
         // Not at once: reloads often come one after the other.
         self.release_memory_at = Instant::now().checked_add(Duration::from_secs(30));
         self.replace_checks(&before);
@@ -429,15 +430,15 @@ impl Running {
             )
         };
         let instances = &self.plan.vrrp.instances;
-        let names: BTreeSet<&str> = instances.iter().map(|now| now.name.as_str()).collect();
+        let names: BTreeSet<&str> = instances.iter().map(|now| &*now.name).collect();
         let gone = |instance: &&Arc<vrrp_net::InstanceConfig>| {
-            !names.contains(instance.name.as_str())
+            !names.contains(&*instance.name)
                 && !instances
                     .iter()
                     .any(|now| identity(now) == identity(instance))
         };
         for instance in before.vrrp.instances.iter().filter(gone) {
-            let deleted = before.notify_deleted.contains(&instance.name);
+            let deleted = before.notify_deleted.contains(&*instance.name);
             let state = if deleted {
                 Announced::Deleted
             } else {
@@ -445,7 +446,7 @@ impl Running {
             };
             let base = instance.router.priority.value();
             let notice = Notice::Instance {
-                name: instance.name.clone(),
+                name: instance.name.to_string(),
                 state,
                 previous: None,
                 priority: self.notifier.priority(&instance.name).unwrap_or(base),

@@ -21,6 +21,7 @@ use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks};
 use crate::log::RateLimit;
 use crate::lvs::{CheckId, Fate, Happening, Model, Touched, Verdict, taken_out};
+use crate::process::FileMask;
 use crate::state::StateDirectory;
 use crate::track::{Report, Trackers};
 use healthcheck::{Monitor, MonitorSettings};
@@ -55,6 +56,7 @@ pub(super) struct Parts {
     pub(super) control: Control,
     pub(super) guardian: Option<Rc<RefCell<Guardian>>>,
     pub(super) memory: Memory,
+    pub(super) file_mask: FileMask,
 }
 
 /// The VRRP engine and what it tells.
@@ -102,6 +104,8 @@ pub(super) struct Running {
     pub(super) plan: Arc<Plan>,
     /// What of its files need not be read again while they say the same.
     pub(super) memory: Memory,
+    /// What the files of scripts may not grant.
+    pub(super) file_mask: FileMask,
     pub(super) model: Model,
     /// The kernel's table; `None` while there are no virtual servers.
     pub(super) table: Option<IpvsTable>,
@@ -175,6 +179,7 @@ impl Running {
             mut control,
             guardian,
             memory,
+            file_mask,
             ..
         } = parts;
         let mut happenings = if predecessor.is_some() {
@@ -250,6 +255,7 @@ impl Running {
             state,
             plan: Arc::new(plan),
             memory,
+            file_mask,
             model,
             table,
             marks,

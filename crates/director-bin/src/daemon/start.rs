@@ -8,12 +8,13 @@ use crate::control::{Control, Journal, check_group};
 use crate::exit::Exit;
 use crate::guardian::Guardian;
 use crate::kernel::{IpvsTable, Marks, TableError};
-use crate::process::{Part, PidFiles, started};
+use crate::process::{FileMask, Part, PidFiles, started};
 use crate::state::StateDirectory;
 use crate::{log, output};
 use keepalived_conf::model::IncludeChecks;
 use keepalived_conf::{FileSystem, Loader, render};
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 /// Runs the daemon until it is told to stop.
@@ -120,6 +121,8 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         memory,
         ..
     } = loaded;
+    let mut file_mask = FileMask::new(&arguments.process);
+    file_mask.follow(plan.umask);
     let exit = runtime.block_on(async {
         let parts = Parts {
             arguments,
@@ -128,12 +131,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             control,
             guardian: guardian.clone(),
             memory,
+            file_mask,
         };
         if let Some(script) = &plan.startup {
             script.run().await;
         }
-        match Running::start(parts, plan, sources, predecessor).await {
-            Ok(running) => running.run().await,
+        match boxed(|| Running::start(parts, plan, sources, predecessor)).await {
+            Ok(running) => boxed(|| running.run()).await,
             Err(problem) => {
                 tracing::error!(
                     event = "start_failed",
@@ -203,6 +207,9 @@ fn load_by(
         Some(Part::Vrrp) => loaded.plan.leave_out_virtual_servers(),
         Some(Part::Lvs) => loaded.plan.leave_out_instances(),
         None => {}
+    }
+    if let Some(mask) = process.umask {
+        loaded.plan.notices.mask_fifos(mask);
     }
     loaded
 }
@@ -305,4 +312,10 @@ pub(super) fn announce(plan: &Plan) {
         output::count(servers, "virtual server")
     ));
     started();
+}
+
+/// Makes a large future where it stays. On the stack, its place would be kept as long as the daemon runs.
+#[inline(never)]
+fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
 }

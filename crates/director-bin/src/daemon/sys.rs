@@ -53,12 +53,14 @@ pub(super) fn release_heap_but_spare() {
     }
 }
 
-/// Gives back the pages of the program: most of what a start or a reload needs is not needed afterwards.
+/// Gives back the pages of the program, and what the calling thread's stack has grown to: most of what a start or a reload needs
+/// is not needed afterwards.
 pub(super) fn release_program() {
     // SAFETY: the callback has the signature that is asked for, and does not use the pointer that it is given.
     unsafe {
         libc::dl_iterate_phdr(Some(release_constants), std::ptr::null_mut());
     }
+    release_stack();
 }
 
 /// Takes the segments of the program itself that are never written, code and constants, out of the address space. They
@@ -75,7 +77,6 @@ unsafe extern "C" fn release_constants(
         let headers = std::slice::from_raw_parts(program.dlpi_phdr, count);
         (program.dlpi_addr, headers)
     };
-    let page = page_size();
     for header in headers {
         let constant = header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0;
         if !constant {
@@ -84,27 +85,73 @@ unsafe extern "C" fn release_constants(
         // The first and the last page may hold parts of other segments.
         let begin = base.saturating_add(header.p_vaddr);
         let end = begin.saturating_add(header.p_memsz);
-        let (begin, end) = (begin.next_multiple_of(page), end - end % page);
-        if let (Ok(at), Ok(length)) = (
-            usize::try_from(begin),
-            usize::try_from(end.saturating_sub(begin)),
-        ) && length > 0
-        {
-            // SAFETY: these are whole pages of a private mapping of the program's file that nobody has written or can
-            // write, so each is read again from the file as it was. With locked memory the system refuses, which is right.
-            unsafe {
-                libc::madvise(at as *mut libc::c_void, length, libc::MADV_DONTNEED);
-            }
+        if let (Ok(begin), Ok(end)) = (usize::try_from(begin), usize::try_from(end)) {
+            // SAFETY: these are pages of a private mapping of the program's file that nobody has written or can write, so each
+            // is read again from the file as it was.
+            unsafe { release_pages(begin, end) };
         }
     }
-    // Only the first, which is the program.
+    // Only the first, which is the program. User-mode Linux does not bring back the pages of the others.
     1
 }
 
-fn page_size() -> u64 {
+/// What the stack of a start, which reads a configuration, has grown to.
+#[cfg(target_env = "gnu")]
+#[inline(never)]
+fn release_stack() {
+    /// Stays, for the calls below this one.
+    const NEXT: usize = 16 << 10;
+    /// The system keeps so much free below the first thread's stack, which has no end of its own.
+    const MOST: usize = 1 << 20;
+    let here = 0_u8;
+    let here = (&raw const here).addr();
+    // SAFETY: the attributes are made by the first call, read by the second, and destroyed when they were made.
+    let lowest = unsafe {
+        let mut attributes = std::mem::zeroed();
+        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
+            return;
+        }
+        let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
+        let found =
+            libc::pthread_attr_getstack(&raw const attributes, &raw mut lowest, &raw mut size);
+        libc::pthread_attr_destroy(&raw mut attributes);
+        if found != 0 {
+            return;
+        }
+        lowest.addr()
+    };
+    let (begin, end) = (
+        lowest.max(here.saturating_sub(MOST)),
+        here.saturating_sub(NEXT),
+    );
+    // SAFETY: the stack grows down, and this function, which is never part of another, has a small frame of its own: nothing
+    // that lives is so far below `here`. What the next calls write there comes anew.
+    unsafe { release_pages(begin, end) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn release_stack() {}
+
+/// Gives back the whole pages between two addresses. With locked memory the system refuses, which is right.
+///
+/// # Safety
+/// What is there is never read again, or comes again as it was.
+unsafe fn release_pages(begin: usize, end: usize) {
+    let page = page_size();
+    let (begin, end) = (begin.next_multiple_of(page), end - end % page);
+    let length = end.saturating_sub(begin);
+    if length > 0 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            libc::madvise(begin as *mut libc::c_void, length, libc::MADV_DONTNEED);
+        }
+    }
+}
+
+fn page_size() -> usize {
     // SAFETY: `sysconf` takes no pointers.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(size)
+    usize::try_from(size)
         .ok()
         .filter(|size| *size > 0)
         .unwrap_or(4096)

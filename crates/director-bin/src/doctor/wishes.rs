@@ -67,12 +67,14 @@ impl Wishes {
     pub(crate) fn of_plan(plan: &Plan) -> Self {
         let instances = plan.vrrp.instances.iter().map(|instance| {
             let device = |device: &Option<String>| {
-                device.clone().unwrap_or_else(|| instance.interface.clone())
+                device
+                    .clone()
+                    .unwrap_or_else(|| instance.interface.to_string())
             };
             let router = &instance.router;
             Instance {
-                name: instance.name.clone(),
-                interface: instance.interface.clone(),
+                name: instance.name.to_string(),
+                interface: instance.interface.to_string(),
                 v6: router.family == vrrp_proto::Family::V6,
                 peers: match &router.transport {
                     vrrp_proto::Transport::Multicast(_) => Vec::new(),

@@ -26,15 +26,15 @@ pub(super) fn check(
         configuration
             .instances
             .iter()
-            .map(|instance| &instance.name),
+            .map(|instance| &*instance.name),
     )?;
     unique(
         "group",
-        configuration.groups.iter().map(|group| &group.name),
+        configuration.groups.iter().map(|group| &*group.name),
     )?;
     unique(
         "tracker",
-        configuration.trackers.iter().map(|tracker| &tracker.name),
+        configuration.trackers.iter().map(|tracker| &*tracker.name),
     )?;
     for instance in &configuration.instances {
         check_instance(instance)?;
@@ -57,14 +57,14 @@ pub(super) fn check(
 
 fn unique<'a>(
     kind: &'static str,
-    names: impl Iterator<Item = &'a String>,
+    names: impl Iterator<Item = &'a str>,
 ) -> Result<(), ConfigurationError> {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
             return Err(ConfigurationError::DuplicateName {
                 kind,
-                name: name.clone(),
+                name: name.to_owned(),
             });
         }
     }
@@ -76,32 +76,40 @@ fn check_instance(instance: &InstanceConfig) -> Result<(), ConfigurationError> {
         address
             .validate()
             .map_err(|problem| ConfigurationError::Address {
-                instance: instance.name.clone(),
+                instance: instance.name.to_string(),
                 problem,
             })?;
     }
     for address in &instance.addresses {
         if address.address.is_ipv6() != is_ipv6(instance.router.family) {
-            let (instance, address) = (instance.name.clone(), address.address);
+            let (instance, address) = (instance.name.to_string(), address.address);
             return Err(ConfigurationError::MixedFamilies { instance, address });
         }
     }
-    router_of(instance)
+    let router = &instance.router;
+    router_of(instance, router.grouped, router.source)
         .validate()
         .map_err(|problem| ConfigurationError::Router {
-            instance: instance.name.clone(),
+            instance: instance.name.to_string(),
             problem: problem.to_string(),
         })
 }
 
-/// The configuration the protocol core gets, before the engine has found a source address.
-pub(super) fn router_of(instance: &InstanceConfig) -> vrrp_proto::Config {
-    let mut router = instance.router.clone();
-    router.addresses = instance
-        .addresses
-        .iter()
-        .map(|address| address.address)
-        .collect();
+/// The configuration the protocol core gets: the instance's own, unless there is something to be filled in.
+pub(super) fn router_of(
+    instance: &InstanceConfig,
+    grouped: bool,
+    source: Option<IpAddr>,
+) -> Arc<vrrp_proto::Config> {
+    let mut router = Arc::clone(&instance.router);
+    let addresses = instance.addresses.iter().map(|address| address.address);
+    if !router.addresses.iter().copied().eq(addresses.clone()) {
+        Arc::make_mut(&mut router).addresses = addresses.collect();
+    }
+    if (router.grouped, router.source) != (grouped, source) {
+        let router = Arc::make_mut(&mut router);
+        (router.grouped, router.source) = (grouped, source);
+    }
     router
 }
 
@@ -115,11 +123,11 @@ fn check_interfaces(
     }
     let devices = instance
         .all_addresses()
-        .filter_map(|address| address.device.as_ref());
-    let all = std::iter::once(&instance.interface).chain(devices);
+        .filter_map(|address| address.device.as_deref());
+    let all = std::iter::once(&*instance.interface).chain(devices);
     for interface in all.filter(|name| !name.is_empty()) {
         if picture.by_name(interface).is_none() && !late_interfaces {
-            let (instance, interface) = (instance.name.clone(), interface.clone());
+            let (instance, interface) = (instance.name.to_string(), interface.to_owned());
             return Err(ConfigurationError::NoSuchInterface {
                 instance,
                 interface,
@@ -128,7 +136,7 @@ fn check_interfaces(
     }
     let own = picture.by_name(&instance.interface);
     if own.is_some_and(|link| link.kind == LinkKind::Loopback) {
-        let (instance, interface) = (instance.name.clone(), instance.interface.clone());
+        let (instance, interface) = (instance.name.to_string(), instance.interface.to_string());
         return Err(ConfigurationError::Loopback {
             instance,
             interface,
@@ -146,9 +154,9 @@ fn check_trackers(
         if !configuration
             .trackers
             .iter()
-            .any(|tracker| tracker.name == entry.name)
+            .any(|tracker| *tracker.name == *entry.name)
         {
-            let (user, tracker) = (user.to_owned(), entry.name.clone());
+            let (user, tracker) = (user.to_owned(), entry.name.to_string());
             return Err(ConfigurationError::NoSuchTracker { user, tracker });
         }
     }
@@ -172,7 +180,7 @@ fn check_without_interface(instance: &InstanceConfig) -> Result<(), Configuratio
         return Ok(());
     };
     Err(ConfigurationError::NoInterface {
-        instance: instance.name.clone(),
+        instance: instance.name.to_string(),
         problem,
     })
 }
@@ -188,7 +196,7 @@ fn check_virtual_links(instance: &InstanceConfig) -> Result<(), ConfigurationErr
             continue;
         };
         return Err(ConfigurationError::VirtualLink {
-            instance: instance.name.clone(),
+            instance: instance.name.to_string(),
             name: link.name.clone(),
             problem: problem.to_owned(),
         });
@@ -204,7 +212,7 @@ fn check_names_of_links(instances: &[Arc<InstanceConfig>]) -> Result<(), Configu
     for instance in instances {
         for (link, base) in instance.virtual_links() {
             let error = |problem: String| ConfigurationError::VirtualLink {
-                instance: instance.name.clone(),
+                instance: instance.name.to_string(),
                 name: link.name.clone(),
                 problem,
             };
@@ -239,10 +247,10 @@ fn check_router_ids(instances: &[Arc<InstanceConfig>]) -> Result<(), Configurati
         );
         if let Some(first) = seen.insert(key, &instance.name) {
             return Err(ConfigurationError::DuplicateRouterId {
-                first: first.clone(),
-                second: instance.name.clone(),
+                first: first.to_string(),
+                second: instance.name.to_string(),
                 vrid: instance.router.vrid.value(),
-                interface: instance.interface.clone(),
+                interface: instance.interface.to_string(),
             });
         }
     }
@@ -339,7 +347,7 @@ fn check_groups(configuration: &Configuration) -> Result<(), ConfigurationError>
             if !configuration
                 .instances
                 .iter()
-                .any(|instance| instance.name == *member)
+                .any(|instance| *instance.name == **member)
             {
                 return Err(problem("not configured"));
             }
@@ -372,7 +380,7 @@ mod tests {
     fn picture() -> Picture {
         let link = |index, name: &str, kind| Link {
             index,
-            name: name.to_owned(),
+            name: name.into(),
             kind,
             mac: Some([2, 0, 0, 0, 0, 1]),
             up: true,
@@ -436,7 +444,7 @@ mod tests {
     #[test]
     fn a_missing_interface_is_named_unless_it_may_come_late() {
         let mut late = configuration();
-        at(&mut late, 0).interface = "eth7".to_owned();
+        at(&mut late, 0).interface = "eth7".into();
         let error = check(&late, &picture(), false).unwrap_err();
         assert!(
             error.to_string().contains("interface eth7 does not exist"),
@@ -447,10 +455,10 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        assert!(problem(|c| at(c, 0).interface = "lo".to_owned()).contains("loopback"));
-        assert!(problem(|c| at(c, 1).name = "VI_1".to_owned()).contains("twice"));
+        assert!(problem(|c| at(c, 0).interface = "lo".into()).contains("loopback"));
+        assert!(problem(|c| at(c, 1).name = "VI_1".into()).contains("twice"));
         assert!(
-            problem(|c| at(c, 1).router.vrid = Vrid::new(51).unwrap())
+            problem(|c| at(c, 1).router_mut().vrid = Vrid::new(51).unwrap())
                 .contains("virtual router id 51")
         );
         assert!(
@@ -463,7 +471,7 @@ mod tests {
         assert!(problem(|c| c.groups[0].members.push("VI_1".to_owned())).contains("twice"));
         assert!(
             problem(|c| at(c, 0).trackers.push(Tracker {
-                name: "chk2".to_owned(),
+                name: "chk2".into(),
                 weight: 0,
                 reverse: false
             }))
@@ -471,7 +479,7 @@ mod tests {
         );
         assert!(
             problem(|c| c.common_trackers.push(Tracker {
-                name: "chk3".to_owned(),
+                name: "chk3".into(),
                 weight: 0,
                 reverse: false
             }))

@@ -19,6 +19,7 @@ use vrrp_proto::{
 };
 
 use super::Order;
+use super::applied::Applied;
 use super::debounce::Debounce;
 use super::filter::Filter;
 use super::handover::Inheritance;
@@ -36,7 +37,7 @@ use crate::announce::Announcer;
 use crate::error::OrderError;
 use crate::event::{Event, EventSender, Reason};
 use crate::kernel::links::Picture;
-use crate::kernel::{AddressKey, AddressTable, Placed};
+use crate::kernel::{AddressKey, AddressTable};
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::sys::Inbox;
@@ -60,7 +61,7 @@ pub(super) struct Core {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
     pub(super) trackers: BTreeMap<String, TrackerState>,
     /// The virtual addresses that are in place by our doing, and whose they are.
-    pub(super) applied: BTreeMap<AddressKey, Box<Applied>>,
+    pub(super) applied: BTreeMap<AddressKey, Applied>,
     /// Where virtual addresses may be; none of them is a source of adverts.
     pub(super) virtual_keys: BTreeSet<AddressKey>,
     /// The next step compares the addresses of all instances, and takes `leftovers` away.
@@ -103,14 +104,6 @@ pub(super) struct Group {
     pub(super) members: Vec<InstanceId>,
     pub(super) state: State,
     pub(super) since: Instant,
-}
-
-/// An address in place.
-#[derive(Debug, Clone)]
-pub(super) struct Applied {
-    pub(super) placed: Placed,
-    pub(super) owner: InstanceId,
-    pub(super) owner_name: Arc<str>,
 }
 
 /// When the next snapshot is due.
@@ -242,6 +235,8 @@ impl Core {
         }
         let later = std::mem::take(&mut self.later);
         if std::mem::take(&mut self.whole) {
+            // Only a new configuration touches that many at once.
+            self.touched.shrink_to_fit();
             let leftovers = std::mem::take(&mut self.leftovers);
             self.reconcile_all(leftovers);
             self.remove_unwished_links();
@@ -274,6 +269,9 @@ impl Core {
         while let Some(id) = self.touched.pop_front() {
             self.drain(id, &mut later);
             self.note_deadline(id);
+            if self.outbox.is_full() {
+                self.send_queued();
+            }
         }
         self.later = later;
     }
@@ -332,7 +330,7 @@ impl Core {
     }
 
     /// Whether the router's deadline is a later one by now; the list knows it then.
-    fn put_off(&mut self, deadline: Instant, id: InstanceId) -> bool {
+    pub(super) fn put_off(&mut self, deadline: Instant, id: InstanceId) -> bool {
         let Some(instance) = self.instances.get_mut(&id) else {
             return false;
         };
@@ -366,7 +364,7 @@ impl Core {
                 break;
             }
         }
-        let next = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let next = self.next_deadline();
         let next = next.into_iter().chain(other).min();
         // A timer that fires too early costs one wake-up, setting it at every packet a call each.
         let early = matches!((self.armed, next), (Some(armed), Some(next)) if armed <= next);
@@ -385,13 +383,12 @@ impl Core {
         };
         instance.since = transition.at;
         self.quiet.resort = true;
-        instance.reason = Reason::new(transition.reason, &instance.interface);
         self.events.send(Event::Transition {
             instance: Arc::clone(&instance.name),
             from: transition.from,
             to: transition.to,
             priority: transition.priority.value(),
-            reason: instance.reason.clone(),
+            reason: Reason::new(transition.reason, &instance.interface),
             at: self.clock.to_std(transition.at),
         });
         if transition.from == State::Fault {

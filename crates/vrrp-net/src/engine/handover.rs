@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use vrrp_proto::{Event as RouterEvent, Fault, Instant, State, VirtualRouter};
 
-use super::core::{Applied, Core, Later};
+use super::applied::Applied;
+use super::core::{Core, Later};
 use super::instance::InstanceId;
-use crate::event::{Event, Reason};
+use crate::address::VirtualAddress;
+use crate::event::Event;
 use crate::handover::{
     FORMAT, Handover, InheritedAddress, InheritedGroup, InheritedInstance, boot,
 };
@@ -29,7 +31,8 @@ pub(super) struct Inheritance {
 impl Core {
     /// Brings everything up to date, then stands still and tells all that a successor needs.
     pub(super) fn hold(&mut self) -> Handover {
-        self.read_waiting();
+        self.read_arrived();
+        self.settle();
         let now = self.clock.now();
         self.on_timer(now);
         self.settle();
@@ -43,7 +46,8 @@ impl Core {
 
     /// Nobody took over: goes on. What came in meanwhile counts before the time that has passed.
     pub(super) fn carry_on(&mut self) {
-        self.read_waiting();
+        self.read_arrived();
+        self.settle();
         let now = self.clock.now();
         self.on_timer(now);
     }
@@ -67,7 +71,7 @@ impl Core {
     }
 
     /// Takes in all adverts that have arrived.
-    fn read_waiting(&mut self) {
+    pub(super) fn read_arrived(&mut self) {
         self.read_quiet();
         let inbox = std::rc::Rc::clone(&self.inbox);
         for socket in self.sockets.all() {
@@ -83,7 +87,7 @@ impl Core {
             // Ends with an error when there are no more.
             while matches!(receive(), Ok(true)) {}
         }
-        self.settle();
+        self.drain_touched();
     }
 
     fn export(&self) -> Handover {
@@ -104,7 +108,6 @@ impl Core {
                 vrid: instance.config.router.vrid.value(),
                 router: instance.router.hand_over(now),
                 since: instance.since,
-                cause: instance.reason.cause().clone(),
                 addresses: self.held_by(*id),
                 announcements: waiting.remove(id).unwrap_or_default(),
                 counts: instance.counts.clone(),
@@ -133,7 +136,7 @@ impl Core {
                 interface: self.interface_name(key.index).to_string(),
                 address: key.address,
                 prefix_length: key.prefix_length,
-                manner: manner(&applied.placed),
+                manner: manner(&applied.address(key)),
             })
             .collect()
     }
@@ -198,11 +201,11 @@ impl Core {
     pub(super) fn router_for(
         &mut self,
         config: &InstanceConfig,
-        router_config: vrrp_proto::Config,
+        router_config: Arc<vrrp_proto::Config>,
         now: Instant,
     ) -> Result<(VirtualRouter, Option<InheritedInstance>), vrrp_proto::ConfigError> {
         let identity = (
-            config.interface.clone(),
+            config.interface.to_string(),
             crate::wire::is_ipv6(config.router.family),
             config.router.vrid.value(),
         );
@@ -216,7 +219,7 @@ impl Core {
         };
         let resumed = match refused {
             Some(why) => Err(why),
-            None => VirtualRouter::resume(now, router_config.clone(), &from.router)
+            None => VirtualRouter::resume(now, Arc::clone(&router_config), &from.router)
                 .map_err(|error| error.to_string()),
         };
         let instance = Arc::from(&*config.name);
@@ -239,7 +242,6 @@ impl Core {
             return;
         };
         instance.since = from.since;
-        instance.reason = Reason::new(from.cause.clone(), &instance.interface);
         instance.source = from.router.source();
         let faults = from.router.faults().iter();
         instance.raised = faults
@@ -306,7 +308,7 @@ impl Core {
             if !self.picture.has(&key) {
                 continue;
             }
-            if held.manner != manner(&placed) {
+            if held.manner != manner(&placed.address) {
                 let changes = [Change::Remove(key)];
                 if let [Err(error)] = &*self.table.apply(&changes) {
                     let message = format!("cannot replace {}: {error}", placed.address);
@@ -315,12 +317,8 @@ impl Core {
                 self.picture.forget(&key);
                 continue;
             }
-            let applied = Applied {
-                placed,
-                owner,
-                owner_name: Arc::clone(owner_name),
-            };
-            self.applied.insert(key, Box::new(applied));
+            let applied = Applied::new(&placed, owner, owner_name);
+            self.applied.insert(key, applied);
         }
     }
 
@@ -342,6 +340,6 @@ impl Core {
     }
 }
 
-fn manner(placed: &Placed) -> String {
-    format!("{:?}", placed.address)
+fn manner(address: &VirtualAddress) -> String {
+    format!("{address:?}")
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use vrrp_proto::tracking::Tracking;
-use vrrp_proto::{Fault, Instant, State, VirtualRouter};
+use vrrp_proto::{Fault, Instant, Reason as Cause, State, VirtualRouter};
 
 use super::sockets::Attachment;
 use crate::event::Reason;
@@ -47,7 +47,6 @@ pub(super) struct Instance {
     /// The master-down deadline that passed, until the first advert is out.
     pub(super) takeover_due: Option<Instant>,
     pub(super) since: Instant,
-    pub(super) reason: Reason,
     /// The last advert could not be sent; said once.
     pub(super) send_failing: bool,
     pub(super) announcing_failed_at: Option<Instant>,
@@ -95,6 +94,13 @@ impl Instance {
 
     pub(super) fn is_ipv6(&self) -> bool {
         crate::wire::is_ipv6(self.config.router.family)
+    }
+
+    /// Why it is in its state.
+    pub(super) fn reason(&self) -> Reason {
+        let last = self.router.last_transition();
+        let cause = last.map_or(Cause::Started, |transition| transition.reason.clone());
+        Reason::new(cause, &self.interface)
     }
 
     pub(super) fn is_master(&self) -> bool {

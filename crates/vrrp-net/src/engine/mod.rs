@@ -15,6 +15,7 @@ use crate::instance::Configuration;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, SnapshotWatch};
 
+mod applied;
 mod check;
 mod core;
 mod debounce;
@@ -33,6 +34,7 @@ mod routing;
 mod schedule;
 mod sockets;
 mod statics;
+mod takeover;
 mod thread;
 mod timer;
 mod track;

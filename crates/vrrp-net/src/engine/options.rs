@@ -170,7 +170,7 @@ impl Core {
         let common = read("all", "rp_filter").unwrap_or(0);
         let mut raised = Vec::new();
         if common > 0 {
-            let names = self.picture.links().map(|link| link.name.clone());
+            let names = self.picture.links().map(|link| link.name.to_string());
             for name in names.chain(std::iter::once("default".to_owned())) {
                 let before = read(&name, "rp_filter").unwrap_or(common);
                 if before < common && write(&name, "rp_filter", common).is_ok() {

@@ -24,6 +24,16 @@ impl Core {
         let now = self.clock.now();
         self.publication.due = None;
         self.publication.last = now;
+        self.publication.sender.send_modify(|shared| {
+            // While nobody reads the last one, it is overwritten where it lies; no need to copy it otherwise.
+            if Arc::get_mut(shared).is_none() {
+                *shared = Arc::default();
+            }
+            self.bring_up_to_date(Arc::make_mut(shared), stopped, now);
+        });
+    }
+
+    fn bring_up_to_date(&self, snapshot: &mut Snapshot, stopped: bool, now: Instant) {
         let mut held: BTreeMap<InstanceId, Vec<HeldAddress>> = BTreeMap::new();
         for (key, applied) in &self.applied {
             held.entry(applied.owner).or_default().push(HeldAddress {
@@ -32,11 +42,22 @@ impl Core {
                 interface: self.interface_name(key.index),
             });
         }
-        let instances = self.instances.iter().map(|(id, instance)| {
+        let instances = &mut snapshot.instances;
+        instances.retain(|name, _| {
+            let id = self.names.get(name);
+            id.is_some_and(|id| self.instances.contains_key(id))
+        });
+        for (id, instance) in &self.instances {
             let mut held = held.remove(id).unwrap_or_default();
             held.shrink_to_fit();
-            (Arc::clone(&instance.name), self.status(instance, held, now))
-        });
+            let status = self.status(instance, held, now);
+            match instances.get_mut(&instance.name) {
+                Some(before) => **before = status,
+                None => {
+                    instances.insert(Arc::clone(&instance.name), Box::new(status));
+                }
+            }
+        }
         let groups = self.groups.iter().map(|(name, group)| {
             let since = self.clock.to_std(group.since);
             (
@@ -47,13 +68,9 @@ impl Core {
                 },
             )
         });
-        let snapshot = Snapshot {
-            instances: instances.collect(),
-            groups: groups.collect(),
-            ignored: self.ignored.clone(),
-            stopped,
-        };
-        self.publication.sender.send_replace(Arc::new(snapshot));
+        snapshot.groups = groups.collect();
+        snapshot.ignored.clone_from(&self.ignored);
+        snapshot.stopped = stopped;
     }
 
     fn status(&self, instance: &Instance, held: Vec<HeldAddress>, now: Instant) -> InstanceStatus {
@@ -83,7 +100,7 @@ impl Core {
             vrid: router.config().vrid.value(),
             state: router.state(),
             since: time(instance.since),
-            reason: instance.reason.clone(),
+            reason: instance.reason(),
             base_priority: instance.config.router.priority.value(),
             effective_priority: router.effective_priority().value(),
             priority_arithmetic: Arc::clone(&instance.arithmetic),

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::core::{Applied, Core};
+use super::applied::Applied;
+use super::core::Core;
 use super::instance::InstanceId;
 use crate::event::Event;
 use crate::kernel::difference::difference;
 use crate::kernel::{AddressKey, Change, KernelAddress, Notice, Placed};
+
+/// Changes at once after which it is worth while to put the memory in order.
+const MANY: usize = 64;
 
 impl Core {
     /// Brings the addresses of these instances in line with their wishes.
@@ -88,7 +92,7 @@ impl Core {
                 applied.owner = *owner;
                 applied.owner_name = Arc::clone(name);
             }
-            if applied.placed != *placed {
+            if !applied.is_as(placed) {
                 // Another label or scope: the kernel cannot change that in place.
                 changes.push(Change::Remove(*key));
                 present.remove(key);
@@ -131,6 +135,10 @@ impl Core {
                 }
             }
         }
+        if changes.len() > MANY {
+            // A tree that was filled in order has half of its places empty.
+            self.applied = std::mem::take(&mut self.applied).into_iter().collect();
+        }
         self.changed(now);
     }
 
@@ -139,12 +147,7 @@ impl Core {
         let Some((owner, name)) = owners.get(&key) else {
             return;
         };
-        let applied = Applied {
-            placed: placed.clone(),
-            owner: *owner,
-            owner_name: Arc::clone(name),
-        };
-        self.applied.insert(key, Box::new(applied));
+        self.applied.insert(key, Applied::new(placed, *owner, name));
         self.restorer.succeeded(&key);
         self.picture.note(&Notice::Address(KernelAddress {
             key,
@@ -182,7 +185,7 @@ impl Core {
         }
         self.picture.link(index).map_or_else(
             || Arc::from(format!("interface {index}")),
-            |link| Arc::from(&*link.name),
+            |link| Arc::clone(&link.name),
         )
     }
 
@@ -194,7 +197,11 @@ impl Core {
         let mut links_gone = Vec::new();
         let now = self.clock.now();
         for notice in notices {
-            differs |= self.picture.note(notice);
+            if self.picture.note(notice) {
+                differs = true;
+                // A link that came back for a moment has begun its delay anew.
+                self.look_at_interfaces();
+            }
             match notice {
                 Notice::EntryGone(entry) => gone.push(entry),
                 // Perhaps by our own hand a moment ago: the kernel is asked below.
@@ -229,7 +236,7 @@ impl Core {
             let Some(lost) = self.applied.remove(&key) else {
                 continue;
             };
-            if self.wish_of(lost.owner).is_some() && lost.placed.address.restore {
+            if self.wish_of(lost.owner).is_some() && lost.address(&key).restore {
                 self.restorer
                     .lost(key, lost.owner, now, self.settings.restores_per_minute);
             }

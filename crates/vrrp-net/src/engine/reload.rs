@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use vrrp_proto::group::SyncGroup;
 use vrrp_proto::tracking::Tracking;
-use vrrp_proto::{
-    Event as RouterEvent, GroupOrder, Instant, Reason as Cause, State, Version, Vrid,
-};
+use vrrp_proto::{Event as RouterEvent, GroupOrder, Instant, State, Version, Vrid};
 
 use super::check;
 use super::core::{Core, Group, Later};
@@ -15,7 +13,7 @@ use super::instance::{Instance, InstanceId};
 use super::routing::Statics;
 use super::track::trackers_of;
 use crate::error::ConfigurationError;
-use crate::event::{Event, Reason};
+use crate::event::Event;
 use crate::handover::Counts;
 use crate::instance::{Configuration, InstanceConfig};
 use crate::virtual_link::VirtualLink;
@@ -110,16 +108,18 @@ impl Core {
         all: &Configuration,
         now: Instant,
     ) -> Option<InstanceId> {
-        let mut router_config = check::router_of(config);
-        router_config.grouped = group_of(all, &config.name).is_some();
-        router_config.source = None;
-        let interface: Arc<str> = Arc::from(&*config.interface);
+        let grouped = group_of(all, &config.name).is_some();
+        let router_config = check::router_of(config, grouped, None);
+        let interface = match self.picture.by_name(&config.interface) {
+            Some(link) => Arc::clone(&link.name),
+            None => Arc::from(&*config.interface),
+        };
         let (router, inherited) = match self.router_for(config, router_config, now) {
             Ok(found) => found,
             Err(error) => {
                 // The configuration has been checked, so this is a contradiction that only the core sees.
                 self.warn(
-                    Some(Arc::from(&*config.name)),
+                    Some(Arc::clone(&config.name)),
                     format!("cannot run: {error}"),
                 );
                 return None;
@@ -128,8 +128,7 @@ impl Core {
         let id = InstanceId(self.next_id);
         self.next_id += 1;
         let mut instance = Instance {
-            name: Arc::from(&*config.name),
-            reason: Reason::new(Cause::Started, &interface),
+            name: Arc::clone(&config.name),
             interface,
             config: Arc::clone(config),
             router,
@@ -164,7 +163,7 @@ impl Core {
         let wanted = trackers_of(&instance.config, &all.common_trackers, group);
         let mut tracking = Tracking::new(instance.config.router.priority);
         for tracker in wanted {
-            let state = self.trackers.get(&tracker.name).copied();
+            let state = self.trackers.get(&*tracker.name).copied();
             let name = tracker.name.clone();
             tracking.add(tracker);
             if let Some(state) = state {
@@ -192,9 +191,8 @@ impl Core {
         let same = instance.config == *config;
         instance.config = Arc::clone(config);
         self.set_trackers(&mut instance, all);
-        let mut router_config = check::router_of(config);
-        router_config.grouped = group_of(all, &config.name).is_some();
-        router_config.source = instance.source;
+        let grouped = group_of(all, &config.name).is_some();
+        let router_config = check::router_of(config, grouped, instance.source);
         if !same || router_config.grouped != instance.router.config().grouped {
             instance.priority_told = false;
             if let Err(error) = instance.router.reconfigure(now, router_config) {
@@ -374,12 +372,19 @@ fn group_of<'a>(
 
 /// What makes a virtual router the same one after a reload: interface, family, identifier and version. Its name is but
 /// a label.
-type Identity = (String, bool, Vrid, Version, Option<VirtualLink>, String);
+type Identity = (
+    Arc<str>,
+    bool,
+    Vrid,
+    Version,
+    Option<Box<VirtualLink>>,
+    String,
+);
 
 fn identity(config: &InstanceConfig) -> Identity {
     let router = &config.router;
     (
-        config.interface.clone(),
+        Arc::clone(&config.interface),
         crate::wire::is_ipv6(router.family),
         router.vrid,
         router.version,

@@ -19,10 +19,10 @@ impl Core {
             }
             let link = address.device.as_deref();
             let link = link.and_then(|name| self.picture.by_name(name));
-            let there = self.applied.values().any(|applied| {
+            let there = self.applied.iter().any(|(key, applied)| {
                 applied.owner == InstanceId::STATIC
-                    && applied.placed.address.address == address.address
-                    && Some(applied.placed.index) == link.map(|link| link.index)
+                    && key.address == address.address
+                    && Some(key.index) == link.map(|link| link.index)
             });
             if !there {
                 lacks(&address.needed_by, &format!("static address {address}"));

@@ -42,7 +42,7 @@ use crate::wire::{self, AdvertSocket};
 
 type Shared = Rc<RefCell<Core>>;
 
-/// What the thread does when a deadline comes takes less, unless there are hundreds of routers; the kernel's least.
+/// What the thread does when a deadline comes, but for waiting, takes less, unless there are hundreds of routers; the kernel's least.
 const TURN: std::time::Duration = std::time::Duration::from_micros(100);
 
 pub(super) fn run(
@@ -102,6 +102,7 @@ fn start(
     let announcer = Announcer::open().map_err(privileged("opening a packet socket"))?;
     let timer = Timer::new().map_err(thread("making a timer"))?;
     let timer = sys::watch(timer).map_err(thread("watching the timer"))?;
+    let inbox = wire::inbox().map_err(thread("making room for packets"))?;
     let now = clock.now();
     let mut core = Core {
         clock,
@@ -147,7 +148,7 @@ fn start(
         malformed: BTreeMap::new(),
         foreign: BTreeMap::new(),
         outbox: Outbox::with_room(),
-        inbox: Rc::new(RefCell::new(wire::inbox())),
+        inbox: Rc::new(RefCell::new(inbox)),
         settings,
     };
     core.schedule();
@@ -347,6 +348,7 @@ async fn keep_time(shared: Shared, timer: Rc<AsyncFd<Timer>>) {
         guard.clear_ready();
         drop(guard);
         enter(&shared, |core| {
+            core.await_takeover();
             let now = core.clock.now();
             core.on_timer(now);
         });

@@ -224,7 +224,7 @@ impl Core {
             .or_else(|| if owner { find(&|_| false) } else { None })
     }
 
-    fn interface_states(&self, instance: &Instance) -> Vec<(String, TrackerState)> {
+    fn interface_states(&self, instance: &Instance) -> Vec<(Arc<str>, TrackerState)> {
         let names = instance.tracking.trackers().filter_map(|(tracker, _)| {
             let interface = tracker.name.strip_prefix(INTERFACE_PREFIX)?;
             let up = self.counts_as_up(interface);
@@ -270,7 +270,7 @@ pub(super) fn trackers_of(
     group: Option<&GroupConfig>,
 ) -> Vec<Tracker> {
     let interface = |tracker: &Tracker| Tracker {
-        name: format!("{INTERFACE_PREFIX}{}", tracker.name),
+        name: format!("{INTERFACE_PREFIX}{}", tracker.name).into(),
         ..tracker.clone()
     };
     let interfaces = config.track_interfaces.iter().map(interface);
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn the_groups_weight_counts_unless_the_member_is_at_fault_without_it() {
         let tracker = |name: &str, weight| Tracker {
-            name: name.to_owned(),
+            name: name.into(),
             weight,
             reverse: false,
         };
@@ -349,7 +349,8 @@ mod tests {
         group.track_interfaces = vec![tracker("eth1", -40), tracker("eth2", -50)];
         let weights = |member: &InstanceConfig, group| -> Vec<(String, i16)> {
             let all = trackers_of(member, &[], group).into_iter();
-            all.map(|tracker| (tracker.name, tracker.weight)).collect()
+            all.map(|tracker| (tracker.name.to_string(), tracker.weight))
+                .collect()
         };
         let named = |all: &[(&str, i16)]| -> Vec<(String, i16)> {
             let each = all.iter();
@@ -370,7 +371,7 @@ mod tests {
                 ("interface eth2", -50)
             ])
         );
-        member.router.priority = Priority::OWNER;
+        member.router_mut().priority = Priority::OWNER;
         let all = weights(&member, Some(&group));
         assert!(all.iter().all(|(_, weight)| *weight == 0), "{all:?}");
     }

@@ -12,6 +12,7 @@ use super::core::Core;
 use super::instance::InstanceId;
 use crate::kernel::Placed;
 use crate::settings::{GarpGroup, Settings};
+use crate::sys;
 use crate::wire::{Packet, SocketKey};
 
 impl Core {
@@ -188,6 +189,9 @@ impl Core {
     }
 }
 
+/// Adverts that are sent before more are encoded: some calls' worth for each of the interfaces.
+const MANY_ADVERTS: usize = 4 * sys::BATCH;
+
 /// Adverts of one step, encoded and on their way to the sockets.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -238,6 +242,11 @@ impl Outbox {
     /// Whether adverts are on their way.
     pub(super) const fn is_filled(&self) -> bool {
         !self.queued.is_empty()
+    }
+
+    /// Whether so many are on their way that waiting for more saves no calls.
+    pub(super) const fn is_full(&self) -> bool {
+        self.queued.len() >= MANY_ADVERTS
     }
 
     fn packet(&self, queued: &Queued) -> Packet<'_> {

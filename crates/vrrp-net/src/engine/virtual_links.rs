@@ -82,7 +82,7 @@ impl Core {
                     ipv4: false,
                     ipv6: false,
                 });
-                let own = instance.virtual_link.as_ref() == Some(link);
+                let own = instance.virtual_link.as_deref() == Some(link);
                 let ipv6 = crate::wire::is_ipv6(instance.router.family);
                 wish.ipv4 |= own && !ipv6;
                 wish.ipv6 |= own && ipv6;
@@ -263,7 +263,7 @@ impl Core {
         if self
             .picture
             .link(index)
-            .is_none_or(|link| link.name != name)
+            .is_none_or(|link| *link.name != *name)
         {
             return;
         }
@@ -355,8 +355,8 @@ impl Core {
         let left: Vec<(u32, String)> = self
             .picture
             .links()
-            .filter(|link| is_ours(link) && !self.links.wished.contains_key(&link.name))
-            .map(|link| (link.index, link.name.clone()))
+            .filter(|link| is_ours(link) && !self.links.wished.contains_key(&*link.name))
+            .map(|link| (link.index, link.name.to_string()))
             .collect();
         for (index, name) in left {
             if let Err(message) = self.remove_index(index, &name) {

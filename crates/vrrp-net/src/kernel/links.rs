@@ -35,7 +35,7 @@ impl Picture {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Link> {
-        self.links.values().find(|link| link.name == name)
+        self.links.values().find(|link| *link.name == *name)
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &KernelAddress> {
@@ -99,7 +99,7 @@ mod tests {
     fn link(index: u32, up: bool) -> Link {
         Link {
             index,
-            name: format!("eth{index}"),
+            name: format!("eth{index}").into(),
             kind: LinkKind::Ethernet,
             mac: Some([2; 6]),
             up,

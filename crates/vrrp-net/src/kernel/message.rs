@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rtnetlink::packet_core::{
@@ -202,7 +203,7 @@ fn link_notice(message: LinkMessage) -> Notice {
     };
     let mut link = Link {
         index: message.header.index,
-        name: String::new(),
+        name: Arc::default(),
         kind,
         mac: None,
         up: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
@@ -214,7 +215,7 @@ fn link_notice(message: LinkMessage) -> Notice {
     for attribute in message.attributes {
         virtual_link::note(&mut link.layer, &attribute);
         match attribute {
-            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::IfName(name) => link.name = name.into(),
             LinkAttribute::LinkNetNsId(_) => foreign_base = true,
             LinkAttribute::Address(address) => link.mac = <[u8; 6]>::try_from(address).ok(),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,

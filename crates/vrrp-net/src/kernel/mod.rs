@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::address::VirtualAddress;
 use crate::virtual_link::VirtualLink;
@@ -22,7 +23,7 @@ pub(crate) use virtual_link::{Ipv4Option, Layer, LayerKind, LinkSetup};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) index: u32,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) kind: LinkKind,
     /// Link-layer address, if it has the six bytes of Ethernet.
     pub(crate) mac: Option<[u8; 6]>,

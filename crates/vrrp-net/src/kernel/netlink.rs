@@ -17,6 +17,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::message::{self, Incoming};
 use super::{AddressTable, Change, EntryChange, KernelAddress, Link, LinkSetup, Notice};
 use super::{routing, virtual_link};
+use crate::sys::Pages;
 use crate::virtual_link::VirtualLink;
 
 /// Messages sent at once; their answers fit the smallest receive buffer.
@@ -33,7 +34,7 @@ pub(super) const DATAGRAM: usize = 64 * 1024;
 pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
-    buffer: Vec<u8>,
+    buffer: Pages,
     mark: Option<u8>,
     route_mark: u8,
 }
@@ -50,7 +51,7 @@ impl Netlink {
         Ok(Self {
             socket,
             sequence: 0,
-            buffer: vec![0; DATAGRAM],
+            buffer: Pages::new(DATAGRAM)?,
             mark,
             route_mark,
         })
@@ -123,11 +124,7 @@ impl Netlink {
 
     fn receive(&mut self) -> io::Result<usize> {
         loop {
-            match rustix::net::recv(
-                self.socket.as_fd(),
-                self.buffer.as_mut_slice(),
-                RecvFlags::empty(),
-            ) {
+            match rustix::net::recv(self.socket.as_fd(), &mut *self.buffer, RecvFlags::empty()) {
                 Ok((length, _)) => return Ok(length),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => {

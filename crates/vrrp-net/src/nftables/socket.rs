@@ -9,6 +9,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::encode;
 use super::table::{Element, Family, Table};
 use super::wire::{self, Answer, Batch, DELETE_ELEMENTS, DUMP, GET_TABLE, NEW_ELEMENTS, Sealed};
+use crate::sys::Pages;
 
 /// `NETLINK_NETFILTER`.
 pub(super) const PROTOCOL: isize = 12;
@@ -22,7 +23,7 @@ pub(super) const DATAGRAM: usize = 64 * 1024;
 pub struct Nftables {
     socket: Socket,
     sequence: u32,
-    buffer: Vec<u8>,
+    buffer: Pages,
 }
 
 /// Why a transaction did not happen; the kernel's tables are what they were.
@@ -81,7 +82,7 @@ impl Nftables {
         Ok(Self {
             socket,
             sequence: 0,
-            buffer: vec![0; DATAGRAM],
+            buffer: Pages::new(DATAGRAM)?,
         })
     }
 
@@ -185,8 +186,7 @@ impl Nftables {
     /// `None` if there is nothing to be read.
     fn receive(&mut self, flags: RecvFlags) -> Result<Option<usize>, NftablesError> {
         loop {
-            let received =
-                rustix::net::recv(self.socket.as_fd(), self.buffer.as_mut_slice(), flags);
+            let received = rustix::net::recv(self.socket.as_fd(), &mut *self.buffer, flags);
             match received {
                 Ok((length, _)) => return Ok(Some(length)),
                 Err(rustix::io::Errno::INTR) => {}

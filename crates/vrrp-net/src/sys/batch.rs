@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
+use super::Pages;
+
 /// Datagrams sent or received by one call at most.
 pub(crate) const BATCH: usize = 64;
 
@@ -167,7 +169,7 @@ fn write_control(
 
 /// Takes up to [`BATCH`] datagrams per call; one serves all sockets of a thread.
 pub(crate) struct Inbox {
-    bytes: Box<[u8]>,
+    bytes: Pages,
     slot: usize,
     names: Box<[libc::sockaddr_in6]>,
     // Only the kernel uses these two, through `headers`.
@@ -196,10 +198,10 @@ pub(crate) struct Datagram<'a> {
 
 impl Inbox {
     /// An inbox for datagrams of up to `slot` bytes; of longer ones the rest is cut off.
-    pub(crate) fn new(slot: usize) -> Self {
+    pub(crate) fn new(slot: usize) -> io::Result<Self> {
         // SAFETY: a structure of integers and arrays of them, for all of which zero is a value.
         let name: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-        let mut bytes = vec![0; slot * BATCH].into_boxed_slice();
+        let mut bytes = Pages::new(slot * BATCH)?;
         let mut names = vec![name; BATCH].into_boxed_slice();
         let mut controls = vec![[0; CONTROL_WORDS]; BATCH].into_boxed_slice();
         let mut vectors: Box<[libc::iovec]> = bytes
@@ -222,7 +224,7 @@ impl Inbox {
                 header
             })
             .collect();
-        Self {
+        Ok(Self {
             bytes,
             slot,
             names,
@@ -231,7 +233,7 @@ impl Inbox {
             headers,
             named: true,
             filled: 0,
-        }
+        })
     }
 
     /// Takes what is there without waiting. Fewer than [`BATCH`] mean that there was no more. Without `named` the senders
@@ -356,7 +358,7 @@ mod tests {
         for bytes in &sent {
             sender.send(bytes).unwrap();
         }
-        let mut inbox = Inbox::new(128);
+        let mut inbox = Inbox::new(128).unwrap();
         let mut seen = Vec::new();
         for expected in [BATCH, 6] {
             assert_eq!(inbox.receive(receiver.as_fd(), false).unwrap(), expected);
@@ -375,7 +377,7 @@ mod tests {
         sender
             .send_to(&[1; 40], receiver.local_addr().unwrap())
             .unwrap();
-        let mut inbox = Inbox::new(16);
+        let mut inbox = Inbox::new(16).unwrap();
         assert_eq!(inbox.receive(receiver.as_fd(), false).unwrap(), 1);
         assert_eq!(inbox.datagrams().next().unwrap().bytes, [1; 16]);
     }

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 mod batch;
+mod pages;
 
 pub(crate) use batch::{BATCH, Datagram, Inbox, Outgoing, PacketInformation, send_many};
+pub(crate) use pages::Pages;
 
 use std::io;
 use std::os::fd::AsRawFd;

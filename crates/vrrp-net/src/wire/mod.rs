@@ -237,7 +237,7 @@ impl AdvertSocket {
 }
 
 /// What a thread receives adverts with.
-pub(crate) fn inbox() -> Inbox {
+pub(crate) fn inbox() -> io::Result<Inbox> {
     Inbox::new(LARGEST_DATAGRAM)
 }
 

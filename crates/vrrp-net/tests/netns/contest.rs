@@ -28,8 +28,8 @@ fn each_disagreement_is_a_state_with_a_name() {
     let Trio { a, b, witness, .. } = &trio;
     run(async {
         let mut ours = fast("VI", 51, 150, &["10.9.0.100"]);
-        ours.router.version = Version::V2;
-        ours.router.interval = Interval::DEFAULT;
+        ours.router_mut().version = Version::V2;
+        ours.router_mut().interval = Interval::DEFAULT;
         let mut master = a.start(settings(), one(ours.clone()));
         master.wait_state("VI", State::Master).await;
 
@@ -37,21 +37,21 @@ fn each_disagreement_is_a_state_with_a_name() {
         let mut theirs = fast("THEIRS", 52, 100, &["10.9.0.100"]);
         let wrong_identifier = b.start(settings(), one(theirs.clone()));
         theirs.addresses = fast("", 1, 1, &["10.9.0.55"]).addresses;
-        theirs.router.vrid = Vrid::new(53).unwrap();
+        theirs.router_mut().vrid = Vrid::new(53).unwrap();
         let stranger = witness.start(settings(), one(theirs));
         contested(&master, Disagreement::Identifier, "10.9.0.2").await;
         wrong_identifier.engine.shutdown().await;
         stranger.engine.shutdown().await;
 
         let mut other = ours.clone();
-        other.router.version = Version::V3;
+        other.router_mut().version = Version::V3;
         let wrong_version = b.start(settings(), one(other));
         contested(&master, Disagreement::Version, "10.9.0.2").await;
         wrong_version.engine.shutdown().await;
 
         let mut other = ours.clone();
-        other.router.interval = Interval::from_seconds(2).unwrap();
-        other.router.priority = Priority::OWNER;
+        other.router_mut().interval = Interval::from_seconds(2).unwrap();
+        other.router_mut().priority = Priority::OWNER;
         let wrong_interval = b.start(settings(), one(other));
         contested(&master, Disagreement::Interval, "10.9.0.2").await;
         wrong_interval.engine.shutdown().await;
@@ -99,7 +99,7 @@ fn split_and_heal(started_meanwhile: bool) {
         let mut first = a.start(settings(), one(fast("VI", 51, 150, &["10.9.0.100"])));
         // The loser answers the one it took over from; else the winner may never learn that there was another one.
         let mut loser = fast("VI", 51, 100, &["10.9.0.100"]);
-        loser.router.answer_returning_master = true;
+        loser.router_mut().answer_returning_master = true;
         // The port blocks: neither of the two sees its own link go.
         let split = || switch.ip("link set port2 nomaster");
         if started_meanwhile {

@@ -16,7 +16,7 @@ fn the_higher_priority_becomes_master_and_hands_over_when_it_stops() {
         // So slow that nobody is taken for dead because the machine is busy.
         let instance = |priority| {
             let mut instance = fast("VI", 51, priority, &["10.9.0.100"]);
-            instance.router.interval = Interval::DEFAULT;
+            instance.router_mut().interval = Interval::DEFAULT;
             instance
         };
         let mut first = a.start(settings(), one(instance(150)));
@@ -51,7 +51,7 @@ fn a_crash_is_noticed_and_its_leftovers_are_removed_by_the_successor() {
 
         // The successor is told never to preempt, so the address can only go by the clean-up at start.
         let mut instance = fast("VI", 51, 90, &["10.9.0.100"]);
-        instance.router.preemption = vrrp_proto::Preemption::Never;
+        instance.router_mut().preemption = vrrp_proto::Preemption::Never;
         let mut third = a.start(settings(), one(instance));
         third
             .wait("the leftover to go", |event| {
@@ -229,7 +229,7 @@ fn an_interface_that_is_not_there_is_refused_or_awaited() {
     let Some((a, _b)) = pair() else { return };
     run(async {
         let mut instance = fast("VI", 51, 150, &["10.8.0.100"]);
-        instance.interface = "late0".to_owned();
+        instance.interface = "late0".into();
         let configuration = one(instance);
         let refused = configuration.clone();
         match a.run(move || Engine::start(settings(), refused).map(drop)) {
@@ -269,12 +269,12 @@ fn a_failing_tracker_hands_over_and_says_why() {
         let tracked = |priority| {
             let mut instance = fast("VI", 51, priority, &["10.9.0.100"]);
             instance.trackers.push(Tracker {
-                name: "web".to_owned(),
+                name: "web".into(),
                 weight: -60,
                 reverse: false,
             });
             let trackers = vec![TrackerConfig {
-                name: "web".to_owned(),
+                name: "web".into(),
                 initial: TrackerState::Up,
             }];
             Configuration {
@@ -325,7 +325,7 @@ fn a_group_is_master_as_a_whole_or_not_at_all() {
         a.ip("link set other0 up");
         a.ip("address add 10.7.0.1/24 dev inner0");
         let mut inside = fast("IN", 52, 150, &["10.7.0.100"]);
-        inside.interface = "inner0".to_owned();
+        inside.interface = "inner0".into();
         let configuration = Configuration {
             instances: shared([fast("OUT", 51, 150, &["10.9.0.100"]), inside]),
             groups: vec![GroupConfig::new(
@@ -367,7 +367,7 @@ fn two_hundred_and_fifty_instances_change_sides_together() {
         let instances = (1..=250_u8).map(|number| {
             let address = format!("10.9.1.{number}");
             let mut instance = fast(&format!("VI_{number}"), number, priority, &[&address]);
-            instance.router.interval = Interval::from_centiseconds(50).unwrap();
+            instance.router_mut().interval = Interval::from_centiseconds(50).unwrap();
             instance
         });
         Configuration {

@@ -9,9 +9,9 @@ use crate::support::{Tap, Trio, added, fast, one, run, settings, shared, trio};
 /// Two instances in one group, one of them with an authentication header at one second.
 fn configuration(priority: u8) -> Configuration {
     let mut signed = fast("SIGNED", 52, priority, &["10.9.0.101"]);
-    signed.router.version = Version::V2;
-    signed.router.interval = Interval::DEFAULT;
-    signed.router.authentication = Authentication::Header(Password::new(b"s3cret12"));
+    signed.router_mut().version = Version::V2;
+    signed.router_mut().interval = Interval::DEFAULT;
+    signed.router_mut().authentication = Authentication::Header(Password::new(b"s3cret12"));
     Configuration {
         instances: shared([fast("FAST", 51, priority, &["10.9.0.100"]), signed]),
         ..Configuration::default()
@@ -104,7 +104,7 @@ fn a_backup_and_a_group_are_passed_on() {
     // So slow that a busy machine passes them on in time: who is late for three adverts starts afresh.
     let instance = |name: &str, vrid, priority, address: &str| {
         let mut instance = fast(name, vrid, priority, &[address]);
-        instance.router.interval = Interval::DEFAULT;
+        instance.router_mut().interval = Interval::DEFAULT;
         instance
     };
     let grouped = |priority| Configuration {
@@ -156,9 +156,9 @@ fn a_master_that_the_successor_does_not_have_resigns() {
     // Silence alone would take minutes.
     let slow = |name: &str, vrid, priority, address: &str| {
         let mut instance = fast(name, vrid, priority, &[address]);
-        instance.router.interval = Interval::from_seconds(40).unwrap();
-        instance.router.version = Version::V2;
-        instance.router.authentication = Authentication::Password(Password::new(b"s3cret12"));
+        instance.router_mut().interval = Interval::from_seconds(40).unwrap();
+        instance.router_mut().version = Version::V2;
+        instance.router_mut().authentication = Authentication::Password(Password::new(b"s3cret12"));
         instance
     };
     let both = |priority| Configuration {
@@ -206,8 +206,8 @@ fn what_is_too_old_or_of_another_router_starts_afresh() {
         first.wait("the address", added("10.9.0.100")).await;
         let held = first.engine.hand_over().await.unwrap();
         let mut other: InstanceConfig = fast("VI", 51, 150, &["10.9.0.100"]);
-        other.router.version = Version::V2;
-        other.router.interval = Interval::DEFAULT;
+        other.router_mut().version = Version::V2;
+        other.router_mut().interval = Interval::DEFAULT;
         let mut third = a.resume(settings(), one(other), held.handover());
         let event = third.wait("a refusal", refused).await;
         assert!(event.to_string().contains("version 3"), "{event}");

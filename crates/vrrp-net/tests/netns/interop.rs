@@ -91,7 +91,7 @@ const THEIRS: &str = "10.9.0.2";
 
 fn ours(priority: u8, interval: u16) -> InstanceConfig {
     let mut ours = fast("VI", 51, priority, &[ADDRESS]);
-    ours.router.interval = Interval::from_centiseconds(interval).unwrap();
+    ours.router_mut().interval = Interval::from_centiseconds(interval).unwrap();
     ours
 }
 
@@ -243,7 +243,7 @@ fn item_067_preemption_its_delay_and_its_absence_on_both_sides() {
     run(async {
         // We could, and may not.
         let mut never = ours(200, 10);
-        never.router.preemption = Preemption::Never;
+        never.router_mut().preemption = Preemption::Never;
         let us = a.start(settings(), one(never));
         us.until("the peer's adverts", |now| {
             now.instances["VI"].master.is_some()
@@ -258,7 +258,7 @@ fn item_067_preemption_its_delay_and_its_absence_on_both_sides() {
 
         // We may, a second later.
         let mut delayed = ours(200, 10);
-        delayed.router.preemption = Preemption::Delayed(Duration::from_secs(1));
+        delayed.router_mut().preemption = Preemption::Delayed(Duration::from_secs(1));
         let mut us = a.start(settings(), one(delayed));
         let begin = us.wait_state("VI", State::Backup).await;
         let end = us.wait_state("VI", State::Master).await;
@@ -301,7 +301,7 @@ fn item_099_groups_of_both_programs_change_sides_as_a_whole() {
     );
     let mut failing = fast("ONE", 51, 150, &["10.9.0.100"]);
     failing.trackers.push(Tracker {
-        name: "disk".to_owned(),
+        name: "disk".into(),
         weight: 0,
         reverse: false,
     });
@@ -312,7 +312,7 @@ fn item_099_groups_of_both_programs_change_sides_as_a_whole() {
             vec!["ONE".to_owned(), "TWO".to_owned()],
         )],
         trackers: vec![TrackerConfig {
-            name: "disk".to_owned(),
+            name: "disk".into(),
             initial: TrackerState::Up,
         }],
         ..Configuration::default()
@@ -350,13 +350,13 @@ fn item_101_weights_change_sides_on_both_sides() {
     };
     let mut tracked = ours(110, 10);
     tracked.trackers.push(Tracker {
-        name: "web".to_owned(),
+        name: "web".into(),
         weight: -50,
         reverse: false,
     });
     let configuration = Configuration {
         trackers: vec![TrackerConfig {
-            name: "web".to_owned(),
+            name: "web".into(),
             initial: TrackerState::Up,
         }],
         ..one(tracked)

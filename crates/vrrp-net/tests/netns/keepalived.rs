@@ -58,8 +58,8 @@ fn version_2(priority: u8, authentication: Authentication) -> InstanceConfig {
 
 fn version_3(priority: u8) -> InstanceConfig {
     let mut instance = version_2(priority, Authentication::None);
-    instance.router.version = Version::V3;
-    instance.router.interval = Interval::from_centiseconds(10).unwrap();
+    instance.router_mut().version = Version::V3;
+    instance.router_mut().interval = Interval::from_centiseconds(10).unwrap();
     instance
 }
 
@@ -81,7 +81,7 @@ fn both_roles(ours: InstanceConfig, peer: &str) {
     run(async {
         let mut ours = {
             let mut ours = ours;
-            ours.router.preemption = Preemption::Always;
+            ours.router_mut().preemption = Preemption::Always;
             a.start(Settings::default(), one(ours))
         };
         ours.wait_state("VI", State::Backup).await;
@@ -153,7 +153,7 @@ fn version_3_every_100_milliseconds() {
 fn version_3_to_peers_one_by_one() {
     let mut ours = version_3(100);
     let peers = vec![Peer::new("10.9.0.2".parse().unwrap())];
-    ours.router.transport = Transport::Unicast {
+    ours.router_mut().transport = Transport::Unicast {
         peers,
         check_source: true,
     };
@@ -182,7 +182,7 @@ fn version_3_with_ipv6_addresses() {
 /// On an interface with the virtual router's own hardware address, as the peer.
 fn on_virtual_mac(mut ours: InstanceConfig) -> InstanceConfig {
     let mac = virtual_mac(ours.router.family, ours.router.vrid);
-    ours.virtual_link = Some(VirtualLink::macvlan("vrrp.51", mac));
+    ours.virtual_link = Some(Box::new(VirtualLink::macvlan("vrrp.51", mac)));
     ours
 }
 
@@ -225,15 +225,15 @@ fn version_3_on_ipvlan_interfaces_on_both_sides() {
     }
     let mut ours = version_3(100);
     let own: std::net::IpAddr = "10.9.0.7".parse().unwrap();
-    ours.router.source = Some(own);
-    ours.virtual_link = Some(VirtualLink {
+    ours.router_mut().source = Some(own);
+    ours.virtual_link = Some(Box::new(VirtualLink {
         name: "ipvl.51".to_owned(),
         kind: VirtualLinkKind::Ipvlan {
             mode: IpvlanMode::Bridge,
             address: Some((own, 24)),
         },
         group: None,
-    });
+    }));
     both_roles(
         ours,
         "version 3\n advert_int 0.1\n use_ipvlan ipvl.51 10.9.0.8/24 bridge",

@@ -44,7 +44,7 @@ fn nothing_is_said_or_heard_before_the_startup_delay_is_over() {
         settings.startup_delay = Duration::from_millis(1500);
         let start = Instant::now();
         let mut owner = fast("VI", 51, 255, &["10.9.0.100"]);
-        owner.router.interval = Interval::from_centiseconds(10).unwrap();
+        owner.router_mut().interval = Interval::from_centiseconds(10).unwrap();
         let mut first = a.start(settings, one(owner));
         let heard = first.engine.snapshots();
         assert_eq!(heard.latest().instances["VI"].state, State::Initialize);
@@ -69,8 +69,8 @@ fn addresses_on_other_interfaces_are_announced_again_and_again() {
         a.ip("link set eth1 up");
         eventually(|| a.ip("-o link show eth1").contains("state UP"));
         let mut instance = fast("VI", 51, 150, &["10.9.0.100"]);
-        instance.router.announce.repeat = 1;
-        instance.router.announce.delay = Duration::ZERO;
+        instance.router_mut().announce.repeat = 1;
+        instance.router_mut().announce.delay = Duration::ZERO;
         let elsewhere = VirtualAddress::new("10.8.0.1".parse().unwrap()).on_device("eth1");
         instance.excluded.push(elsewhere);
         instance.extra_announcements = Some((Duration::from_millis(100), true));
@@ -185,9 +185,9 @@ fn unicast_routers_without_an_interface_of_their_own_find_each_other() {
     run(async {
         let instance = |own: &str, other: &str, priority| {
             let mut instance = fast("VI", 51, priority, &["10.9.0.100"]);
-            instance.interface = String::new();
-            instance.router.source = Some(own.parse().unwrap());
-            instance.router.transport = Transport::Unicast {
+            instance.interface = "".into();
+            instance.router_mut().source = Some(own.parse().unwrap());
+            instance.router_mut().transport = Transport::Unicast {
                 peers: vec![Peer::new(other.parse().unwrap())],
                 check_source: true,
             };
@@ -214,7 +214,7 @@ fn after_a_fault_unicast_peers_are_told_where_we_are() {
     let Some((a, b)) = pair() else { return };
     run(async {
         let mut instance = fast("VI", 51, 100, &["10.9.0.100"]);
-        instance.router.transport = Transport::Unicast {
+        instance.router_mut().transport = Transport::Unicast {
             peers: vec![Peer::new("10.9.0.2".parse().unwrap())],
             check_source: true,
         };

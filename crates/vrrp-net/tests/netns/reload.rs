@@ -53,7 +53,7 @@ fn instances_are_renamed_and_exchange_names_without_a_transition() {
         master.wait("the address", added("10.9.0.101")).await;
         let mut backup_configuration = grouped("G", "ONE", "TWO");
         for instance in &mut backup_configuration.instances {
-            Arc::make_mut(instance).router.priority = Priority::new(100);
+            Arc::make_mut(instance).router_mut().priority = Priority::new(100);
         }
         let mut backup = b.start(settings(), backup_configuration);
         let mut heard = backup.engine.snapshots();
@@ -138,7 +138,13 @@ fn a_removed_instance_resigns_and_the_others_go_on() {
         let tap = Tap::new(witness);
         let mut fewer = all;
         fewer.instances.remove(0);
+        let before = master.engine.refresh().await.unwrap();
         master.engine.replace(fewer).await.unwrap();
+        let after = master.engine.refresh().await.unwrap();
+        let names = |snapshot: &vrrp_net::Snapshot| snapshot.instances.keys().cloned().collect();
+        let (kept, left): (Vec<_>, Vec<_>) = (names(&before), names(&after));
+        assert_eq!((kept.len(), left.len()), (2, 1), "{kept:?}, {left:?}");
+        assert_eq!(*left[0], *"TWO");
         let mut of_second = Vec::new();
         let mut resigned = false;
         while of_second.len() < 4 {

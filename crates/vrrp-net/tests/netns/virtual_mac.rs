@@ -15,7 +15,7 @@ const MAC: [u8; 6] = [0, 0, 0x5e, 0, 1, 51];
 /// A fast instance on `vrrp.51`.
 pub(crate) fn on_virtual_mac(priority: u8, addresses: &[&str]) -> InstanceConfig {
     let mut instance = fast("VI", 51, priority, addresses);
-    instance.virtual_link = Some(VirtualLink::macvlan("vrrp.51", MAC));
+    instance.virtual_link = Some(Box::new(VirtualLink::macvlan("vrrp.51", MAC)));
     instance
 }
 
@@ -258,7 +258,7 @@ fn ipv6_routers_and_addresses_on_other_interfaces_have_virtual_macs_too() {
         router.priority = Priority::new(150);
         let mut instance = InstanceConfig::new("VI6", "eth0", router);
         let mac = virtual_mac(Family::V6, vrid);
-        instance.virtual_link = Some(VirtualLink::macvlan("vrrp6.51", mac));
+        instance.virtual_link = Some(Box::new(VirtualLink::macvlan("vrrp6.51", mac)));
         instance.addresses = vec![
             VirtualAddress::new("fe80::5:51".parse().unwrap()).with_prefix_length(64),
             VirtualAddress::new("fd09::100".parse().unwrap()).with_prefix_length(64),
@@ -392,15 +392,15 @@ fn ipvlan_interfaces_of_all_modes_carry_the_addresses() {
         ] {
             let mut instance = fast("VI", 51, 150, &["10.9.0.100"]);
             let own: std::net::IpAddr = "10.9.0.7".parse().unwrap();
-            instance.virtual_link = Some(VirtualLink {
+            instance.virtual_link = Some(Box::new(VirtualLink {
                 name: "ipvl.51".to_owned(),
                 kind: VirtualLinkKind::Ipvlan {
                     mode,
                     address: Some((own, 24)),
                 },
                 group: Some(5),
-            });
-            instance.router.source = Some(own);
+            }));
+            instance.router_mut().source = Some(own);
             let tap = Tap::new(&b);
             let mut first = a.start(settings(), one(instance));
             first.wait("the address", added("10.9.0.100")).await;

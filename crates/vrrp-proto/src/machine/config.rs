@@ -1,5 +1,6 @@
 //! What one virtual router is told to be.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -56,7 +57,7 @@ pub struct Config {
     /// Authentication of version 2 (`authentication`).
     pub authentication: Authentication,
     /// Signed adverts (`auth_hmac`).
-    pub signing: Option<Signing>,
+    pub signing: Option<Box<Signing>>,
     /// Over which bytes the checksum of version 3 over IPv4 is sent (`v3_checksum_as_v2`,
     /// `old_unicast_checksum`). Other messages have one form only. Every form is accepted.
     pub checksum: ChecksumForm,

@@ -1,5 +1,6 @@
 //! The election: adverts, timers and transitions (RFC 9568 section 6.4).
 
+use alloc::boxed::Box;
 use core::net::IpAddr;
 
 use super::action::{Action, AnnounceCause, Announcement, MemberReport, State, Transition};
@@ -28,7 +29,7 @@ pub(super) struct OwnerContest {
 }
 
 /// Another advert of ours went out.
-pub(super) fn note_advert_sent(owners: &mut Option<OwnerContest>, now: Instant) {
+pub(super) fn note_advert_sent(owners: &mut Option<Box<OwnerContest>>, now: Instant) {
     if let Some(contest) = owners
         && contest.deadline.is_none()
     {
@@ -215,7 +216,7 @@ impl VirtualRouter {
             self.received_sequence = sequence;
         }
         if let Some(stamp) = heard.stamp {
-            self.replay.accept(heard.source, stamp);
+            self.stamps_mut().heard.accept(heard.source, stamp);
             if let Some(seconds) = self.clock_skew(now, stamp) {
                 let source = heard.source;
                 self.warn(now, Warning::ClockSkew { source, seconds });
@@ -449,13 +450,13 @@ impl VirtualRouter {
                 }
             }
             owners => {
-                *owners = Some(OwnerContest {
+                *owners = Some(Box::new(OwnerContest {
                     source,
                     adverts_left: 2,
                     wait: longer * 6 / 5,
                     deadline: None,
                     last: now,
-                });
+                }));
             }
         }
     }

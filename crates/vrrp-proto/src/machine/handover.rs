@@ -1,5 +1,7 @@
 //! A running router passed on to another process: what it knows that its configuration does not say.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -9,7 +11,7 @@ use super::election::OwnerContest;
 use super::event::Fault;
 use super::stats::Stats;
 use super::timers::{Timer, Timers};
-use super::{Config, ConfigError, Contest, Heard, VirtualRouter};
+use super::{Config, ConfigError, Contest, Heard, Stamps, VirtualRouter};
 use crate::auth::{ReplayGuard, Stamp};
 use crate::ids::{Family, Priority, Version, Vrid};
 use crate::time::{Instant, Interval, UnixTime};
@@ -41,7 +43,7 @@ pub struct Handover {
     tracked: Option<Priority>,
     #[cfg_attr(feature = "serde", serde(default))]
     reduced: bool,
-    owners: Option<OwnerContest>,
+    owners: Option<Box<OwnerContest>>,
     timers: Timers,
     master_interval: Interval,
     listening_since: Instant,
@@ -178,6 +180,7 @@ impl VirtualRouter {
     ///
     /// Take all actions from [`poll_action`](Self::poll_action) first: what is left there is not part of it.
     pub fn hand_over(&self, now: Instant) -> Handover {
+        let stamps = self.stamps.as_deref();
         Handover {
             taken_at: now,
             vrid: self.config.vrid,
@@ -194,7 +197,7 @@ impl VirtualRouter {
             source: self.source,
             tracked: self.tracked,
             reduced: self.reduced,
-            owners: self.owners,
+            owners: self.owners.clone(),
             timers: self.timers.clone(),
             master_interval: self.master_interval,
             listening_since: self.listening_since,
@@ -215,13 +218,15 @@ impl VirtualRouter {
             identification: self.identification,
             sequence: self.sequence,
             received_sequence: self.received_sequence,
-            stamps_heard: self
-                .replay
-                .senders()
+            stamps_heard: stamps
+                .iter()
+                .flat_map(|stamps| stamps.heard.senders())
                 .map(|(sender, stamp)| (sender, stamp.value()))
                 .collect(),
-            last_stamp: self.last_stamp.map(Stamp::value),
-            wall_clock: self.wall_clock.map(|(at, time)| (at, time.as_micros())),
+            last_stamp: stamps.and_then(|stamps| stamps.sent).map(Stamp::value),
+            wall_clock: stamps
+                .and_then(|stamps| stamps.clock)
+                .map(|(at, time)| (at, time.as_micros())),
             old_unicast_checksum: self.old_unicast_checksum,
             stats: self.stats.clone(),
         }
@@ -234,20 +239,31 @@ impl VirtualRouter {
     ///
     /// # Errors
     /// [`ResumeError`]; make the router with [`new`](Self::new) then.
-    pub fn resume(now: Instant, config: Config, from: &Handover) -> Result<Self, ResumeError> {
+    pub fn resume(
+        now: Instant,
+        config: impl Into<Arc<Config>>,
+        from: &Handover,
+    ) -> Result<Self, ResumeError> {
+        let config = config.into();
         from.check(now, &config)?;
         let before = Config {
             priority: from.priority,
             interval: from.interval,
             addresses: from.addresses.clone(),
             source: from.configured_source,
-            ..config.clone()
+            ..Config::clone(&config)
         };
         let capacity = super::replay_capacity(&config.transport);
-        let mut replay = ReplayGuard::new(capacity);
+        let told = |(at, micros)| (at, UnixTime::from_micros(micros));
+        let mut stamps = Stamps {
+            heard: ReplayGuard::new(capacity),
+            sent: from.last_stamp.map(Stamp::from_value),
+            clock: from.wall_clock.map(told),
+        };
         for (sender, stamp) in from.stamps_heard.iter().take(capacity).rev() {
-            replay.accept(*sender, Stamp::from_value(*stamp));
+            stamps.heard.accept(*sender, Stamp::from_value(*stamp));
         }
+        let used = stamps.sent.is_some() || stamps.clock.is_some() || !from.stamps_heard.is_empty();
         let mut router = Self::new(before)?;
         router.state = from.state;
         router.started = from.started;
@@ -256,7 +272,7 @@ impl VirtualRouter {
         router.source = from.source;
         router.tracked = from.tracked;
         router.reduced = from.reduced;
-        router.owners = from.owners;
+        router.owners.clone_from(&from.owners);
         router.timers = from.timers.clone();
         router.master_interval = from.master_interval;
         router.listening_since = from.listening_since;
@@ -276,10 +292,7 @@ impl VirtualRouter {
         router.identification = from.identification;
         router.sequence = from.sequence;
         router.received_sequence = from.received_sequence;
-        router.replay = replay;
-        router.last_stamp = from.last_stamp.map(Stamp::from_value);
-        let told = |(at, micros)| (at, UnixTime::from_micros(micros));
-        router.wall_clock = from.wall_clock.map(told);
+        router.stamps = used.then(|| Box::new(stamps));
         router.old_unicast_checksum = from.old_unicast_checksum;
         router.stats = from.stats.clone();
         if !router.config.grouped {

@@ -1,10 +1,14 @@
 //! Local happenings and changes of configuration.
 
+use alloc::sync::Arc;
+
 use super::action::{Action, AnnounceCause, MemberReport, State};
 use super::event::{Event, Fault, GroupOrder};
 use super::reason::{Reason, Warning};
 use super::timers::Timer;
-use super::{Config, ConfigError, Disagreement, VirtualRouter, header_key, replay_capacity};
+use super::{
+    Config, ConfigError, Disagreement, VirtualRouter, header_key, in_order, replay_capacity,
+};
 use crate::ids::{Family, Priority, Vrid};
 use crate::time::{Instant, micros};
 
@@ -32,7 +36,7 @@ impl VirtualRouter {
                 self.set_wants_master(false);
             }
             Event::Announce => self.announce_on_request(),
-            Event::WallClock(time) => self.wall_clock = Some((now, time)),
+            Event::WallClock(time) => self.stamps_mut().clock = Some((now, time)),
             Event::ForeignIdentifier { source, vrid } => self.hear_foreign(now, source, vrid),
             Event::Group(order) => self.follow(now, order),
         }
@@ -270,7 +274,12 @@ impl VirtualRouter {
     ///
     /// # Errors
     /// [`ConfigError`]; the old configuration then stays in force.
-    pub fn reconfigure(&mut self, now: Instant, config: Config) -> Result<(), ConfigError> {
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        config: impl Into<Arc<Config>>,
+    ) -> Result<(), ConfigError> {
+        let config = config.into();
         config.validate()?;
         let identity = |config: &Config| (config.vrid, config.version, config.family);
         if identity(&config) != identity(&self.config) {
@@ -279,7 +288,7 @@ impl VirtualRouter {
         let added = config
             .addresses
             .iter()
-            .any(|address| self.sorted_addresses.binary_search(address).is_err());
+            .any(|address| self.sorted_addresses().binary_search(address).is_err());
         let readdressed = config.addresses != self.config.addresses;
         let source = config
             .source
@@ -334,7 +343,7 @@ impl VirtualRouter {
         }
     }
 
-    fn replace_config(&mut self, config: Config) {
+    fn replace_config(&mut self, config: Arc<Config>) {
         let moved = i32::from(config.priority.value()) - i32::from(self.config.priority.value());
         self.tracked = self
             .tracked
@@ -348,9 +357,10 @@ impl VirtualRouter {
         if !config.follow_old_unicast_checksum {
             self.old_unicast_checksum = false;
         }
-        self.replay.resize(replay_capacity(&config.transport));
-        self.sorted_addresses.clone_from(&config.addresses);
-        self.sorted_addresses.sort_unstable();
+        if let Some(stamps) = &mut self.stamps {
+            stamps.heard.resize(replay_capacity(&config.transport));
+        }
+        self.in_order = in_order(&config.addresses);
         self.config = config;
     }
 }

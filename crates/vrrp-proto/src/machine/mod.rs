@@ -41,6 +41,7 @@ pub use stats::Stats;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -76,9 +77,9 @@ pub struct Heard {
 /// act on silence that is its own.
 #[derive(Debug)]
 pub struct VirtualRouter {
-    config: Config,
-    /// The configured addresses in numerical order, for comparison.
-    sorted_addresses: Vec<IpAddr>,
+    config: Arc<Config>,
+    /// The configured addresses in numerical order; `None` where they are configured in that order.
+    in_order: Option<Box<[IpAddr]>>,
     state: State,
     started: bool,
     last_transition: Option<Transition>,
@@ -88,7 +89,7 @@ pub struct VirtualRouter {
     tracked: Option<Priority>,
     /// An owner that counts as 254 because another owner does not go.
     reduced: bool,
-    owners: Option<OwnerContest>,
+    owners: Option<Box<OwnerContest>>,
     timers: Timers,
     /// The interval to wait by: the master's in version 3, ours otherwise.
     master_interval: Interval,
@@ -123,9 +124,8 @@ pub struct VirtualRouter {
     sequence: u32,
     /// The greatest one received.
     received_sequence: u32,
-    replay: ReplayGuard,
-    last_stamp: Option<Stamp>,
-    wall_clock: Option<(Instant, UnixTime)>,
+    /// Made when the first signed advert, or the time of the day, is there.
+    stamps: Option<Box<Stamps>>,
     old_unicast_checksum: bool,
     reports: Reports,
     stats: Stats,
@@ -133,16 +133,16 @@ pub struct VirtualRouter {
 }
 
 impl VirtualRouter {
-    /// A virtual router in [`State::Initialize`]; it does nothing until [`Event::Startup`].
+    /// A virtual router in [`State::Initialize`]; it does nothing until [`Event::Startup`]. It keeps the configuration, so
+    /// that who keeps it too shares the memory.
     ///
     /// # Errors
     /// [`ConfigError`] if the configuration contradicts itself.
-    pub fn new(config: Config) -> Result<Self, ConfigError> {
+    pub fn new(config: impl Into<Arc<Config>>) -> Result<Self, ConfigError> {
+        let config = config.into();
         config.validate()?;
-        let mut sorted_addresses = config.addresses.clone();
-        sorted_addresses.sort_unstable();
         Ok(Self {
-            sorted_addresses,
+            in_order: in_order(&config.addresses),
             state: State::Initialize,
             started: false,
             last_transition: None,
@@ -171,9 +171,7 @@ impl VirtualRouter {
             header_key: header_key(&config.authentication),
             sequence: 0,
             received_sequence: 0,
-            replay: ReplayGuard::new(replay_capacity(&config.transport)),
-            last_stamp: None,
-            wall_clock: None,
+            stamps: None,
             old_unicast_checksum: false,
             reports: Reports::default(),
             stats: Stats::default(),
@@ -246,7 +244,7 @@ impl VirtualRouter {
     }
 
     /// The configuration in force.
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
@@ -310,6 +308,17 @@ impl VirtualRouter {
         self.master_interval
     }
 
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        let transport = &self.config.transport;
+        self.stamps
+            .get_or_insert_with(|| Box::new(Stamps::new(transport)))
+    }
+
+    /// The configured addresses in numerical order, for comparison.
+    fn sorted_addresses(&self) -> &[IpAddr] {
+        self.in_order.as_deref().unwrap_or(&self.config.addresses)
+    }
+
     /// Bytes that one advert takes in an IPv4 or IPv6 packet, IPv4 header and trailer included.
     pub fn encoded_len(&self) -> usize {
         let config = &self.config;
@@ -324,16 +333,46 @@ impl VirtualRouter {
             _ => 0,
         };
         let ah = self.header_key.as_ref().map_or(0, |_| crate::auth::AH_LEN);
-        let signs = config.signing.as_ref().is_some_and(Signing::signs);
+        let signs = config.signing.as_deref().is_some_and(Signing::signs);
         let trailer = if signs { crate::auth::TRAILER_LEN } else { 0 };
         family + ah + header + auth + trailer
     }
+}
+
+fn in_order(addresses: &[IpAddr]) -> Option<Box<[IpAddr]>> {
+    if addresses.is_sorted() {
+        return None;
+    }
+    let mut sorted: Box<[IpAddr]> = addresses.into();
+    sorted.sort_unstable();
+    Some(sorted)
 }
 
 fn header_key(authentication: &Authentication) -> Option<Box<HeaderKey>> {
     match authentication {
         Authentication::Header(password) => Some(Box::new(HeaderKey::new(password))),
         Authentication::None | Authentication::Password(_) => None,
+    }
+}
+
+/// What signed adverts need.
+#[derive(Clone, Debug)]
+struct Stamps {
+    /// The last one of each sender.
+    heard: ReplayGuard,
+    /// The last one sent.
+    sent: Option<Stamp>,
+    /// When the time of the day was told, and what it was.
+    clock: Option<(Instant, UnixTime)>,
+}
+
+impl Stamps {
+    fn new(transport: &Transport) -> Self {
+        Self {
+            heard: ReplayGuard::new(replay_capacity(transport)),
+            sent: None,
+            clock: None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::action::State;
 use super::config::{AddressCheck, Peer, Transport};
 use super::event::Received;
 use super::reason::DropReason;
-use super::{Config, VirtualRouter};
+use super::{Config, Stamps, VirtualRouter};
 use crate::auth::{
     AntiReplay, Authentication, AuthenticationHeader, Signed, SigningMode, Stamp, TRAILER_LEN,
     Trailer,
@@ -177,10 +177,11 @@ impl VirtualRouter {
             return Err(DropReason::UnknownSource);
         }
         let stamp = signing.verify(&signed, &trailer, clock)?;
-        if !self
-            .replay
-            .is_fresh(source, stamp, signing.anti_replay, clock)
-        {
+        let replayed = |stamps: &Stamps| {
+            let policy = signing.anti_replay;
+            !stamps.heard.is_fresh(source, stamp, policy, clock)
+        };
+        if self.stamps.as_deref().is_some_and(replayed) {
             return Err(DropReason::SignatureReplay);
         }
         Ok(Some(stamp))
@@ -205,10 +206,11 @@ impl VirtualRouter {
             return false;
         }
         // The same addresses in another order are no mismatch.
-        usize::from(packet.count()) != self.sorted_addresses.len()
+        let ours = self.sorted_addresses();
+        usize::from(packet.count()) != ours.len()
             || packet
                 .addresses()
-                .any(|address| self.sorted_addresses.binary_search(&address).is_err())
+                .any(|address| ours.binary_search(&address).is_err())
     }
 }
 

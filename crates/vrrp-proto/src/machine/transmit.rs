@@ -57,7 +57,7 @@ impl VirtualRouter {
         }
         let clock = self.clock(now);
         let fresh = Stamp::at(clock);
-        let stamp = match self.last_stamp {
+        let stamp = match self.stamps.as_ref().and_then(|stamps| stamps.sent) {
             Some(last) if !fresh.is_after(last) => match signing.anti_replay {
                 // Our clock was set back by more than others tolerate: begin again from it.
                 AntiReplay::Time(window)
@@ -69,13 +69,13 @@ impl VirtualRouter {
             },
             _ => fresh,
         };
-        self.last_stamp = Some(stamp);
+        self.stamps_mut().sent = Some(stamp);
         Some(stamp)
     }
 
     /// The wall clock at `now`; the monotonic count itself if nobody told us the time.
     pub(super) fn clock(&self, now: Instant) -> UnixTime {
-        match self.wall_clock {
+        match self.stamps.as_ref().and_then(|stamps| stamps.clock) {
             Some((at, time)) => UnixTime::from_micros(time.as_micros() + now.micros_since(at)),
             None => UnixTime::from_micros(now.as_micros()),
         }

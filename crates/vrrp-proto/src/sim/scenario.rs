@@ -1,5 +1,6 @@
 //! What happens in a simulation: who takes part, how the network behaves, what goes wrong when.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -285,7 +286,7 @@ struct Common {
     version: Version,
     family: Family,
     authentication: Authentication,
-    signing: Option<Signing>,
+    signing: Option<Box<Signing>>,
     interval: Interval,
     unicast: bool,
     down_timer_adverts: u8,
@@ -315,7 +316,7 @@ fn random_nodes(random: &mut Random) -> Vec<Node> {
         (2, Version::V2, Family::V4) => (Authentication::Header(password), None),
         (3, ..) => {
             let key = HmacKey::new(1, &[7; 32]).ok();
-            let signing = key.map(|key| Signing::new(key, interval));
+            let signing = key.map(|key| Box::new(Signing::new(key, interval)));
             (Authentication::None, signing)
         }
         _ => (Authentication::None, None),

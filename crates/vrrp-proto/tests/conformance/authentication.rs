@@ -215,7 +215,7 @@ fn signed(mode: SigningMode, priority: u8, source: &str) -> Config {
     let mut config = config(Version::V3, priority);
     let mut signing = Signing::new(key(1), Interval::DEFAULT);
     signing.mode = mode;
-    config.signing = Some(signing);
+    config.signing = Some(Box::new(signing));
     config.source = Some(ip(source));
     config
 }
@@ -242,7 +242,7 @@ fn item_097_ipv6_and_version_2_are_signed_too() {
             let mut config = Config::new(crate::harness::vrid(), Family::V6);
             config.version = version;
             config.priority = vrrp_proto::Priority::new(priority);
-            config.signing = Some(Signing::new(key(1), Interval::DEFAULT));
+            config.signing = Some(Box::new(Signing::new(key(1), Interval::DEFAULT)));
             config.source = Some(ip(source));
             config.addresses = vec![ip("fe80::100")];
             config
@@ -406,7 +406,7 @@ fn contradicting_authentication_is_refused() {
         ConfigError::AuthenticationVersion
     );
     config.version = Version::V2;
-    config.signing = Some(Signing::new(key(1), Interval::DEFAULT));
+    config.signing = Some(Box::new(Signing::new(key(1), Interval::DEFAULT)));
     assert_eq!(
         VirtualRouter::new(config).unwrap_err(),
         ConfigError::AuthenticationAndSigning

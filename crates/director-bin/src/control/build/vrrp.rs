@@ -21,7 +21,7 @@ pub(super) fn build(facts: &Facts) -> Parts {
         .vrrp
         .instances
         .iter()
-        .map(|config| (config.name.as_str(), &**config))
+        .map(|config| (&*config.name, &**config))
         .collect();
     let instances = vrrp.instances.iter().filter_map(|(name, status)| {
         let config = configured.get(&**name)?;
