@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::launch::{Lab, LabError, run_guest_kernel};
+use crate::launch::{Lab, LabError, run_guest_kernel, write_registers_library};
 use crate::options::{IpvsChoice, Options, Program};
 use crate::scenario::{LoadError, Scenario};
 use crate::stage::{self, Lifeline};
@@ -68,6 +68,10 @@ struct RunArgs {
 enum Part {
     Stage,
     GuestKernel,
+    /// Writes the library that user-mode Linux needs on some processors, if there is one.
+    GuestLibrary {
+        file: PathBuf,
+    },
     GuestInit,
     GuestStage,
     Web {
@@ -101,6 +105,7 @@ pub fn run(args: Args, program: &Program) -> ExitCode {
         Command::Helper { part } => match part {
             Part::Stage => stage::run(Lifeline::StandardInput),
             Part::GuestKernel => run_guest_kernel(),
+            Part::GuestLibrary { file } => finish(write_registers_library(&file).map(drop)),
             Part::GuestInit => guest::run(),
             Part::GuestStage => stage::run(Lifeline::Guest),
             Part::Web { name, listen } => finish(helper::web::run(&name, &listen)),

@@ -23,6 +23,8 @@ use crate::stage::StageOrder;
 pub(crate) const DIRECTORY: &str = "/run/director-lab";
 /// A link to the executable, the guest's process 1.
 pub(crate) const INIT: &str = "/run/director-lab/init";
+/// A library for the guest's host processes.
+pub(crate) const REGISTERS: &str = "/run/director-lab/registers.so";
 /// A [`GuestOrder`].
 pub(crate) const ORDER: &str = "/run/director-lab/order";
 /// A [`StageOrder`], in the guest's own `/run`.

@@ -2,6 +2,7 @@
 
 mod cpu;
 mod host;
+mod registers;
 mod uml;
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ use crate::scenario::Scenario;
 use crate::stage::{StageOrder, is_keepalived};
 use crate::tools;
 
+pub(crate) use registers::write as write_registers_library;
 pub(crate) use uml::run_guest_kernel;
 
 /// Why a run could not be had, or broke off.

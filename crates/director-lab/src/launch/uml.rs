@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{LabError, Stage, cpu, part, start_first_process};
+use super::{LabError, Stage, cpu, part, registers, start_first_process};
 use crate::guest;
 use crate::stage::{StageOrder, mounts};
 use crate::tools;
@@ -155,6 +155,10 @@ fn boot() -> Result<(), BootError> {
     let records = io::stdout().as_fd().try_clone_to_owned()?;
     let console = io::stderr().as_fd().try_clone_to_owned()?;
     let mut command = Command::new(&order.kernel);
+    command.env_clear();
+    if registers::write(Path::new(guest::REGISTERS))? {
+        command.env("LD_PRELOAD", guest::REGISTERS);
+    }
     command
         .arg(format!("mem={}M", order.memory))
         .args(["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=4"])
@@ -170,7 +174,6 @@ fn boot() -> Result<(), BootError> {
         // user-mode Linux adds words of its own at the end.
         .args(&order.stage.lab_arguments)
         .args(["helper", "guest-init"])
-        .env_clear()
         .env("TMPDIR", guest::DIRECTORY)
         .env("HOME", "/root")
         .env("PATH", tools::search_path())
