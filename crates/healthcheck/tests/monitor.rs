@@ -21,6 +21,8 @@ use healthcheck::{
 use tokio::time::Instant;
 
 const LOOP: Duration = Duration::from_secs(6);
+/// Attempts start up to this much later than they are due.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// A server in memory: what it says, and what was done to it.
 #[derive(Debug, Default)]
@@ -171,7 +173,7 @@ async fn verdicts_come_with_their_reasons_and_times() {
     assert_eq!(last, wall());
     // One attempt, the pause before the retry, and the retry, which starts within a slice.
     let span = last.duration_since(first).unwrap().as_millis();
-    assert!((1500..1520).contains(&span), "{span} ms");
+    assert!((1500..1550).contains(&span), "{span} ms");
 
     server.down.store(false, Ordering::SeqCst);
     assert_eq!(next(&mut events).await, ("a", Verdict::Up));
@@ -210,7 +212,7 @@ async fn checks_are_spread_evenly_over_their_interval() {
         assert!(events.next().await.is_some());
     }
     assert!(
-        begin.elapsed() <= LOOP,
+        begin.elapsed() <= LOOP + SLICE,
         "the first round ends within one loop"
     );
     tokio::time::sleep_until(begin + LOOP * 3).await;
@@ -220,7 +222,7 @@ async fn checks_are_spread_evenly_over_their_interval() {
         let started = server.started.lock().unwrap();
         let first = started[0] - begin;
         *tenths
-            .entry(first.as_millis() * 10 / LOOP.as_millis())
+            .entry((first.as_millis() * 10 / LOOP.as_millis()).min(9))
             .or_default() += 1;
         for (beat, at) in started.iter().enumerate() {
             let late = (*at - begin).saturating_sub(first + LOOP * u32::try_from(beat).unwrap());

@@ -12,7 +12,8 @@ const REMEMBERED: usize = 16;
 /// Routers heard, by instance.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PeerBook {
-    instances: BTreeMap<Arc<str>, BTreeMap<IpAddr, Heard>>,
+    /// In the order of the addresses. Mostly there is one, for which a map would take room for eleven.
+    instances: BTreeMap<Arc<str>, Vec<(IpAddr, Heard)>>,
 }
 
 /// The last advert of a router.
@@ -47,31 +48,32 @@ impl PeerBook {
     /// Notes an advert, unless a later one of the same router is known.
     fn note(&mut self, instance: &Arc<str>, address: IpAddr, advert: Heard) {
         let heard = self.instances.entry(Arc::clone(instance)).or_default();
-        if heard
-            .get(&address)
-            .is_some_and(|known| known.at >= advert.at)
-        {
+        let place = |heard: &[(IpAddr, Heard)]| heard.binary_search_by_key(&address, |(of, _)| *of);
+        if let Some((_, known)) = place(heard).ok().and_then(|at| heard.get_mut(at)) {
+            if known.at < advert.at {
+                *known = advert;
+            }
             return;
         }
-        if heard.len() >= REMEMBERED && !heard.contains_key(&address) {
+        if heard.len() >= REMEMBERED {
             let oldest = heard
                 .iter()
-                .min_by_key(|(_, heard)| heard.at)
-                .map(|(key, _)| *key);
+                .enumerate()
+                .min_by_key(|(_, (_, heard))| heard.at)
+                .map(|(at, _)| at);
             if let Some(oldest) = oldest {
-                heard.remove(&oldest);
+                heard.remove(oldest);
             }
         }
-        heard.insert(address, advert);
+        let at = place(heard).unwrap_or_else(|at| at);
+        heard.reserve_exact(1);
+        heard.insert(at, (address, advert));
     }
 
     /// Routers heard by an instance.
     pub(crate) fn of(&self, instance: &str) -> impl Iterator<Item = (IpAddr, Heard)> {
         let heard = self.instances.get(instance);
-        heard
-            .into_iter()
-            .flatten()
-            .map(|(address, heard)| (*address, *heard))
+        heard.into_iter().flatten().copied()
     }
 }
 
@@ -124,5 +126,27 @@ mod tests {
         book.note(&name, address, later);
         book.note(&name, address, earlier);
         assert_eq!(book.of("VI_1").collect::<Vec<_>>(), [(address, later)]);
+    }
+
+    #[test]
+    fn of_too_many_routers_the_latest_are_kept_in_order() {
+        let (name, now) = (Arc::from("VI_1"), Instant::now());
+        let router = |number: u8| {
+            (
+                IpAddr::from([10, 0, 0, number]),
+                Duration::from_secs(number.into()),
+            )
+        };
+        let mut book = PeerBook::default();
+        for number in [9, 3, 1, 2].into_iter().chain(10..24) {
+            let (address, later) = router(number);
+            let advert = Heard {
+                priority: number,
+                at: now + later,
+            };
+            book.note(&name, address, advert);
+        }
+        let kept: Vec<u8> = book.of("VI_1").map(|(_, heard)| heard.priority).collect();
+        assert_eq!(kept, [&[3, 9][..], &(10..24).collect::<Vec<_>>()].concat());
     }
 }

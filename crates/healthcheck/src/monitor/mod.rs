@@ -112,7 +112,7 @@ impl Default for MonitorSettings {
 /// change. Clones share the same monitor; it stops, and cancels what runs, when the last one is
 /// dropped.
 ///
-/// Checks are spread evenly over their interval, in slices of 20 ms: those of one slice start
+/// Checks are spread evenly over their interval, in slices of 50 ms: those of one slice start
 /// together. A check costs a few hundred octets while it waits; attempts run on the task of the
 /// monitor.
 pub struct Monitor<K> {

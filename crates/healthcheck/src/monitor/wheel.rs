@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The length of a slice. An attempt starts at the end of the slice in which it is due.
-pub(super) const SLICE: Duration = Duration::from_millis(20);
+pub(super) const SLICE: Duration = Duration::from_millis(50);
 
 /// Number of a slice, counted from the origin of the wheel.
 pub(super) type Slice = u64;
@@ -67,18 +67,18 @@ mod tests {
         let origin = Instant::now();
         let mut wheel = Wheel::new(origin);
         let at = |micros| origin + Duration::from_micros(micros);
-        for (check, due) in [(1, 0), (2, 1), (3, 19_999), (4, 20_000), (5, 20_001)] {
+        for (check, due) in [(1, 0), (2, 1), (3, 49_999), (4, 50_000), (5, 50_001)] {
             let slice = wheel.slice(at(due));
             assert!(wheel.end(slice) >= at(due));
             wheel.insert(slice, check);
         }
         let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
         assert_eq!(due(origin), [(0, vec![1])]);
-        assert!(due(at(19_999)).is_empty());
-        assert_eq!(due(at(20_000)), [(1, vec![2, 3, 4])]);
-        assert_eq!(wheel.next(), Some(at(40_000)));
+        assert!(due(at(49_999)).is_empty());
+        assert_eq!(due(at(50_000)), [(1, vec![2, 3, 4])]);
+        assert_eq!(wheel.next(), Some(at(100_000)));
         let mut due = |now| std::iter::from_fn(|| wheel.take_due(now)).collect::<Vec<_>>();
-        assert_eq!(due(at(50_000)), [(2, vec![5])]);
+        assert_eq!(due(at(110_000)), [(2, vec![5])]);
         assert_eq!(wheel.next(), None);
     }
 }
