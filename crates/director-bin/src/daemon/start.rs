@@ -16,18 +16,50 @@ use keepalived_conf::{FileSystem, Loader, render};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use tokio::runtime::Runtime;
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(arguments: RunArguments) -> Exit {
+    match prepare(arguments) {
+        Ok(ready) => ready.run(),
+        Err(exit) => exit,
+    }
+}
+
+/// A daemon that has all it needs, and what lives as long as it.
+struct Ready {
+    runtime: Runtime,
+    daemon: Pin<Box<dyn Future<Output = Exit>>>,
+    guardian: Option<Rc<RefCell<Guardian>>>,
+    _pid_files: PidFiles,
+    /// Dropped last: the last lines are written out before the caller of a daemon is let go.
+    _flush: log::Flush,
+}
+
+impl Ready {
+    fn run(self) -> Exit {
+        let exit = self.runtime.block_on(self.daemon);
+        // Without it the addresses of a thread that has ended by itself go as after a crash.
+        if let (Exit::Success, Some(guardian)) = (exit, self.guardian.and_then(Rc::into_inner)) {
+            guardian.into_inner().goodbye();
+        }
+        // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
+        self.runtime.shutdown_background();
+        exit
+    }
+}
+
+/// All that comes before the daemon runs. What this takes of the stack is free again when it does.
+#[inline(never)]
+fn prepare(arguments: RunArguments) -> Result<Ready, Exit> {
     super::sys::keep_heap_small();
     let journal = Journal::new();
     if let Err(error) = arguments.process.prepare() {
         output::report(&error);
-        return Exit::Failure;
+        return Err(Exit::Failure);
     }
     let settings = arguments.log.settings();
-    // The order matters: the last lines are written out before the caller of a daemon is let go.
-    let _flush = log::start(&settings, &journal);
+    let flush = log::start(&settings, &journal);
     for (option, reason) in &arguments.process.without_meaning {
         tracing::warn!(
             event = "option_ignored",
@@ -39,7 +71,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     let loaded = load_for(&arguments, None);
     if loaded.diagnostics.has_errors() {
         refuse(&arguments, &loaded);
-        return Exit::Failure;
+        return Err(Exit::Failure);
     }
     report::warnings(&loaded);
     let unconfirmed = unconfirmed::consider(&arguments, &loaded);
@@ -57,13 +89,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     let group = arguments.control_group.as_deref();
     if let Some(Err(error)) = group.map(check_group) {
         fail(&arguments, &output::chain(&error));
-        return Exit::Failure;
+        return Err(Exit::Failure);
     }
     let predecessor = match takeover::ask(&arguments, &loaded.plan) {
         Ok(predecessor) => predecessor,
         Err(problem) => {
             fail(&arguments, &problem);
-            return Exit::Failure;
+            return Err(Exit::Failure);
         }
     };
     let state = match preconditions(&arguments, &loaded.plan) {
@@ -72,14 +104,14 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             for problem in &problems {
                 fail(&arguments, problem);
             }
-            return Exit::Failure;
+            return Err(Exit::Failure);
         }
     };
-    let _pid_files = match PidFiles::write(&arguments.process.pid_file, predecessor.is_some()) {
+    let pid_files = match PidFiles::write(&arguments.process.pid_file, predecessor.is_some()) {
         Ok(files) => files,
         Err(error) => {
             fail(&arguments, &output::chain(&error));
-            return Exit::Failure;
+            return Err(Exit::Failure);
         }
     };
     state.0.keep(&journal);
@@ -98,7 +130,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
                 &arguments,
                 &format!("the guardian cannot be started: {error}"),
             );
-            return Exit::Failure;
+            return Err(Exit::Failure);
         }
     };
     if let Err(error) = privileges::restrict() {
@@ -111,7 +143,7 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => {
             fail(&arguments, &output::chain(&error));
-            return Exit::Failure;
+            return Err(Exit::Failure);
         }
     };
     // Nothing of the text is needed once everything runs.
@@ -123,16 +155,16 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
     } = loaded;
     let mut file_mask = FileMask::new(&arguments.process);
     file_mask.follow(plan.umask);
-    let exit = runtime.block_on(async {
-        let parts = Parts {
-            arguments,
-            state: state.0,
-            table: state.1,
-            control,
-            guardian: guardian.clone(),
-            memory,
-            file_mask,
-        };
+    let parts = Parts {
+        arguments,
+        state: state.0,
+        table: state.1,
+        control,
+        guardian: guardian.clone(),
+        memory,
+        file_mask,
+    };
+    let daemon = boxed(|| async {
         if let Some(script) = &plan.startup {
             script.run().await;
         }
@@ -148,13 +180,13 @@ pub(crate) fn run(arguments: RunArguments) -> Exit {
             }
         }
     });
-    // Without it the addresses of a thread that has ended by itself go as after a crash.
-    if let (Exit::Success, Some(guardian)) = (exit, guardian.and_then(Rc::into_inner)) {
-        guardian.into_inner().goodbye();
-    }
-    // A system call that never returns, such as a read from a dead network file system, must not hold up the end.
-    runtime.shutdown_background();
-    exit
+    Ok(Ready {
+        runtime,
+        daemon,
+        guardian,
+        _pid_files: pid_files,
+        _flush: flush,
+    })
 }
 
 /// Reads the configuration as the command line asks for it; from an earlier plan and what is remembered of its reading comes
