@@ -37,6 +37,7 @@
 //! | `scenario` | the format, its checks, and the checked model |
 //! | `launch` | which kernel, and starting the stage on it |
 //! | `guest` | process 1 of user-mode Linux |
+//! | `sys` | no module: a library for user-mode Linux, built by `build.rs` |
 //! | `stage` | bridges, nodes, their processes; playing the steps |
 //! | `judge` | what is known and whether an expectation holds; no I/O, no clock |
 //! | `helper` | web server, client, resolver |
